@@ -1,0 +1,134 @@
+"""What can be set, a section per stage; every value has a meaning, a unit and a default.
+
+Sections are frozen and refuse unknown names. The command line, the configuration file and environment variables all
+fill these (see ``workers.config``).
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IngestSettings(Section):
+    """How sources are opened, read and sampled."""
+
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Frames per second of media time to analyse; None takes every frame."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """How RTSP carries RTP; tcp loses nothing on the way."""
+    open_timeout: Seconds = 10.0
+    """s to wait for a live source to open."""
+    read_timeout: Seconds = 10.0
+    """s to wait for the next packet of a live source before it is opened anew."""
+    staleness: Seconds = 0.5
+    """s that a live frame may wait before the tracker takes it; older ones are dropped and counted."""
+    backoff: tuple[Seconds, Seconds] = (0.5, 30.0)
+    """s between attempts to reopen a live source: the first wait and the longest, doubled and jittered between."""
+    decoder_threads: Annotated[int, Field(ge=0, le=64)] = 0
+    """Threads of the video decoder; 0 lets FFmpeg choose."""
+
+
+class DetectorSettings(Section):
+    """How faces are found."""
+
+    model: Path | None = None
+    """ONNX file of the YuNet kind; None takes the one shipped."""
+    threshold: Share | None = None
+    """Lowest score of a sure detection; None takes the card's (0.6 for a network without card)."""
+    low: Share = 0.3
+    """Lowest score that may continue a track (second stage of the association)."""
+    overlap: Share = 0.45
+    """IoU above which the lower of two detections is dropped (non-maximum suppression)."""
+    min_face: Annotated[float, Field(ge=8, le=2000)] = 20.0
+    """Height of the smallest face wanted, px of the source frame: sets the detector's input size."""
+    max_side: Annotated[int, Field(ge=64, le=4096)] = 960
+    """Longest side of the detector's input, px: bounds its cost whatever ``min_face`` asks for."""
+
+
+class TrackerSettings(Section):
+    """How faces are followed; all times are media time."""
+
+    confirm: Annotated[float, Field(ge=0)] = 0.1
+    """s for which a face below ``sure`` must be seen before it becomes a track."""
+    sure: Share = 0.8
+    """Score from which one sighting makes a track."""
+    patience: Seconds = 2.0
+    """s for which an unseen track may come back (occlusion); then it ends."""
+    min_quality: Share = 0.0
+    """Faces whose crop quality is lower give no row."""
+
+
+class EmotionSettings(Section):
+    """How crops become distributions."""
+
+    model: Path | None = None
+    """ONNX classifier with a card (``FILE.json`` beside ``FILE.onnx``); None takes the one shipped."""
+    batch: Annotated[int, Field(ge=1, le=1024)] = 32
+    """Faces in the largest batch; smaller ones are padded to the next power of two."""
+    latency: Seconds = 0.05
+    """s that a live face may wait for others to fill its batch. Replay waits for full batches instead."""
+
+
+class SmootherSettings(Section):
+    """How a track's distributions are smoothed over time."""
+
+    time_constant: Seconds = 0.35
+    """s: the steady filter's memory at 25 fps for a face of full quality."""
+    gap: Seconds = 1.5
+    """s without the face after which smoothing begins anew."""
+    lag: Annotated[float, Field(ge=0, le=60)] | None = None
+    """s of future that a smoothed value may use; None: 0 live, 2 in replay (fixed-lag Rauch-Tung-Striebel)."""
+
+
+class ParquetSettings(Section):
+    """How part files are cut."""
+
+    part_seconds: Seconds = 300.0
+    """s of event time that one part holds at most."""
+    part_rows: Annotated[int, Field(ge=1)] = 100_000
+    """Rows that one part holds at most."""
+
+
+class RedisSettings(Section):
+    """Where and how streams are published."""
+
+    url: str | None = None
+    """``redis://``, ``rediss://`` or ``unix://`` URL; ``none`` publishes nothing; None starts an embedded server."""
+    length: Annotated[int, Field(ge=1)] = 100_000
+    """Entries kept in each stream, about (``MAXLEN ~``)."""
+    face_ttl: Seconds = 600.0
+    """s for which the stream of one face outlives its track."""
+    buffer: Annotated[int, Field(ge=1)] = 50_000
+    """Records held while Redis is away; live drops the oldest beyond, and counts; replay waits."""
+
+
+class RuntimeSettings(Section):
+    """How ONNX Runtime runs the networks."""
+
+    provider: str = "cpu"
+    """Execution provider: cpu, cuda, tensorrt, openvino, coreml, directml, or a provider's full name."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """Threads inside one call of a network; stages already run beside each other."""
+
+
+class PipelineSettings(Section):
+    """All sections together."""
+
+    ingest: IngestSettings = IngestSettings()
+    detector: DetectorSettings = DetectorSettings()
+    tracker: TrackerSettings = TrackerSettings()
+    emotion: EmotionSettings = EmotionSettings()
+    smoother: SmootherSettings = SmootherSettings()
+    parquet: ParquetSettings = ParquetSettings()
+    redis: RedisSettings = RedisSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
