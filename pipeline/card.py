@@ -1,0 +1,135 @@
+"""Model cards: what a network takes, what it gives, and how well it was measured to do so.
+
+A card is a JSON file beside the network (``emotion.json`` beside ``emotion.onnx``). The parts that the pipeline relies
+on are typed here; the rest (figures, training, limits, use) is for people, after Mitchell et al., "Model Cards for
+Model Reporting", 2019.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from pipeline.errors import InputError, ModelError
+from pipeline.labels import LABELS
+
+Point = tuple[float, float]
+
+
+class EmotionInput(msgspec.Struct, frozen=True):
+    """Tensor that an expression network takes: gray faces, one plane each."""
+
+    name: str
+    size: Annotated[int, Meta(ge=16, le=1024)]
+    """Side of the square crop, px."""
+    dtype: Literal["uint8", "float32"] = "uint8"
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    channels: Literal[1, 3] = 1
+    """3 repeats the gray plane."""
+    range: tuple[float, float] = (0.0, 255.0)
+    """Values that black and white take; floats are scaled to it."""
+
+
+class EmotionOutput(msgspec.Struct, frozen=True):
+    """Tensor that an expression network gives: (n, number of labels)."""
+
+    name: str
+    kind: Literal["probabilities", "logits"] = "probabilities"
+
+
+class Alignment(msgspec.Struct, frozen=True):
+    """How a face lies in the crops that the network was trained on."""
+
+    template: tuple[Point, Point, Point, Point, Point]
+    """Mean x, y of right eye, left eye, nose tip, right and left mouth corner, px of a square of side ``frame``."""
+    frame: float
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True):
+    """What every card says."""
+
+    card: Literal[1]
+    name: str
+    version: str
+    file: str
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    license: str
+    summary: str
+    figures: list[dict[str, Any]] = []
+    limits: list[str] = []
+    intended_use: str = ""
+    prohibited_use: str = ""
+
+
+class EmotionCard(Base, frozen=True, kw_only=True, tag_field="kind", tag="emotion"):
+    """Card of an expression classifier."""
+
+    input: EmotionInput
+    output: EmotionOutput
+    labels: list[str]
+    """Names of the outputs in their order: each of the eight expressions at most once, or another name to leave out."""
+    alignment: Alignment
+
+    @property
+    def id(self) -> str:
+        """Name and the beginning of the hash, as rows carry it."""
+        return f"{self.name}@{self.sha256[:12]}"
+
+
+class DetectorInput(msgspec.Struct, frozen=True):
+    """Image that a detector takes: (1, 3, H, W) BGR, 0-255."""
+
+    name: str
+    multiple: int = 32
+    """H and W must be multiples of this."""
+
+
+class DetectorCard(Base, frozen=True, kw_only=True, tag_field="kind", tag="detector"):
+    """Card of a face detector of the YuNet kind."""
+
+    input: DetectorInput
+    threshold: Annotated[float, Meta(ge=0, le=1)]
+    """Score from which a detection is sure."""
+
+
+def shipped(kind: Literal["emotion", "detector"]) -> Path:
+    """Return the path of the network that travels with the package."""
+    return Path(str(files("models") / f"{kind}.onnx"))
+
+
+def read_card(network: Path) -> EmotionCard | DetectorCard:
+    """Read the card beside a network.
+
+    Raises:
+        InputError: there is no card.
+        ModelError: the card is not one, or is wrong in itself.
+    """
+    path = network.with_suffix(".json")
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"no card at {str(path)!r} beside the network ({error.strerror}); "
+            "`affectstream models --help` says what a card must hold"
+        ) from error
+    try:
+        card = msgspec.json.decode(text, type=EmotionCard | DetectorCard)
+    except msgspec.DecodeError as error:
+        raise ModelError(f"the card {str(path)!r} is not valid: {error}") from error
+    if isinstance(card, EmotionCard):
+        known = [label for label in card.labels if label in LABELS]
+        if len(set(known)) != len(known) or len(known) < 2:
+            raise ModelError(
+                f"the card {str(path)!r} has labels {card.labels}; it must name at least two of {', '.join(LABELS)}, each once"
+            )
+    return card
+
+
+def emotion_card(network: Path) -> EmotionCard:
+    """Read a card that must be an expression classifier's."""
+    card = read_card(network)
+    if not isinstance(card, EmotionCard):
+        raise ModelError(f"{network.name!r} is a face detector by its card, not an expression network")
+    return card

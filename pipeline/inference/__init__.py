@@ -1,0 +1,1 @@
+"""Inference: aligned crops become raw distributions, in batches across frames and sources."""

@@ -1,0 +1,80 @@
+"""Opening a network in ONNX Runtime: provider chosen explicitly, threads bounded, failures said in one line."""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import onnxruntime as ort
+
+from pipeline.errors import InputError, ModelError
+from pipeline.settings import RuntimeSettings
+
+PROVIDERS: Final = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+}
+"""Short names of execution providers."""
+
+
+def provider_name(name: str) -> str:
+    """Return ONNX Runtime's name for an execution provider that this installation has.
+
+    Raises:
+        InputError: unknown, or not in this build of ONNX Runtime. ONNX Runtime itself would fall back to the CPU.
+
+    >>> provider_name("cpu")
+    'CPUExecutionProvider'
+    """
+    full = PROVIDERS.get(name.lower(), name)
+    available = ort.get_available_providers()
+    if full in available:
+        return full
+    short = {provider: key for key, provider in PROVIDERS.items()}
+    have = ", ".join(short.get(provider, provider) for provider in available)
+    if full not in ort.get_all_providers():
+        raise InputError(f"execution provider {name!r} is unknown; this machine has: {have}")
+    raise InputError(
+        f"execution provider {name!r} is not in the installed ONNX Runtime, which has: {have}; "
+        "install the build that carries it (for CUDA: pip install --force-reinstall onnxruntime-gpu)"
+    )
+
+
+def open_session(path: Path, runtime: RuntimeSettings) -> ort.InferenceSession:
+    """Open an ONNX file.
+
+    Raises:
+        InputError: the file is missing, or the execution provider is.
+        ModelError: the file is not a network that ONNX Runtime can run.
+    """
+    provider = provider_name(runtime.provider)
+    if not path.is_file():
+        raise InputError(f"no network at {str(path)!r}; `affectstream models` lists those at hand")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = runtime.threads
+    options.inter_op_num_threads = 1
+    # Spinning threads would take the cores from the decoder and the other stages while they wait.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(str(path), options, providers=[provider])
+    # ONNX Runtime's exceptions share no base class below Exception.
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{str(path)!r} is not an ONNX network that can be run here: {reason}") from error
+    if provider not in session.get_providers():
+        raise ModelError(
+            f"ONNX Runtime could not start {runtime.provider!r} for {path.name!r} "
+            "(driver or library missing); choose another with --provider"
+        )
+    return session
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
