@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from pipeline.card import EmotionCard, emotion_card, shipped
 from pipeline.errors import ModelError
@@ -67,16 +68,16 @@ class Classifier:
         batch = np.zeros((padded, self.size, self.size), np.uint8)
         batch[:count] = crops
         spec = self.card.input
-        tensor = batch[:, None] if spec.layout == "NCHW" else batch[..., None]
+        tensor: NDArray[np.generic] = batch[:, None] if spec.layout == "NCHW" else batch[..., None]
         if spec.channels == 3:
             tensor = np.repeat(tensor, 3, axis=1 if spec.layout == "NCHW" else 3)
         if spec.dtype == "float32":
             low, high = spec.range
-            tensor = tensor.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
+            tensor = tensor * np.float32((high - low) / 255) + np.float32(low)
         output = self._session.run([self.card.output.name], {spec.name: tensor})[0][:count]
         return self._distribution(np.asarray(output, np.float64))
 
-    def _distribution(self, output: np.ndarray) -> Floats:
+    def _distribution(self, output: NDArray[np.float64]) -> Floats:
         if self.card.output.kind == "logits":
             output = np.exp(output - output.max(axis=1, keepdims=True))
         result = np.zeros((len(output), len(LABELS)))
@@ -85,8 +86,9 @@ class Classifier:
                 result[:, column] = output[:, source]
         total = result.sum(axis=1, keepdims=True)
         # A network with labels beyond the eight may give them all the mass: then nothing is known of the eight.
-        even = np.full_like(result, 1 / len(LABELS))
-        return np.divide(result, total, out=even, where=total > 0).astype(np.float32)
+        even = np.full(result.shape, 1 / len(LABELS))
+        np.divide(result, total, out=even, where=total > 0)
+        return even.astype(np.float32)
 
     def _check(self) -> None:
         """Run one empty face, so that a card that does not fit says so now rather than in mid-stream."""
@@ -110,7 +112,7 @@ class Classifier:
                 f"but its card has {len(self.card.labels)} labels"
             )
 
-    def _blank(self, count: int) -> np.ndarray:
+    def _blank(self, count: int) -> NDArray[np.generic]:
         spec = self.card.input
         plane = (self.size, self.size)
         shape = (spec.channels, *plane) if spec.layout == "NCHW" else (*plane, spec.channels)
