@@ -122,7 +122,8 @@ def read_card(network: Path) -> EmotionCard | DetectorCard:
         known = [label for label in card.labels if label in LABELS]
         if len(set(known)) != len(known) or len(known) < 2:
             raise ModelError(
-                f"the card {str(path)!r} has labels {card.labels}; it must name at least two of {', '.join(LABELS)}, each once"
+                f"the card {str(path)!r} has labels {card.labels}; "
+                f"it must name at least two of {', '.join(LABELS)}, each once"
             )
     return card
 

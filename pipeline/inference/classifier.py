@@ -1,5 +1,7 @@
 """An expression network with its card: crops in, distributions over the eight expressions out."""
 
+from typing import Any
+
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
@@ -68,7 +70,7 @@ class Classifier:
         batch = np.zeros((padded, self.size, self.size), np.uint8)
         batch[:count] = crops
         spec = self.card.input
-        tensor: NDArray[np.generic] = batch[:, None] if spec.layout == "NCHW" else batch[..., None]
+        tensor: NDArray[Any] = batch[:, None] if spec.layout == "NCHW" else batch[..., None]
         if spec.channels == 3:
             tensor = np.repeat(tensor, 3, axis=1 if spec.layout == "NCHW" else 3)
         if spec.dtype == "float32":
@@ -112,7 +114,7 @@ class Classifier:
                 f"but its card has {len(self.card.labels)} labels"
             )
 
-    def _blank(self, count: int) -> NDArray[np.generic]:
+    def _blank(self, count: int) -> NDArray[Any]:
         spec = self.card.input
         plane = (self.size, self.size)
         shape = (spec.channels, *plane) if spec.layout == "NCHW" else (*plane, spec.channels)

@@ -1,0 +1,46 @@
+"""Ids of runs: what makes rows of one reading of one source belong together."""
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pipeline.settings import PipelineSettings
+
+ROWS: Final = 1
+"""Raised when the same video, networks and settings give other rows than the version before."""
+
+
+def live_run() -> str:
+    """Return a new id for a live source: when it began, and enough chance to be unique.
+
+    >>> live_run()[:2], len(live_run())
+    ('20', 20)
+    """
+    return f"{datetime.now(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(2)}"
+
+
+def file_run(path: Path, settings: PipelineSettings, networks: tuple[str, str]) -> str:
+    """Return the id of the run that reads a file: the same content, networks and settings give the same id.
+
+    Args:
+        path: the video; all of it is hashed, at about 1 GB/s.
+        settings: only those that change rows count.
+        networks: SHA-256 of the detector's and of the emotion network's file.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, hashlib.blake2b)
+    relevant = (
+        ROWS,
+        networks,
+        settings.ingest.fps,
+        settings.detector.model_dump(mode="json", exclude={"model"}),
+        settings.tracker.model_dump(mode="json"),
+        settings.smoother.model_dump(mode="json"),
+        settings.runtime.provider,
+    )
+    digest.update(msgspec.json.encode(relevant))
+    return f"r{digest.hexdigest()[:11]}"

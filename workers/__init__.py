@@ -1,0 +1,4 @@
+"""The four workers, what runs them, and the command line.
+
+A worker wires one stage of ``pipeline`` between an inbox and an outbox: read → compute → commit.
+"""

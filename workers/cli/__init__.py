@@ -1,0 +1,73 @@
+"""The command line: a module per command; what a command needs is imported when it runs, so --help answers at once."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from pipeline.errors import AffectError
+from workers.cli import demo, doctor, evaluate, models, replay, run
+
+app = typer.Typer(
+    name="affectstream",
+    help=(
+        "Video in, per-face distributions over eight expressions out: on Redis Streams as it happens, "
+        "in Parquet for analysis.\n\n"
+        "Start with [bold]affectstream demo[/bold]. What it reports is the expression that human raters would see, "
+        "not what a person feels."
+    ),
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("replay")(replay.replay)
+app.command("run")(run.run)
+app.command("doctor")(doctor.doctor)
+app.command("models")(models.models)
+app.add_typer(evaluate.app, name="evaluate")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("affectstream"))
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what happens.")] = False,
+) -> None:
+    """Set up logging: warnings and worse on standard error, more with --verbose."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
+    )
+
+
+def main() -> None:
+    """Run the command line; errors made on purpose become one line and an exit code."""
+    try:
+        app()
+    except AffectError as error:
+        Console(stderr=True, highlight=False).print(f"[red]error:[/red] {_plain(str(error))}", soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(text.split()))

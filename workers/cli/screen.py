@@ -1,0 +1,158 @@
+"""What a replay shows: a progress bar per file at work, and a table at the end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline.ingest.source import Source, redact
+from pipeline.labels import LABELS
+from workers.config import Config
+from workers.engine import Engine
+from workers.replay import Outcome, Status
+from workers.replay import Progress as Position
+
+STYLES = {Status.DONE: "green", Status.ALREADY: "green", Status.STOPPED: "yellow", Status.FAILED: "red"}
+
+
+def banner(engine: Engine, config: Config, redis: str | None) -> None:
+    """Say what is being inferred, by what, and where it goes."""
+    console = Console(stderr=True, highlight=False)
+    console.print(
+        "[bold]Apparent facial expressions[/bold], as human raters would label them, are inferred for every face in "
+        "view. Those filmed must be told; inferring emotions at work or in education is prohibited in the EU."
+    )
+    console.print(
+        f"[dim]network {engine.classifier.id} · Parquet in {escape(str(config.out))} · "
+        f"Redis {escape(redact(redis)) if redis else 'off'}[/dim]"
+    )
+
+
+class Screen:
+    """Progress of a replay on a terminal; on anything else only the table at the end.
+
+    Attributes:
+        outcomes: what became of each file so far.
+    """
+
+    def __init__(self, sources: Sequence[Source], out: Path) -> None:
+        self.outcomes: list[Outcome] = []
+        self._out = out
+        self._console = Console(highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[speed]}"),
+            TextColumn("{task.fields[faces]}"),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+        )
+        self._all = self._progress.add_task(f"{len(sources)} files", total=len(sources), speed="", faces="")
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def report(self, position: Position) -> None:
+        """Move a file's bar."""
+        task = self._tasks.get(position.source)
+        if task is None:
+            task = self._progress.add_task(escape(position.source), total=None, speed="", faces="")
+            self._tasks[position.source] = task
+        elapsed = self._progress.tasks[self._progress.task_ids.index(task)].elapsed
+        self._progress.update(
+            task,
+            total=None if position.share is None else 1.0,
+            completed=position.share or 0.0,
+            speed=f"{position.frames / elapsed:.0f} frames/s" if elapsed else "",
+            faces=f"{position.faces:,} faces",
+        )
+
+    def finish(self, outcome: Outcome) -> None:
+        """Take a file off the screen and keep its outcome."""
+        self.outcomes.append(outcome)
+        if outcome.source in self._tasks:
+            self._progress.remove_task(self._tasks.pop(outcome.source))
+        self._progress.advance(self._all)
+
+    def summary(self) -> None:
+        """Print the table of outcomes."""
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in ("source", "status", "frames", "frames/s", "tracks", "rows", "expressions", "note"):
+            right = name in ("frames", "frames/s", "tracks", "rows")
+            table.add_column(name, justify="right" if right else "left", overflow="fold")
+        for outcome in sorted(self.outcomes, key=lambda outcome: outcome.source):
+            tracks = read_tracks(self._out, outcome)
+            speed = f"{outcome.frames / outcome.elapsed:.0f}" if outcome.elapsed else ""
+            table.add_row(
+                escape(outcome.source),
+                f"[{STYLES[outcome.status]}]{outcome.status}[/]",
+                f"{outcome.frames:,}" if outcome.frames else "",
+                speed,
+                f"{len(tracks):,}",
+                f"{int(tracks['frames'].sum()):,}",
+                expressions(tracks),
+                escape(outcome.note),
+            )
+        self._console.print(table)
+
+
+def read_tracks(out: Path, outcome: Outcome) -> pd.DataFrame:
+    """Read the track table of one run; empty if it has none yet."""
+    folder = out / "tracks" / f"source={outcome.source}"
+    if outcome.run is None or not folder.exists():
+        return pd.DataFrame({"frames": [], "seconds": [], "dominant": []})
+    return pd.read_parquet(folder, filters=[("run", "==", outcome.run)])
+
+
+def expressions(tracks: pd.DataFrame, most: int = 3) -> str:
+    """Say which expressions dominate for how much of the tracks' time."""
+    means = tracks.filter(regex="^mean_|^p_")
+    weights = tracks["frames"]
+    if means.empty or not weights.sum():
+        return ""
+    mean = means.mul(weights, axis=0).sum() / weights.sum()
+    top = mean.sort_values(ascending=False).head(most)
+    return ", ".join(f"{str(name).split('_', 1)[1]} {share:.0%}" for name, share in top.items() if share >= 0.01)
+
+
+COLOURS = dict(
+    zip(LABELS, ("grey50", "yellow3", "cyan", "blue", "red", "green4", "magenta", "dark_orange3"), strict=True)
+)
+
+
+def strips(console: Console, out: Path, outcome: Outcome, width: int = 60) -> None:
+    """Draw each track of a run as a strip of its dominant expressions over time."""
+    folder = out / "emotions" / f"source={outcome.source}"
+    if outcome.run is None or not folder.exists():
+        return
+    columns = ["track", "pts", "dominant"]
+    rows = pd.read_parquet(folder, columns=columns, filters=[("run", "==", outcome.run)])
+    if rows.empty:
+        return
+    seen: set[str] = set()
+    step = max(float(rows["pts"].max()), 1e-3) / (width - 1)
+    console.print("\n[bold]Dominant expression over time[/bold]")
+    for track, group in rows.groupby("track", observed=True):
+        strip = [" "] * width
+        for pts, dominant in zip(group["pts"], group["dominant"], strict=True):
+            strip[int(pts / step)] = f"[{COLOURS[dominant]}]█[/]"
+            seen.add(dominant)
+        console.print(f"  {escape(str(track)):<18}{''.join(strip)}", soft_wrap=True)
+    legend = "  ".join(f"[{colour}]█[/] {label}" for label, colour in COLOURS.items() if label in seen)
+    console.print(f"  {'':<18}0 s{'':<{width - 9}}{step * (width - 1):.1f} s\n  {'':<18}{legend}")

@@ -1,0 +1,58 @@
+"""Where results go: the Parquet folder, and the Redis that the configuration names or an embedded one."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from pipeline.errors import BrokerError
+from pipeline.sink.embedded import EmbeddedRedis
+from pipeline.sink.parquet import ParquetWriter
+from pipeline.sink.redis import RedisWriter
+from pipeline.sink.writer import Writer
+from pipeline.tally import Tally
+from workers.config import Config
+
+log = logging.getLogger(__name__)
+
+OFF = "none"
+"""Value of ``redis.url`` that publishes nothing."""
+
+
+@contextmanager
+def redis_server(config: Config) -> Iterator[str | None]:
+    """Give the URL of the Redis to publish to, starting an embedded one if none is named; None if turned off.
+
+    Where no embedded server can be had the streams are left out, with a warning that says how to get them.
+    """
+    if config.redis.url is not None:
+        yield None if config.redis.url == OFF else config.redis.url
+        return
+    try:
+        server = EmbeddedRedis(config.out)
+    except BrokerError as error:
+        log.warning("no Redis Streams: %s", error)
+        yield None
+        return
+    with server:
+        yield server.url
+
+
+@contextmanager
+def open_writers(config: Config, redis: str | None, tally: Tally, *, live: bool) -> Iterator[list[Writer]]:
+    """Open the writers of a run and close them whatever happens.
+
+    Raises:
+        OutputError: the folder cannot be written.
+        BrokerError: Redis cannot be used.
+    """
+    with ExitStack() as stack:
+        writers: list[Writer] = []
+        # Redis last: what a reader of the stream sees is then already on its way to the disk.
+        parquet = ParquetWriter(config.out, config.parquet)
+        stack.callback(parquet.close)
+        writers.append(parquet)
+        if redis is not None:
+            publisher = RedisWriter(redis, config.redis, tally, wait=not live)
+            stack.callback(publisher.close)
+            writers.append(publisher)
+        yield writers

@@ -1,0 +1,103 @@
+"""All four workers in one process, a thread each, joined by bounded channels.
+
+::
+
+    reader ─▶ ingest ─┐
+    reader ─▶ ingest ─┴▶ tracker ─▶ inference ─▶ sink ─▶ writers
+
+Decoding, the networks and compression release the interpreter lock, so the threads do run side by side. The sources
+are dealt out to as many trackers as there are cores to run them.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+
+from pipeline.channel import Channel
+from pipeline.errors import SourceError
+from pipeline.ingest.source import Source
+from pipeline.messages import End, Faces, Frame, Scores
+from pipeline.sink.writer import Writer
+from pipeline.tally import Tally
+from workers.engine import Engine
+from workers.inference import inference_worker
+from workers.ingest import Reader, ingest_worker
+from workers.sink import sink_worker
+from workers.tracker import tracker_worker
+from workers.worker import Worker
+
+log = logging.getLogger(__name__)
+
+FRAMES = 4
+"""Decoded frames that wait for one tracker at most; each holds a full picture."""
+
+MESSAGES = 64
+"""Messages without pictures that wait between the later stages."""
+
+
+class Runner:
+    """Runs readers through the pipeline into writers.
+
+    Attributes:
+        failures: why sources ended before their time, by source id.
+    """
+
+    def __init__(
+        self, engine: Engine, readers: Sequence[Reader], writers: Sequence[Writer], tally: Tally, *, live: bool
+    ) -> None:
+        self.failures: dict[str, SourceError] = {}
+        self._readers = readers
+        self._error: BaseException | None = None
+        self._threads: list[threading.Thread] = []
+
+        trackers = max(1, min(len(readers), (os.cpu_count() or 1) // 2))
+        faces: Channel[Faces | End] = Channel(MESSAGES, writers=trackers)
+        scores: Channel[Scores | End] = Channel(MESSAGES)
+        self._workers: list[Worker[object, object]] = []
+        for index in range(trackers):
+            mine = readers[index::trackers]
+            frames: Channel[Frame | End] = Channel(FRAMES, writers=len(mine))
+            self._add(*(ingest_worker(reader, frames, self._failed) for reader in mine))
+            self._add(tracker_worker(engine, tally, frames, faces))
+        self._add(inference_worker(engine, faces, scores, live=live))
+        self._add(sink_worker(engine, tally, scores, writers, live=live))
+
+    def start(self) -> None:
+        """Start every worker."""
+        for worker in self._workers:
+            thread = threading.Thread(target=self._run, args=(worker,), name=worker.name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Make the readers end; what they have read so far still goes all the way."""
+        for reader in self._readers:
+            reader.stop()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for the last worker, at most ``timeout`` s; return whether all have ended.
+
+        Raises:
+            AffectError: a worker could not go on (the first one that failed).
+        """
+        self._threads[-1].join(timeout)
+        if self._threads[-1].is_alive():
+            return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def _add(self, *workers: Worker[object, object]) -> None:
+        self._workers.extend(workers)
+
+    def _failed(self, source: Source, error: SourceError) -> None:
+        self.failures[source.id] = error
+
+    def _run(self, worker: Worker[object, object]) -> None:
+        try:
+            worker.run()
+        except BaseException as error:
+            # The neighbours were told by the worker; the reason is raised where the user waits.
+            self._error = self._error or error
+            self.stop()
