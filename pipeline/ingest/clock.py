@@ -1,0 +1,214 @@
+"""When frames were taken: media time that never goes back, and event time from the best clock there is."""
+
+from collections import deque
+from fractions import Fraction
+from typing import Final
+
+from pipeline.messages import Clock
+
+WRAPS: Final = (2**33, 2**32)
+"""Ticks after which time stamps begin again: MPEG-TS (ISO/IEC 13818-1, 2.4.3.7) and RTP (RFC 3550, 5.1)."""
+
+REORDER: Final = 0.5
+"""s that a time stamp may lie behind its predecessor and still count as jitter, not as a jump."""
+
+LONGEST_GAP: Final = 3600.0
+"""s of silence that the time stamps of a file may claim; a longer one is a splice."""
+
+LEAD: Final = 5.0
+"""s that the time stamps of a live source may run ahead of the wall clock between two frames."""
+
+DEFAULT_STEP: Final = 0.04
+"""s between frames where neither the container nor the frames say."""
+
+
+class MediaClock:
+    """Media time, s, from the first frame on: never decreases, whatever the time stamps do.
+
+    It follows the time stamps as long as they make sense. A missing one counts one step; one that wrapped is unwrapped;
+    small steps back are held; across a jump it goes on by one step (file) or by the time that passed (live).
+
+    >>> clock = MediaClock(step=0.04)
+    >>> [clock.media_time(ticks, Fraction(1, 90_000)) for ticks in (None, 900_000, 903_600, 0)]
+    [0.0, 0.04, 0.08, 0.12]
+    """
+
+    def __init__(self, step: float | None = None) -> None:
+        """``step``: s between frames as the container announces it."""
+        self.pts = 0.0
+        self._step = step if step is not None and 0 < step <= 1 else DEFAULT_STEP
+        self._begun = False
+        self._last: float | None = None
+        """Raw time of the latest frame, s."""
+        self._origin = 0.0
+        """Raw time at which media time is 0, s."""
+
+    def media_time(self, ticks: int | None, base: Fraction, passed: float | None = None) -> float:
+        """Return the media time of the next frame, s.
+
+        Args:
+            ticks: its raw time stamp.
+            base: s per tick.
+            passed: s on the wall since the previous frame, for live sources.
+        """
+        raw = None if ticks is None else ticks * base.numerator / base.denominator
+        if not self._begun:
+            self._begun = True
+            if raw is not None:
+                self._last = self._origin = raw
+            return self.pts
+        if raw is None:
+            self._advance(self._step)
+            if self._last is not None:
+                self._last = self._origin + self.pts
+        elif self._last is None or not self._follow(raw, base, passed):
+            self._advance(self._step if passed is None else passed)
+            self._last, self._origin = raw, raw - self.pts
+        return self.pts
+
+    def resume(self, gap: float) -> None:
+        """Prepare for time stamps that begin anew after ``gap`` s (a live source was opened again)."""
+        if self._begun:
+            self._advance(max(0.0, gap - self._step))
+            self._last = None
+
+    def _advance(self, seconds: float) -> None:
+        self.pts = round(self.pts + max(0.0, seconds), 6)
+
+    def _follow(self, raw: float, base: Fraction, passed: float | None) -> bool:
+        """Take over a raw time if it continues the series; say whether it did."""
+        assert self._last is not None
+        longest = LONGEST_GAP if passed is None else passed + LEAD
+        delta = raw - self._last
+        if -REORDER <= delta < 0:
+            return True
+        if delta < 0:
+            periods = (ticks * base.numerator / base.denominator for ticks in WRAPS)
+            period = next((p for p in periods if 0 <= delta + p <= longest), None)
+            if period is None:
+                return False
+            self._origin -= period
+            delta += period
+        elif delta > longest:
+            return False
+        if 0 < delta <= 1:
+            self._step = delta
+        self._last = raw
+        self.pts = max(self.pts, round(raw - self._origin, 6))
+        return True
+
+
+class Sampler:
+    """Picks ``fps`` frames of each second of media time: the first in every 1/fps-s slot.
+
+    >>> sampler = Sampler(10)
+    >>> [n for n in range(10) if sampler.wants(n / 25)]
+    [0, 3, 5, 8]
+    """
+
+    def __init__(self, fps: float | None) -> None:
+        self._fps = fps
+        self._slot = -1
+
+    def wants(self, pts: float) -> bool:
+        """Say whether to take the frame at ``pts``, s; None as rate takes all."""
+        if self._fps is None:
+            return True
+        slot = int(pts * self._fps + 1e-4)  # 3/25 s times 25 must not fall into slot 2
+        wanted = slot > self._slot
+        self._slot = slot
+        return wanted
+
+
+class ArrivalClock:
+    """Event time of a live source that does not tell when it captures: first arrival plus media time.
+
+    Frames may come late but never early, so the least late of the last ``WINDOW`` s shows the true offset between
+    media time and this machine's monotonic clock. The event time approaches it by ``SLEW`` at most, except where
+    it would lie in the future (at once) or has fallen ``LATE`` behind (forward, at once). It never decreases.
+    """
+
+    WINDOW: Final = 10.0
+    """s of arrivals that are looked at."""
+    SLEW: Final = 0.005
+    """s that event time may gain on media time per second."""
+    LATE: Final = 1.0
+    """s of constant lateness that can only mean that the source paused without saying so."""
+
+    def __init__(self) -> None:
+        self._wall: float | None = None
+        self._offset: float | None = None
+        self._delays: deque[tuple[float, float]] = deque()
+        """(monotonic time, delay), with delays ascending: the first is the least of the window."""
+        self._pts = 0.0
+        self._time = 0
+
+    def resume(self) -> None:
+        """Take a new offset from the next frame: the source was opened again."""
+        self._offset = None
+        self._delays.clear()
+
+    def event_time(self, pts: float, arrived: float, now: int) -> int:
+        """Return the event time, UTC, µs, of the frame at media time ``pts``.
+
+        Args:
+            pts: s.
+            arrived: reading of the monotonic clock at arrival, s.
+            now: UTC at arrival, µs.
+        """
+        # One reading of the wall per connection: the wall clock may be set, the monotonic one cannot.
+        if self._wall is None or self._offset is None:
+            self._wall = max(now / 1e6 - arrived, self._wall or 0.0)
+        delay = arrived - pts
+        if self._offset is None:
+            self._offset = delay
+        while self._delays and self._delays[-1][1] >= delay:
+            self._delays.pop()
+        self._delays.append((arrived, delay))
+        while self._delays[0][0] < arrived - self.WINDOW:
+            self._delays.popleft()
+        error = self._delays[0][1] - self._offset
+        if error < 0 or error > self.LATE:
+            self._offset += error
+        else:
+            self._offset += min(error, self.SLEW * max(0.0, pts - self._pts))
+        self._pts = pts
+        self._time = max(self._time, round((self._wall + self._offset + pts) * 1e6))
+        return self._time
+
+
+class LiveClock:
+    """Event time of a live source from the best clock at hand: the camera's own, else arrival."""
+
+    ABSURD: Final = 86_400e6
+    """µs between a camera's clock and ours beyond which it was never set."""
+    HOLD: Final = 1_000_000
+    """µs by which the camera's clock may seem to go back and event time just waits; beyond, the clock was set."""
+
+    def __init__(self) -> None:
+        self._arrival = ArrivalClock()
+        self._captured = 0
+
+    def resume(self) -> None:
+        """Prepare for a source that was opened again."""
+        self._arrival.resume()
+
+    def event_time(self, pts: float, captured: int | None, arrived: float, now: int) -> tuple[int, Clock]:
+        """Return event time, UTC, µs, and where it comes from.
+
+        Within one clock it never decreases, save where the camera's clock was set back; where sender reports begin to
+        tell the camera's time, it may step either way.
+
+        Args:
+            pts: media time, s.
+            captured: capture time by the camera's clock, UTC, µs, if it told.
+            arrived: reading of the monotonic clock at arrival, s.
+            now: UTC at arrival, µs.
+        """
+        time = self._arrival.event_time(pts, arrived, now)
+        if captured is None or abs(captured - now) > self.ABSURD:
+            return time, Clock.ARRIVAL
+        if 0 < self._captured - captured <= self.HOLD:
+            captured = self._captured
+        self._captured = captured
+        return captured, Clock.RTCP

@@ -1,0 +1,266 @@
+"""Opening, demuxing and decoding by FFmpeg (PyAV), with lasting errors told apart from passing ones."""
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import av
+import av.error
+
+from pipeline.errors import SourceError, SourceLost
+from pipeline.ingest.source import Source, redact
+
+# FFmpeg writes URLs with their passwords to its log. PyAV discards that log unless something has turned it on.
+av.logging.set_level(None)
+
+PATIENCE: Final = 50
+"""Unreadable packets in a row after which a file counts as cut off there."""
+
+_PRFT = struct.Struct("=qi")  # AVProducerReferenceTime: UTC in µs, flags
+
+
+class Decoded(NamedTuple):
+    """A frame as it leaves the decoder."""
+
+    frame: av.VideoFrame
+    ticks: int | None
+    """Its raw time stamp, in units of ``Video.base`` s."""
+    captured: int | None
+    """Capture time by the camera's clock, UTC, µs, from RTCP sender reports."""
+
+
+class Video:
+    """An open source: its first video stream, and the frames in it.
+
+    Raises ``SourceError`` if it will never open, ``SourceLost`` if it may later.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._scheme = urlsplit(source.url).scheme.lower() if "://" in source.url else ""
+        self._container: Any = None
+        try:
+            self._container = self._open()
+            self.stream = self._video_stream()
+        except (av.FFmpegError, OSError) as error:
+            raise explain(error, source) from None
+        except BaseException:
+            self.close()
+            raise
+        rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
+        self.step: float | None = float(1 / rate) if rate else None
+        """s between frames as the container announces it."""
+        self.duration = self._duration()
+        """Length as the container announces it, s; None if unknown."""
+        self.packets = 0
+        """Packets read so far."""
+        self.cut: bool = False
+        """Whether reading ended at something unreadable rather than at the end."""
+
+    def _open(self) -> Any:
+        source, settings = self.source, self.source.settings
+        if not source.live:
+            if source.path.stat().st_size == 0:
+                raise SourceError(f"{source.safe_url} is empty (0 bytes); copy it again")
+            # The prefix keeps FFmpeg from taking a colon in a file name for the end of a protocol.
+            return av.open(f"file:{source.url}", metadata_errors="replace")
+        microseconds = str(round(settings.read_timeout * 1e6))
+        options = {"analyzeduration": "2000000", "fpsprobesize": "0"}  # a camera's rate is measured, not guessed
+        if self._scheme in ("rtsp", "rtsps"):
+            # Without a limit of its own, the RTSP client would wait for ever in places the callback does not reach.
+            options |= {"rtsp_transport": settings.transport, "timeout": microseconds}
+        else:
+            # Multipart JPEG carries no time stamps, and FFmpeg would assume 25 frames/s.
+            options |= {"rw_timeout": microseconds}
+        return av.open(
+            source.url,
+            options=options,
+            timeout=(settings.open_timeout, settings.read_timeout),
+            metadata_errors="replace",
+        )
+
+    def _video_stream(self) -> Any:
+        container, shown = self._container, self.source.safe_url
+        stream = container.streams.best("video")
+        if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+            kinds = sorted({s.type for s in container.streams})
+            raise SourceError(f"{shown} holds no video ({', '.join(kinds) or 'nothing'} only); give another source")
+        if stream.codec_context is None:
+            raise SourceError(f"{shown} is in a format this FFmpeg cannot decode; convert it to H.264")
+        for other in container.streams:
+            if other is not stream:
+                other.discard = av.stream.Discard.all
+        # Frame threads are the fastest, but hold back as many frames as there are threads.
+        stream.thread_type = "SLICE" if self.source.live else "AUTO"
+        stream.thread_count = self.source.settings.decoder_threads
+        return stream
+
+    @property
+    def base(self) -> Fraction:
+        """Unit of time stamps, s."""
+        return Fraction(self.stream.time_base or Fraction(1, av.time_base))
+
+    def _duration(self) -> float | None:
+        if self.stream.duration and self.stream.time_base:
+            return float(self.stream.duration * self.stream.time_base)
+        return self._container.duration / av.time_base if self._container.duration else None
+
+    @property
+    def aspect(self) -> float:
+        """Width of a coded pixel over its height."""
+        return float(self.stream.sample_aspect_ratio or 1)
+
+    @property
+    def created(self) -> int | None:
+        """When the container says that it was recorded, UTC, µs since 1970."""
+        text = self._container.metadata.get("creation_time") or self.stream.metadata.get("creation_time")
+        try:
+            time = datetime.fromisoformat(text) if text else None
+        except ValueError:
+            return None
+        # Recorders without a clock write their epoch, 1904 or 1970 or close to it.
+        if time is None or time.tzinfo is None or time.year < 1990:
+            return None
+        return round(time.timestamp() * 1e6)
+
+    @property
+    def format(self) -> str:
+        """Short name of the container's format."""
+        return str(self._container.format.name)
+
+    @property
+    def container(self) -> Any:
+        """PyAV's container."""
+        return self._container
+
+    def frames(self, corrupt: Callable[[int], None]) -> Iterator[Decoded]:
+        """Decode to the end; ``corrupt`` is told how many packets or frames were skipped.
+
+        Raises ``SourceLost`` when a live source breaks off, ``SourceError`` when a file cannot be read.
+        """
+        unreadable = 0
+        while True:
+            try:
+                for packet in self._container.demux(self.stream):
+                    if packet.size:
+                        self.packets += 1
+                        if unreadable:
+                            corrupt(unreadable)
+                            unreadable = 0
+                    yield from self._decode(packet, corrupt)
+                break
+            except av.error.InvalidDataError:
+                # Reading goes on behind the damage, unless there is nothing behind it.
+                unreadable += 1
+                if unreadable < PATIENCE:
+                    continue
+                if self.source.live:
+                    raise SourceLost(f"{self.source.safe_url} sends nothing that can be read") from None
+                break
+            except (av.FFmpegError, OSError) as error:
+                raise explain(error, self.source) from None
+        self.cut = unreadable > 0
+
+    def _decode(self, packet: Any, corrupt: Callable[[int], None]) -> Iterator[Decoded]:
+        offset = self._capture_offset(packet)
+        try:
+            frames = self.stream.decode(packet)
+        except av.error.BlockingIOError:
+            # The decoder still holds frames from before an error and takes no more.
+            self.stream.codec_context.flush_buffers()
+            corrupt(1)
+            return
+        except av.error.EOFError:
+            return
+        except av.FFmpegError:
+            corrupt(1)
+            return
+        for frame in frames:
+            if frame.is_corrupt:
+                corrupt(1)
+                continue
+            ticks = frame.dts if frame.pts is None else frame.pts
+            known = offset is not None and ticks is not None
+            yield Decoded(frame, ticks, offset + round(ticks * self.base * 1_000_000) if known else None)
+
+    _offset: int | None = None
+
+    def _capture_offset(self, packet: Any) -> int | None:
+        """Return the camera's UTC at pts 0, µs, as of the latest packet that FFmpeg could date."""
+        if self._scheme in ("rtsp", "rtsps") and packet.pts is not None and packet.has_sidedata("prft"):
+            utc, _ = _PRFT.unpack_from(bytes(packet.get_sidedata("prft")))
+            self._offset = utc - round(packet.pts * packet.time_base * 1_000_000)
+        return self._offset
+
+    def close(self) -> None:
+        """Close the source; safe to call twice."""
+        if self._container is not None:
+            self._container.close()
+
+
+_Reasons = tuple[tuple[type[Exception], str], ...]
+
+_LASTING: Final[_Reasons] = (
+    (av.error.HTTPUnauthorizedError, "asks for a user name and password (401); write //USER:PASSWORD@HOST in the URL"),
+    (av.error.HTTPForbiddenError, "refuses access (403); check the user's rights"),
+    (av.error.HTTPNotFoundError, "does not exist on that host (404); check the path"),
+    (av.error.HTTPBadRequestError, "is not understood by that host (400); check the path"),
+    (av.error.DecoderNotFoundError, "is in a format this FFmpeg cannot decode; convert it to H.264"),
+    (av.error.ProtocolNotFoundError, "needs a protocol that this FFmpeg lacks"),
+    (av.error.DemuxerNotFoundError, "needs a container format that this FFmpeg lacks"),
+    (PermissionError, "may not be read: no permission"),
+    (FileNotFoundError, "is not there"),
+    (IsADirectoryError, "is a folder"),
+)
+_PASSING: Final[_Reasons] = (
+    (av.error.ExitError, "does not answer in time"),
+    (TimeoutError, "does not answer in time"),
+    (ConnectionRefusedError, "refuses the connection: nothing listens there"),
+    (ConnectionError, "broke the connection"),
+    (av.error.EOFError, "ended"),
+    (av.error.HTTPError, "answers with an error of its own"),
+)
+
+
+def explain(error: Exception, source: Source) -> SourceError:
+    """Turn what FFmpeg or the system says into a lasting or a passing error without secrets."""
+    shown = source.safe_url
+    if reason := _reason(error, _LASTING):
+        return SourceError(f"{shown} {reason}")
+    if not source.live:
+        if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+            return SourceError(f"{shown} is not a video, or was cut off before its index; try to copy it again")
+        return SourceError(f"{shown} cannot be read: {_words(error)}")
+    if isinstance(error, av.error.InvalidDataError):
+        return SourceError(f"{shown} is not a video stream; check the URL")
+    host = urlsplit(source.url).hostname if "://" in source.url else None
+    reason = _reason(error, _PASSING)
+    if reason is None and host is not None and not _resolves(host):
+        reason = f"cannot be reached: there is no host {host!r}"
+    return SourceLost(f"{shown} {reason or 'cannot be read: ' + _words(error)}")
+
+
+def _reason(error: Exception, reasons: _Reasons) -> str | None:
+    return next((reason for kind, reason in reasons if isinstance(error, kind)), None)
+
+
+def _words(error: Exception) -> str:
+    return redact(getattr(error, "strerror", None) or str(error)).strip().rstrip(".")
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
+def modified(path: Path) -> int:
+    """Return when a file was last written, UTC, µs since 1970."""
+    return path.stat().st_mtime_ns // 1000

@@ -1,0 +1,100 @@
+"""Reads a file: every frame in order, none dropped, as fast as the pipeline takes them."""
+
+import time
+from collections.abc import Iterator
+
+from pipeline.errors import SourceError
+from pipeline.ingest.clock import MediaClock, Sampler
+from pipeline.ingest.decode import Video, modified
+from pipeline.ingest.picture import Pictures
+from pipeline.ingest.source import Source
+from pipeline.messages import Clock, End, Frame, Stamp
+from pipeline.tally import Count, Tally
+
+_SHORTFALL = 1.0  # s between announced and actual end that need not mean anything
+
+
+class FileReader:
+    """Iterates over one file: its frames, then one ``End``. To be iterated once.
+
+    Raises ``SourceError`` when the file cannot be opened, and while iterating when nothing in it can be decoded.
+    """
+
+    def __init__(self, source: Source, run: str, tally: Tally) -> None:
+        self.source = source
+        self.run = run
+        self.note = ""
+        """What was wrong with the file (cut off), known at its end; empty if nothing."""
+        self.stopped = False
+        """Whether ``stop`` was called before the end."""
+        self._tally = tally
+        self._video = Video(source)
+        self._pts = 0.0
+        self.duration = self._video.duration
+        """Length as announced by the container, s; None if unknown."""
+        self.frames: int | None = self._video.stream.frames or None
+        """About how many frames the file holds; None if unknown."""
+        if not self.frames and self.duration and self._video.step:
+            self.frames = round(self.duration / self._video.step)
+
+    @property
+    def share(self) -> float | None:
+        """Part of the file that was read, in [0, 1]; None if its length is unknown."""
+        return min(1.0, self._pts / self.duration) if self.duration else None
+
+    def stop(self) -> None:
+        """End the iteration at the next frame; may be called from another thread."""
+        self.stopped = True
+
+    def __iter__(self) -> Iterator[Frame | End]:
+        try:
+            yield from self._read()
+        finally:
+            self._video.close()
+
+    def _read(self) -> Iterator[Frame | End]:
+        source, video = self.source, self._video
+        clock, sampler = MediaClock(video.step), Sampler(source.settings.fps)
+        pictures = Pictures(source.detector, video.aspect)
+        base = video.created or modified(source.path)
+        number = 0
+        for decoded in video.frames(lambda n: self._tally.add(source.id, Count.CORRUPT, n)):
+            if self.stopped:
+                break
+            pts = self._pts = clock.media_time(decoded.ticks, video.base)
+            self._tally.add(source.id, Count.FRAMES)
+            if sampler.wants(pts):
+                self._tally.add(source.id, Count.SAMPLED)
+                stamp = Stamp(
+                    source=source.id,
+                    run=self.run,
+                    frame=number,
+                    pts=pts,
+                    time=base + round(pts * 1e6),
+                    clock=Clock.FILE,
+                    arrived=time.time_ns() // 1000,
+                )
+                picture = pictures.picture(decoded.frame)
+                yield Frame(stamp, picture.width, picture.height, picture.luma, picture.full_range, picture.image)
+            number += 1
+        if number == 0 and not self.stopped:
+            raise SourceError(f"{source.safe_url}: nothing in it can be decoded; convert it to H.264 or copy it again")
+        if not self.stopped:
+            self.note = self._shortfall(number)
+        yield End(source.id, self.run, complete=not self.stopped)
+
+    def _shortfall(self, frames: int) -> str:
+        """Say whether the file ends before the end that its header announces."""
+        video = self._video
+        missing = 0.0
+        if "mp4" in video.format:
+            cut = video.cut or video.packets < len(video.stream.index_entries)
+        else:
+            # The others' lengths are exact where they are written down, estimates elsewhere.
+            exact = video.format.startswith(("matroska", "avi", "flv"))
+            missing = (self.duration or 0.0) - self._pts if exact else 0.0
+            cut = video.cut or missing > max(_SHORTFALL, 0.02 * (self.duration or 0.0))
+        if not cut:
+            return ""
+        announced = f" of {self.duration:.1f} s" if self.duration else ""
+        return f"cut off: only {self._pts:.1f} s{announced} ({frames} frames) could be read"

@@ -1,0 +1,186 @@
+"""From a decoded frame to what the tracker needs: a view of its luma, and one small colour image."""
+
+from typing import Any, Final
+
+import av
+import msgspec
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from pipeline.messages import Bytes
+from pipeline.settings import DetectorSettings
+
+FACE_PX: Final = 12.0
+"""px that the smallest wanted face keeps in the detector's image; YuNet finds faces from about 10 to 16 px on."""
+
+STRIDE: Final = 32
+"""Both sides of the detector's image are multiples of its coarsest stride."""
+
+_UNSPECIFIED_SPACE: Final = 2  # AVCOL_SPC_UNSPECIFIED
+_HD_ROWS: Final = 720  # from here on untagged video is BT.709 rather than BT.601, as players assume
+_LARGEST_ASPECT: Final = 8.0  # pixels more oblong than this are a mistake in the header
+
+
+class Picture(msgspec.Struct, frozen=True, eq=False):
+    """One frame, upright; see ``messages.Frame`` for the fields."""
+
+    width: int
+    height: int
+    luma: Bytes
+    full_range: bool
+    image: Bytes
+
+
+def detection_size(width: int, height: int, detector: DetectorSettings) -> tuple[int, int]:
+    """Return (width, height) of the detector's image for a frame of ``width`` x ``height`` px.
+
+    Both are multiples of 32. The scale makes a face of ``min_face`` px about 12 px high, never enlarges, and keeps
+    the longer side within ``max_side``.
+
+    >>> detection_size(1920, 1080, DetectorSettings(min_face=20, max_side=960))
+    (960, 544)
+    """
+    limit = detector.max_side // STRIDE * STRIDE
+    scale = min(1.0, FACE_PX / detector.min_face, limit / max(width, height))
+    return _side(width * scale, limit), _side(height * scale, limit)
+
+
+def _side(length: float, limit: int) -> int:
+    return int(min(limit, max(STRIDE, round(length / STRIDE) * STRIDE)))
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    """What stays the same from frame to frame until the video changes."""
+
+    plane: bool
+    """Whether plane 0 is 8-bit luma as it stands."""
+    transpose: bool
+    flip_x: bool
+    flip_y: bool
+    width: int
+    """As displayed, px."""
+    height: int
+    image: tuple[int, int]
+    """Width and height of the small image before it is turned upright."""
+    shrinks: bool
+
+
+class Pictures:
+    """Turns the frames of one source into pictures; sizes are worked out anew only when the video changes."""
+
+    def __init__(self, detector: DetectorSettings, aspect: float = 1.0) -> None:
+        """``aspect`` is the width of a coded pixel over its height."""
+        self._detector = detector
+        self._aspect = aspect if 1 / _LARGEST_ASPECT <= aspect <= _LARGEST_ASPECT else 1.0
+        self._key: tuple[int, int, str, int] | None = None
+        self._layout: _Layout
+        self._image = VideoReformatter()
+        self._luma = VideoReformatter()
+
+    def picture(self, frame: av.VideoFrame) -> Picture:
+        """Return the frame upright: luma as a view (a copy only where luma is not 8-bit planar), image at its size."""
+        layout = self._layout_of(frame)
+        full_range = _is_full_range(frame)
+        space = frame.colorspace
+        if space == _UNSPECIFIED_SPACE and frame.height >= _HD_ROWS:
+            space = Colorspace.ITU709
+        small = self._image.reformat(
+            frame,
+            *layout.image,
+            format="bgr24",
+            src_colorspace=space,
+            src_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
+            interpolation=Interpolation.AREA if layout.shrinks else Interpolation.BILINEAR,
+            threads=1,  # the stages already run beside each other
+        )
+        if not layout.plane:
+            # Luma of RGB has no studio range; of deeper YUV it keeps the range it has.
+            full_range = full_range or frame.format.is_rgb
+            target = ColorRange.JPEG if full_range else ColorRange.MPEG
+            frame = self._luma.reformat(frame, format="gray", src_color_range=target, dst_color_range=target, threads=1)
+        width, height = layout.image
+        return Picture(
+            width=layout.width,
+            height=layout.height,
+            luma=_upright(_plane(frame, frame.width, frame.height), layout),
+            full_range=full_range,
+            image=_upright(_plane(small, width * 3, height).reshape(height, width, 3), layout),
+        )
+
+    def _layout_of(self, frame: av.VideoFrame) -> _Layout:
+        key = (frame.width, frame.height, frame.format.name, frame.rotation)
+        if key != self._key:
+            self._layout = self._new_layout(frame)
+            self._key = key
+        return self._layout
+
+    def _new_layout(self, frame: av.VideoFrame) -> _Layout:
+        transpose, flip_x, flip_y = _orientation(frame)
+        width, height = max(1, round(frame.width * self._aspect)), frame.height
+        if transpose:
+            width, height = height, width
+        size = detection_size(width, height, self._detector)
+        image = size[::-1] if transpose else size
+        return _Layout(
+            plane=_has_luma_plane(frame.format),
+            transpose=transpose,
+            flip_x=flip_x,
+            flip_y=flip_y,
+            width=width,
+            height=height,
+            image=image,
+            shrinks=image[0] <= frame.width and image[1] <= frame.height,
+        )
+
+
+def _plane(frame: av.VideoFrame, columns: int, rows: int) -> Bytes:
+    """View plane 0 as (rows, columns), without the padding at the end of its lines."""
+    plane: Any = frame.planes[0]
+    lines: Bytes = np.frombuffer(plane, np.uint8).reshape(rows, abs(plane.line_size))[:, :columns]
+    return lines if plane.line_size > 0 else lines[::-1]
+
+
+def _upright(image: Bytes, layout: _Layout) -> Bytes:
+    if layout.transpose:
+        image = image.swapaxes(0, 1)
+    if layout.flip_y:
+        image = image[::-1]
+    if layout.flip_x:
+        image = image[:, ::-1]
+    return image
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """Return (transpose, flip columns, flip rows) that show the frame as its display matrix asks.
+
+    The matrix (ISO/IEC 14496-12, 6.2.2) takes a point to (a x + c y, b x + d y); other angles than quarter turns
+    are taken as the nearest quarter turn.
+    """
+    # frame.side_data keeps frame and container alive in a cycle: read it once per layout, never per frame.
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return False, False, False
+    a, b, _, c, d = (int(value) for value in np.frombuffer(data, np.int32)[:5])
+    if abs(a) >= abs(b):
+        return False, a < 0, d < 0
+    return True, c < 0, b < 0
+
+
+def _has_luma_plane(pixels: Any) -> bool:
+    components = pixels.components
+    return (
+        bool(components)
+        and not pixels.is_rgb
+        and not pixels.has_palette
+        and not pixels.is_bit_stream
+        and not pixels.name.startswith(("bayer", "xyz"))
+        and components[0].bits == 8
+        and sum(component.plane == 0 for component in components) == 1
+    )
+
+
+def _is_full_range(frame: av.VideoFrame) -> bool:
+    if frame.color_range != ColorRange.UNSPECIFIED:
+        return bool(frame.color_range == ColorRange.JPEG)
+    return frame.format.name.startswith(("yuvj", "gray", "ya", "pal", "mono")) or frame.format.is_rgb

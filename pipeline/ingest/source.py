@@ -1,0 +1,233 @@
+"""What a source is: a camera URL, a webcam or a file, under an id that is safe to show and to store."""
+
+import glob
+import hashlib
+import re
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from pipeline.errors import InputError
+from pipeline.settings import DetectorSettings, IngestSettings
+
+SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
+"""URL schemes that can be read."""
+
+VIDEO_SUFFIXES: Final = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("3gp", "asf", "avi", "dv", "flv", "h264", "h265", "hevc", "ivf", "m2ts", "m2v", "m4v", "mjpeg", "mjpg"),
+        *("mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv", "qt", "ts", "vob", "webm", "wmv", "y4m"),
+    )
+)
+"""File name endings that count as video when a folder is searched; a file named outright may have any."""
+
+MAX_ID: Final = 64
+"""Longest source id, characters."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One camera or file, and how to read it."""
+
+    id: str
+    """Sanitised id: lower-case letters, digits, ``-`` and ``_``, beginning with a letter; at most ``MAX_ID`` long."""
+    url: str
+    """What is opened: a URL, a device or an absolute path. May hold credentials: never show it."""
+    safe_url: str
+    """``url`` without credentials and tokens, for people to read."""
+    live: bool
+    """Whether it runs in real time (camera, stream) rather than being a file."""
+    settings: IngestSettings = IngestSettings()
+    detector: DetectorSettings = DetectorSettings()
+
+    @property
+    def path(self) -> Path:
+        """The file; only meaningful where ``live`` is False."""
+        return Path(self.url)
+
+    def __repr__(self) -> str:
+        return f"Source({self.id!r}, {self.safe_url!r})"
+
+
+_USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"]*@")
+_QUERY = re.compile(r"(://[^\s?#'\"]*)[?#][^\s'\"]*")
+# Some cameras take their password in the path: /user=admin_password=secret_channel=1.sdp
+_FIELD = re.compile(
+    r"(?i)\b((?:\w*_)?(?:user(?:name)?|login|pass(?:word|wd)?|pwd|token|secret|api_?key|auth|sig(?:nature)?)=)"
+    r"[^\s&;/?'\"]*?(?=_[a-z]+=|[\s&;/?'\"]|$)"
+)
+
+
+def redact(text: str) -> str:
+    """Return ``text`` with credentials, queries and password-like fields of every URL in it replaced by ``***``.
+
+    >>> redact("cannot open rtsp://me:pw@door.local/live?token=1: refused")
+    'cannot open rtsp://***@door.local/live?***'
+    >>> redact("rtsp://10.0.0.2/user=admin_password=pw_channel=1.sdp")
+    'rtsp://10.0.0.2/user=***_password=***_channel=1.sdp'
+    """
+    text = _USER_INFO.sub("***@", text)
+    text = _QUERY.sub(r"\1?***", text)
+    return _FIELD.sub(r"\1***", text)
+
+
+def source_id(text: str) -> str:
+    """Turn a name, path or URL into a source id; nothing secret in a URL survives.
+
+    >>> source_id("rtsp://user:pw@door.local/stream1"), source_id("0"), source_id("Café Nord 2")
+    ('door-local-stream1', 'webcam-0', 'cafe-nord-2')
+    """
+    if _webcam(text) is not None:
+        text = f"webcam-{_webcam(text)}"
+    elif "://" in text:
+        text = _FIELD.sub("", _QUERY.sub(r"\1", _USER_INFO.sub("", text))).split("://", 1)[1]
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")
+    if not name:  # nothing of it is Latin
+        name = "source-" + _digest(text)
+    elif not name[0].isalpha():
+        name = f"source-{name}"
+    if len(name) > MAX_ID:
+        name = f"{name[: MAX_ID - 9].rstrip('-_')}-{_digest(text)}"
+    return name
+
+
+def parse_source(
+    text: str,
+    *,
+    name: str | None = None,
+    ingest: IngestSettings | None = None,
+    detector: DetectorSettings | None = None,
+) -> Source:
+    """Understand one source as a user writes it; ``name`` gives its id. Raises ``InputError``."""
+    text = text.strip()
+    live, safe_url = True, redact(text)
+    if _webcam(text) is not None:
+        url = f"/dev/video{text}" if text.isdecimal() and sys.platform == "linux" else text
+        if url.startswith("/dev/") and not Path(url).exists():
+            raise InputError(f"there is no webcam {url}; `ls /dev/video*` lists those that are connected")
+        safe_url = url
+    elif "://" in text:
+        url = text
+        parts = _split(text)
+        if parts.scheme.lower() not in SCHEMES:
+            raise InputError(
+                f"cannot read {parts.scheme}:// in {safe_url}; URLs begin with "
+                f"{', '.join(scheme + '://' for scheme in SCHEMES)}, files are given by their path"
+            )
+        if not parts.hostname:
+            raise InputError(f"{safe_url} names no host; write {parts.scheme}://HOST/PATH")
+    else:
+        path = existing(text)
+        if path.is_dir():
+            raise InputError(f"{text} is a folder; name one file, or replay the folder")
+        live, url, safe_url = False, str(path.resolve()), text
+    return Source(
+        id=source_id(name or (text if live else Path(text).stem)),
+        url=url,
+        safe_url=safe_url,
+        live=live,
+        settings=ingest or IngestSettings(),
+        detector=detector or DetectorSettings(),
+    )
+
+
+def expand(
+    paths: Sequence[str],
+    *,
+    ingest: IngestSettings | None = None,
+    detector: DetectorSettings | None = None,
+) -> list[Source]:
+    """List the videos meant by files, folders (searched to the bottom, sorted) and globs, each once.
+
+    Ids are file stems; where these collide, endings and then parent folders are added. Raises ``InputError`` for a
+    path that does not exist, a folder without videos, a glob without match and a URL.
+    """
+    found: dict[Path, str] = {}
+    for text in paths:
+        for path in _matches(text):
+            found.setdefault(path.resolve(), str(path))
+    ids = _distinct_ids(list(found))
+    return [
+        Source(
+            id=name,
+            url=str(path),
+            safe_url=shown,
+            live=False,
+            settings=ingest or IngestSettings(),
+            detector=detector or DetectorSettings(),
+        )
+        for name, (path, shown) in zip(ids, found.items(), strict=True)
+    ]
+
+
+def existing(text: str) -> Path:
+    """Return the path of a file or folder that is there; raise ``InputError`` otherwise."""
+    path = Path(text).expanduser()
+    try:
+        path.stat()
+    except PermissionError:
+        raise InputError(f"no permission to read {text}") from None
+    except OSError:
+        raise InputError(f"there is no file {text!r}") from None
+    return path
+
+
+def _matches(text: str) -> list[Path]:
+    if "://" in text:
+        raise InputError(f"replay reads files and {redact(text)} is a URL; use run for live sources")
+    if not Path(text).expanduser().exists() and glob.has_magic(text):
+        names = sorted(glob.glob(str(Path(text).expanduser()), recursive=True))  # noqa: PTH207 (absolute patterns)
+        files = [Path(name) for name in names if Path(name).is_file()]
+        if not files:
+            raise InputError(f"no file matches {text!r}")
+        return files
+    path = existing(text)
+    if not path.is_dir():
+        return [path]
+    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in VIDEO_SUFFIXES and f.is_file())
+    if not files:
+        raise InputError(f"folder {text} holds no videos ({', '.join(sorted(VIDEO_SUFFIXES))})")
+    return files
+
+
+def _distinct_ids(paths: Sequence[Path]) -> list[str]:
+    """Give every path the shortest id that no other has."""
+    ids = [source_id(path.stem) for path in paths]
+    for parents in range(max((len(path.parts) for path in paths), default=0)):
+        taken = Counter(ids)
+        if max(taken.values(), default=0) <= 1:
+            break
+        ids = [
+            source_id("-".join(path.parts[len(path.parts) - 1 - parents :])) if taken[old] > 1 else old
+            for old, path in zip(ids, paths, strict=True)
+        ]
+    taken = Counter(ids)  # names that differ only in what an id cannot hold
+    return [
+        f"{old[: MAX_ID - 9]}-{_digest(str(path))}" if taken[old] > 1 else old
+        for old, path in zip(ids, paths, strict=True)
+    ]
+
+
+def _webcam(text: str) -> int | None:
+    match = re.fullmatch(r"(?:/dev/video)?(\d{1,3})", text)
+    return int(match[1]) if match else None
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 (raises where the port is not a number)
+    except ValueError as error:
+        raise InputError(f"{redact(url)} is not a URL: {redact(str(error))}") from None
+    return parts
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
