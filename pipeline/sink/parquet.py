@@ -1,0 +1,294 @@
+"""Two Parquet tables that are their own checkpoint.
+
+::
+
+    OUT/emotions/source=<id>/date=<YYYY-MM-DD>/part-<run>-<first frame>-<last frame>.parquet
+    OUT/tracks/source=<id>/date=<YYYY-MM-DD>/part-<run>-<first frame>-<last frame>.parquet
+
+A part appears whole or not at all: it is written under a hidden name, flushed to the disk and renamed. Parts of a run
+hold its rows in order and never overlap, so their names say where a run that was cut short goes on.
+"""
+
+import errno
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Generic
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import OutputError
+from pipeline.labels import LABELS
+from pipeline.messages import End, Results
+from pipeline.settings import ParquetSettings
+from pipeline.sink.columns import EMOTIONS, TRACKS, Column, Row, table, utc
+from pipeline.sink.writer import Frontier, position
+
+SCHEMA_VERSION: Final = "1"
+
+BLOCK: Final = 4096
+"""Rows that become Arrow columns at a time: an Arrow row takes a sixth of the memory of a Python one."""
+
+_PART: Final = re.compile(r"part-(?P<run>.+)-\d{10,}-(?P<last>\d{10,})\.parquet")
+_HIDDEN: Final = re.compile(r"\.part-(?P<run>.+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
+
+
+class ParquetWriter:
+    """Writes the rows and the track summaries of any number of runs.
+
+    A part ends at ``settings.part_seconds`` of event time, at ``settings.part_rows`` rows, at midnight UTC, at the end
+    of its run, when ``tick`` finds it open for ``part_seconds`` by the wall clock, and at ``close``; always between two
+    frames.
+
+    Args:
+        out: folder of both tables; made if missing.
+        settings: when parts end.
+
+    Raises:
+        OutputError: ``out`` cannot be made or written.
+    """
+
+    def __init__(self, out: Path, settings: ParquetSettings) -> None:
+        self._out = out
+        self._settings = settings
+        self._runs: dict[tuple[str, str], _Run] = {}
+        self._lock = threading.Lock()
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            probe = out / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
+            probe.touch(exist_ok=False)
+            probe.unlink()
+        except OSError as error:
+            raise _failure(out, error) from error
+
+    def write(self, results: Results) -> None:
+        """See ``Writer.write``.
+
+        If a part cannot be written nothing of it stays on the disk, its rows stay in memory, and the next call
+        that ends a part tries again.
+        """
+        with self._lock:
+            frame = position(results)
+            if results.emotions:
+                stamp = results.emotions[0].stamp
+                self._run(stamp.source, stamp.run).emotions.add(results.emotions, frame, stamp.time)
+            if results.tracks:
+                track = results.tracks[0]
+                # The time of the frame at which they were known to have ended is not told; this is just before it.
+                ended = max(track.last.time for track in results.tracks)
+                self._run(track.source, track.run).tracks.add(results.tracks, frame, ended)
+            for end in results.ends:
+                self._run(end.source, end.run).end(end)
+                del self._runs[end.source, end.run]
+
+    def frontier(self, source: str, run: str) -> Frontier:
+        """See ``Writer.frontier``."""
+        with self._lock:
+            return self._run(source, run).frontier()
+
+    def tick(self) -> None:
+        """See ``Writer.tick``."""
+        before = time.monotonic() - self._settings.part_seconds
+        with self._lock:
+            for run in self._runs.values():
+                run.flush(before)
+
+    def close(self) -> None:
+        """See ``Writer.close``; every run is tried even if one fails."""
+        failure: OutputError | None = None
+        with self._lock:
+            for run in self._runs.values():
+                try:
+                    run.flush()
+                except OutputError as error:
+                    failure = failure or error
+            self._runs.clear()
+        if failure is not None:
+            raise failure
+
+    def _run(self, source: str, run: str) -> "_Run":
+        key = (source, run)
+        if key not in self._runs:
+            self._runs[key] = _Run(self._out, source, run, self._settings)
+        return self._runs[key]
+
+
+class _Run:
+    """Both tables of one run."""
+
+    def __init__(self, out: Path, source: str, run: str, settings: ParquetSettings) -> None:
+        self.emotions = _Table(out / "emotions" / f"source={source}", run, EMOTIONS, settings)
+        self.tracks = _Table(out / "tracks" / f"source={source}", run, TRACKS, settings)
+
+    def frontier(self) -> Frontier:
+        # A run is complete when both are: the rows are ended last.
+        return self.emotions.frontier
+
+    def flush(self, opened_before: float | None = None) -> None:
+        self.tracks.flush(opened_before)
+        self.emotions.flush(opened_before)
+
+    def end(self, end: End) -> None:
+        self.tracks.end(end)
+        self.emotions.end(end)
+
+
+class _Table(Generic[Row]):
+    """The parts of one table that belong to one run."""
+
+    def __init__(self, folder: Path, run: str, columns: Sequence[Column[Row]], settings: ParquetSettings) -> None:
+        self._folder = folder
+        self._run = run
+        self._columns: Sequence[Column[Row]] = columns
+        self._settings = settings
+        self.frontier = self._recover()
+        self._blocks: list[pa.Table] = []
+        self._rows: list[Row] = []
+        self._count = 0
+        self._first = self._last = 0
+        self._begun = 0
+        """Event time of the part's first rows, µs."""
+        self._opened = 0.0
+
+    def add(self, rows: Sequence[Row], frame: int, event_time: int) -> None:
+        """Add the rows of one frame unless they are on the disk already."""
+        if self.frontier.complete or frame <= self.frontier.frame:
+            return
+        if self._count and self._is_over(event_time):
+            self.flush()
+        if not self._count:
+            self._first = frame
+            self._begun = event_time
+            self._opened = time.monotonic()
+        self._rows += rows
+        self._count += len(rows)
+        self._last = frame
+        if len(self._rows) >= BLOCK:
+            self._blocks.append(table(self._columns, self._rows))
+            self._rows = []
+        if self._count >= self._settings.part_rows:
+            self.flush()
+
+    def _is_over(self, event_time: int) -> bool:
+        return (
+            abs(event_time - self._begun) >= self._settings.part_seconds * 1e6
+            or utc(event_time).date() != utc(self._begun).date()
+        )
+
+    def flush(self, opened_before: float | None = None) -> None:
+        """Write the open part, if there is one (and if it was opened before that monotonic time, s)."""
+        if self._count and (opened_before is None or self._opened < opened_before):
+            self._write_part(complete=False)
+
+    def end(self, end: End) -> None:
+        """Write the last part; that of a complete run says so, even if there are no rows left for it."""
+        if end.complete and not self.frontier.complete:
+            if not self._count:
+                self._first = self._last = self.frontier.frame + 1
+                self._begun = time.time_ns() // 1000
+            self._write_part(complete=True)
+        else:
+            self.flush()
+
+    def _write_part(self, *, complete: bool) -> None:
+        content = pa.concat_tables([*self._blocks, table(self._columns, self._rows)]).unify_dictionaries()
+        content = content.replace_schema_metadata(
+            {
+                "affectstream.schema": SCHEMA_VERSION,
+                "affectstream.source": self._folder.name.removeprefix("source="),
+                "affectstream.run": self._run,
+                "affectstream.first": str(self._first),
+                "affectstream.last": str(self._last),
+                "affectstream.complete": str(int(complete)),
+                "affectstream.labels": ",".join(LABELS),
+            }
+        )
+        folder = self._folder / f"date={utc(self._begun).date()}"
+        name = f"part-{self._run}-{self._first:010}-{self._last:010}.parquet"
+        try:
+            _make_folder(folder)
+            _write_whole(content, folder / name, folder / f".part-{self._run}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+        except OSError as error:
+            raise _failure(folder, error) from error
+        self.frontier = Frontier(self._last, complete)
+        self._blocks, self._rows, self._count = [], [], 0
+
+    def _recover(self) -> Frontier:
+        """Find the last durable part, and clear away what dead writers of this run left."""
+        newest: tuple[int, Path] | None = None
+        try:
+            for path in self._folder.glob("date=*/*"):
+                part = _PART.fullmatch(path.name)
+                hidden = _HIDDEN.fullmatch(path.name)
+                if part is not None and part["run"] == self._run:
+                    found = (int(part["last"]), path)
+                    newest = max(newest, found) if newest else found
+                elif hidden is not None and hidden["run"] == self._run and not _is_writing(int(hidden["pid"])):
+                    path.unlink(missing_ok=True)
+            if newest is None:
+                return Frontier()
+            metadata = pq.read_metadata(newest[1]).metadata or {}
+        except OSError as error:
+            raise _failure(self._folder, error) from error
+        return Frontier(newest[0], metadata.get(b"affectstream.complete") == b"1")
+
+
+def _is_writing(pid: int) -> bool:
+    """Return whether the hidden file of a process may still be finished: by another that lives."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents, durably: a new name is only as safe as the folder that lists it."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        _sync(path.parent)
+
+
+def _write_whole(content: pa.Table, path: Path, hidden: Path) -> None:
+    """Make ``path`` appear with all of its content, or not at all."""
+    try:
+        with hidden.open("xb") as file:
+            pq.write_table(content, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.rename(path)
+    except BaseException:
+        with suppress(OSError):
+            hidden.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _failure(path: Path, error: OSError) -> OutputError:
+    """Return the error that tells what went wrong with a path, and the way out."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return OutputError(
+            f"no space left for {path}; free some, then run again: what was written is whole, and a replay goes on "
+            "from there"
+        )
+    why = (error.strerror or str(error)).lower()
+    return OutputError(f"cannot write to {path}: {why}; choose another folder with --out")

@@ -1,0 +1,156 @@
+"""A random-walk Kalman filter, and a fixed-lag smoother, on the log-ratios of a track's distributions.
+
+A distribution over eight labels is a point of a simplex, where sums and means of probabilities mislead: from 0.01 to
+0.02 is as much of a change as from 0.4 to 0.8. Centred log-ratios (CLR; Aitchison, "The Statistical Analysis of
+Compositional Data", 1986) map the simplex to a plane in which ordinary statistics hold::
+
+    clr(p) = log p - mean(log p)
+
+On that plane the true distribution is taken for a random walk, seen through noise, both the same in every direction::
+
+    x(k) = x(k-1) + w,  w ~ N(0, q Δt I)        z(k) = x(k) + v,  v ~ N(0, R I)
+
+With noise so shaped the covariance stays a multiple ``P`` of the unit matrix, so that the whole filter is eight means
+and one variance (Kalman, 1960), and the backward pass (Rauch, Tung & Striebel, 1965) has one gain a step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, expm1, inf, log, sqrt
+from typing import Final
+
+from pipeline.settings import SmootherSettings
+
+Distribution = tuple[float, ...]
+
+NOISE: Final = 0.5
+"""Variance R of a log-ratio of a face of full quality. Gains depend on q / R; R alone says what is an outlier."""
+
+NOMINAL_STEP: Final = 0.04
+"""s between frames (25 fps) at which the filter has the time constant that is set."""
+
+OUTLIER: Final = 1.5
+"""Root mean square innovation, in standard deviations, beyond which R grows in proportion to it (Huber, 1964)."""
+
+FLOOR: Final = 0.004
+"""What every probability is raised by, at the cost of all, before logarithms are taken: zeros have none."""
+
+LOWEST_QUALITY: Final = 1e-6
+"""A face of quality 0 says nothing, but its variance must stay finite."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """What the filter knew after one observation."""
+
+    pts: float
+    mean: list[float]
+    """Filtered log-ratios."""
+    variance: float
+    """Filtered variance P of each."""
+
+
+class Smoother:
+    """Smooths the distributions of one track.
+
+    Args:
+        settings: the time constant of the steady filter at 25 fps and full quality, and the gap that resets it.
+        lag: s of future that a value may use. 0 gives the plain filter: every value as soon as it is observed. With
+            more, a value is final once the track was seen ``lag`` s later (at the latest 1.5 ``lag``, because the
+            backward pass runs once per half a lag), or once the track has ended or begun anew after a gap.
+
+    Every value follows from the observations of the track and their order alone, never from how they were handed over.
+    A constant input comes out unchanged, zeros included, because the floor is taken away again after smoothing.
+    """
+
+    def __init__(self, settings: SmootherSettings, lag: float) -> None:
+        gain = -expm1(-NOMINAL_STEP / settings.time_constant)
+        # In the steady state P + qΔt = R K / (1 - K) and K (P + qΔt) = qΔt.
+        self._diffusion = NOISE * gain * gain / (1 - gain) / NOMINAL_STEP
+        self._gap = settings.gap
+        self._lag = lag
+        # With a lag, all that is not final; without, only the newest.
+        self._steps: list[_Step] = []
+
+    def observe(self, pts: float, probabilities: Sequence[float], quality: float) -> list[Distribution]:
+        """Add the next observation; return the smoothed values that became final, oldest first.
+
+        Args:
+            pts: media time, s; never decreases.
+            probabilities: raw distribution, sums to 1.
+            quality: of the crop, in [0, 1]; measurement noise is divided by it.
+        """
+        final = self.finish() if self.lost(pts) else []
+        step = self._filter(pts, _log_ratios(probabilities), NOISE / max(quality, LOWEST_QUALITY))
+        if self._lag == 0:
+            self._steps = [step]
+            final.append(_distribution(step.mean))
+            return final
+        self._steps.append(step)
+        if pts - self._steps[0].pts >= 1.5 * self._lag:
+            final += self._smooth(pts - self._lag)
+        return final
+
+    def lost(self, pts: float) -> bool:
+        """Return whether an observation at ``pts`` would begin anew, so that ``finish`` changes no value."""
+        return bool(self._steps) and pts - self._steps[-1].pts > self._gap
+
+    def finish(self) -> list[Distribution]:
+        """Forget the past; return all values that were not final yet, oldest first."""
+        final = self._smooth(inf) if self._lag else []
+        self._steps = []
+        return final
+
+    def _filter(self, pts: float, ratios: list[float], noise: float) -> _Step:
+        if not self._steps:
+            return _Step(pts, ratios, noise)
+        last = self._steps[-1]
+        variance = last.variance + self._diffusion * (pts - last.pts)
+        innovation = [z - m for z, m in zip(ratios, last.mean, strict=True)]
+        # Log-ratios sum to zero: one degree of freedom fewer than labels.
+        square = sum([v * v for v in innovation]) / (len(innovation) - 1)
+        noise *= max(1.0, sqrt(square / (variance + noise)) / OUTLIER)
+        gain = variance / (variance + noise)
+        return _Step(pts, [m + gain * v for m, v in zip(last.mean, innovation, strict=True)], variance * (1 - gain))
+
+    def _smooth(self, until: float) -> list[Distribution]:
+        """Run the backward pass over all steps; drop those not after ``until`` and return their values."""
+        steps = self._steps
+        count = sum(step.pts <= until for step in steps)
+        final: list[Distribution] = []
+        mean: list[float] = []
+        for index in range(len(steps) - 1, -1, -1):
+            step = steps[index]
+            if not mean:
+                mean = step.mean
+            else:
+                predicted = step.variance + self._diffusion * (steps[index + 1].pts - step.pts)
+                gain = step.variance / predicted
+                mean = [m + gain * (s - m) for m, s in zip(step.mean, mean, strict=True)]
+            if index < count:
+                final.append(_distribution(mean))
+        del steps[:count]
+        final.reverse()
+        return final
+
+
+def _log_ratios(probabilities: Sequence[float]) -> list[float]:
+    kept = 1 - FLOOR * len(probabilities)
+    logs = [log(FLOOR + kept * p) for p in probabilities]
+    mean = sum(logs) / len(logs)
+    return [value - mean for value in logs]
+
+
+def _distribution(ratios: list[float]) -> Distribution:
+    """Undo ``_log_ratios``.
+
+    Smoothing only ever takes convex combinations, which are geometric means here. By the inequality of the means these
+    sum to 1 at most before they are normalised, so none falls below the floor, save for rounding.
+    """
+    top = max(ratios)
+    values = [exp(value - top) for value in ratios]
+    scale = 1 / sum(values)
+    kept = 1 - FLOOR * len(values)
+    values = [max(value * scale - FLOOR, 0.0) / kept for value in values]
+    scale = 1 / sum(values)
+    return tuple([value * scale for value in values])
