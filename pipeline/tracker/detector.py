@@ -1,0 +1,139 @@
+"""Faces in one picture, by a network of the YuNet kind.
+
+YuNet (Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023) answers for every cell of three grids:
+a class score, an objectness, a box and five landmarks. The decoding follows OpenCV's ``FaceDetectorYN``, so that its
+file and ours are interchangeable.
+"""
+
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from pipeline.errors import ModelError
+from pipeline.messages import Bytes, Floats
+
+STRIDES: Final = (8, 16, 32)
+"""px of the input between the cells of each grid."""
+
+VALUES: Final = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+"""Outputs at every stride, named ``cls_8`` and so on, and their values per cell."""
+
+MOST: Final = 5000
+"""Candidates, best first, that non-maximum suppression looks at: bounds its time on a picture full of texture."""
+
+
+class Detections(NamedTuple):
+    """The n faces found in one picture, best score first, in px of that picture."""
+
+    boxes: Floats
+    """(n, 4) x, y, w, h; may reach beyond the picture."""
+    landmarks: Floats
+    """(n, 5, 2) x, y of the right eye, left eye, nose tip, right and left mouth corner (the person's)."""
+    scores: Floats
+    """(n,) in [0, 1]."""
+
+
+class Detector:
+    """Runs the network and decodes its answer.
+
+    ``session``: of a network with one float input (1, 3, H, W), BGR, 0 to 255, and the outputs of ``VALUES``; its H
+    and W may be free or fixed. ``low``: lowest score returned. ``overlap``: IoU above which the lower of two
+    detections is dropped. Raises ``ModelError`` if the network's inputs or outputs are others.
+    """
+
+    def __init__(self, session: ort.InferenceSession, *, low: float, overlap: float) -> None:
+        self._session = session
+        self._low = low
+        self._overlap = overlap
+        self._input, self._fixed = _check(session)
+        self._names = [f"{value}_{stride}" for stride in STRIDES for value in VALUES]
+
+    def __call__(self, image: Bytes) -> Detections:
+        """Find the faces of an (H, W, 3) BGR picture whose sides are multiples of 32."""
+        if self._fixed is None:
+            return self._detect(image)
+        fitted, scale = _fit(image, self._fixed)
+        boxes, landmarks, scores = self._detect(fitted)
+        return Detections(boxes / scale, landmarks / scale, scores)
+
+    def _detect(self, image: Bytes) -> Detections:
+        height, width = image.shape[:2]
+        tensor = np.empty((1, 3, height, width), np.float32)
+        for channel in range(3):
+            tensor[0, channel] = image[:, :, channel]
+        outputs = dict(zip(self._names, self._session.run(self._names, {self._input: tensor}), strict=True))
+
+        def joined(value: str) -> Floats:
+            return np.concatenate([outputs[f"{value}_{stride}"][0] for stride in STRIDES])
+
+        # The score is the geometric mean of the two; values a little outside [0, 1] do occur.
+        squares = np.clip(joined("cls")[:, 0], 0, 1) * np.clip(joined("obj")[:, 0], 0, 1)
+        chosen = np.flatnonzero(squares >= self._low**2)
+        scores: Floats = np.sqrt(squares[chosen])
+        column, row, stride = _grid(height, width)[chosen].T
+        cell = np.stack([column, row], -1)
+        box = joined("bbox")[chosen]
+        size = np.exp(box[:, 2:]) * stride[:, None]
+        corner = (cell + box[:, :2]) * stride[:, None] - size / 2
+        landmarks = (cell[:, None] + joined("kps")[chosen].reshape(-1, 5, 2)) * stride[:, None, None]
+        boxes: Floats = np.concatenate([corner, size], 1)
+        kept = self._suppress(boxes, scores)
+        return Detections(boxes[kept], landmarks[kept], scores[kept])
+
+    def _suppress(self, boxes: Floats, scores: Floats) -> NDArray[np.int64]:
+        """Return the rows that survive greedy non-maximum suppression, best score first."""
+        # OpenCV fails on values that overflow; a box without size or number is no face.
+        sound = np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1) & (np.abs(boxes) < 1e6).all(1)
+        rows = np.flatnonzero(sound)
+        rows = rows[np.argsort(-scores[rows], kind="stable")][:MOST]
+        if len(rows) == 0:
+            return rows
+        kept = cv2.dnn.NMSBoxes(boxes[rows].tolist(), scores[rows].tolist(), 0.0, self._overlap)
+        return rows[np.asarray(kept, np.int64).ravel()]
+
+
+@lru_cache(maxsize=8)
+def _grid(height: int, width: int) -> Floats:
+    """(cells, 3): column, row and stride of every cell, in the order of the network's outputs."""
+    grids = []
+    for stride in STRIDES:
+        rows, columns = np.mgrid[: height // stride, : width // stride]
+        grids.append(np.stack([columns.ravel(), rows.ravel(), np.full(rows.size, stride)], 1))
+    return np.concatenate(grids).astype(np.float32)
+
+
+def _check(session: ort.InferenceSession) -> tuple[str, tuple[int, int] | None]:
+    """Return the input's name and its fixed (H, W), if any."""
+    inputs = {node.name: (node.shape, node.type) for node in session.get_inputs()}
+    outputs = {node.name: node.shape for node in session.get_outputs()}
+    wanted = {f"{value}_{stride}": values for value, values in VALUES.items() for stride in STRIDES}
+    fits = len(inputs) == 1
+    for shape, kind in inputs.values():
+        one = len(shape) == 4 and (shape[0] == 1 or not isinstance(shape[0], int))
+        fits &= kind == "tensor(float)" and one and shape[1] == 3
+    for name, values in wanted.items():
+        shape = outputs.get(name, ())
+        fits &= len(shape) == 3 and shape[2] == values
+    if not fits:
+        found = ", ".join(f"{name} {shape} {kind}" for name, (shape, kind) in inputs.items())
+        raise ModelError(
+            f"not a face detector of the YuNet kind: it takes {found} and gives {', '.join(outputs)}; wanted: one "
+            f"tensor(float) of (1, 3, height, width) and {', '.join(wanted)}"
+        )
+    ((name, (shape, _)),) = inputs.items()
+    height, width = shape[2:]
+    return name, (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def _fit(image: Bytes, shape: tuple[int, int]) -> tuple[Bytes, float]:
+    """Bring a picture to a fixed (H, W), shrunk if it must be and padded with black at the right and below."""
+    height, width = image.shape[:2]
+    scale = min(1.0, shape[0] / height, shape[1] / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    fitted = np.zeros((*shape, 3), np.uint8)
+    fitted[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    return fitted, scale

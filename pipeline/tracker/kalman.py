@@ -1,0 +1,127 @@
+"""Where a face is and where it is going: a Kalman filter over its box that knows the true time between frames.
+
+The filter of SORT (Bewley et al., "Simple Online and Realtime Tracking", 2016) and ByteTrack (Zhang et al., 2022) with
+three changes. F and Q are rebuilt from the true Δt of every step, so that a dropped frame is a longer step and not a
+slower face. Width and height enter as logarithms: all noise is then relative to the face's size, sizes stay positive,
+and a face that comes nearer at a steady pace grows at a steady rate. Velocities fade over a time constant
+(an Ornstein-Uhlenbeck process), because no face flies on for seconds while it is hidden; over the time between two
+frames this is the usual constant-velocity model. The equations themselves are filterpy's (Labbe, "Kalman and Bayesian
+Filters in Python", chapters 6 to 8).
+
+State x, (8, 1): centre x and y, px; log width and log height (px); then the rates of these four, px/s and 1/s.
+Measurement z, (4, 1): the first four.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+from filterpy.kalman import predict, update
+from numpy.typing import NDArray
+
+from pipeline.messages import Floats
+
+Doubles = NDArray[np.float64]
+
+FADE: Final = np.array([1.0, 1.0, 0.5, 0.5])
+"""(4,) time constant with which each rate fades, s."""
+
+AGILITY: Final = np.array([2.0, 2.0, 0.6, 0.6])
+"""(4,) how strongly each rate wanders: square root of its white-noise density; face heights / s^1.5, and 1 / s^1.5."""
+
+BLUR: Final = np.array([0.03, 0.03, 0.04, 0.04])
+"""(4,) standard deviation of a detected box: centre in face heights, logarithms of the sides."""
+
+BIRTH: Final = np.array([1.0, 1.0, 0.3, 0.3])
+"""(4,) standard deviation of the rates of a face seen for the first time: face heights / s, and 1 / s."""
+
+H: Final = np.eye(4, 8)
+"""(4, 8) measurement function: picks position and log size from the state."""
+
+
+class Motion(msgspec.Struct):
+    """State of one box."""
+
+    x: Doubles
+    """(8, 1) mean; see the module for its rows."""
+    P: Doubles
+    """(8, 8) covariance."""
+
+
+def measured(boxes: Floats) -> Doubles:
+    """Turn (n, 4) boxes x, y, w, h into (n, 4) measurements; sides below 1e-3 px count as that."""
+    sides = np.maximum(boxes[:, 2:].astype(np.float64), 1e-3)
+    return np.concatenate([boxes[:, :2] + boxes[:, 2:] / 2.0, np.log(sides)], 1)
+
+
+def boxes_of(motions: list[Motion]) -> Floats:
+    """Return the (n, 4) boxes x, y, w, h of n states, px."""
+    states = np.array([motion.x[:4, 0] for motion in motions]).reshape(-1, 4)
+    sides = np.exp(states[:, 2:])
+    boxes: Floats = np.concatenate([states[:, :2] - sides / 2, sides], 1).astype(np.float32)
+    return boxes
+
+
+def born(z: Doubles) -> Motion:
+    """Begin the state of a face at its first measurement, (4,)."""
+    spread = np.concatenate([BLUR, BIRTH]) * _units(z[3])
+    return Motion(np.concatenate([z, np.zeros(4)])[:, None], np.diag(spread**2))
+
+
+def transition(dt: float) -> Doubles:
+    """F, (8, 8): how the state moves on in ``dt`` s when nothing disturbs it."""
+    left = np.exp(-dt / FADE)
+    matrix = np.eye(8)
+    matrix[range(4), range(4, 8)] = FADE * (1 - left)
+    matrix[range(4, 8), range(4, 8)] = left
+    return matrix
+
+
+def disturbance(dt: float) -> Doubles:
+    """Q, (8, 8): covariance that ``dt`` s of random acceleration add to the state of a face of height 1.
+
+    The exact integral of white noise through ``transition``, so that two steps add as much as one of their sum.
+    """
+    left = np.exp(-dt / FADE)
+    density = AGILITY**2
+    matrix = np.zeros((8, 8))
+    moved = dt - FADE / 2 * (1 - left) * (3 - left)
+    matrix[range(4), range(4)] = density * FADE**2 * np.maximum(moved, 0)
+    crossed = density * FADE**2 / 2 * (1 - left) ** 2
+    matrix[range(4), range(4, 8)] = crossed
+    matrix[range(4, 8), range(4)] = crossed
+    matrix[range(4, 8), range(4, 8)] = density * FADE / 2 * (1 - left**2)
+    return matrix
+
+
+def moved(motions: list[Motion], dt: float) -> None:
+    """Predict every state ``dt`` s ahead, in place; a ``dt`` of 0 or less changes nothing."""
+    if dt <= 0:
+        return
+    F, Q = transition(dt), disturbance(dt)  # noqa: N806 (the names of the textbooks)
+    for motion in motions:
+        units = _units(motion.x[3, 0])
+        motion.x, motion.P = predict(motion.x, motion.P, F, Q=Q * units * units[:, None])
+
+
+def corrected(motion: Motion, z: Doubles) -> None:
+    """Take in one measurement, (4,), in place."""
+    R = np.diag((BLUR * _units(motion.x[3, 0])[:4]) ** 2)  # noqa: N806
+    motion.x, motion.P = update(motion.x, motion.P, z[:, None], R, H)
+
+
+def innovation(motions: list[Motion]) -> Doubles:
+    """Return the (n, 4) variances with which each state expects its next measurement (the diagonal of S = HPH' + R).
+
+    The four axes are independent throughout, so that S has nothing beside its diagonal.
+    """
+    spread = np.array([motion.P.diagonal()[:4] for motion in motions]).reshape(-1, 4)
+    units = np.array([_units(motion.x[3, 0])[:4] for motion in motions]).reshape(-1, 4)
+    variances: Doubles = spread + (BLUR * units) ** 2
+    return variances
+
+
+def _units(log_height: float) -> Doubles:
+    """(8,) what noise is relative to: the face's height for x and y and their rates, 1 for the logarithms."""
+    height = np.exp(log_height)
+    return np.array([height, height, 1.0, 1.0, height, height, 1.0, 1.0])

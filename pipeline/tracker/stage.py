@@ -1,0 +1,113 @@
+"""The tracker as a stage of the pipeline: frames in, the faces of each frame out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.messages import End, Faces, Floats, Frame
+from pipeline.settings import DetectorSettings, TrackerSettings
+from pipeline.tally import Count, Tally
+from pipeline.tracker.align import crops, placements, scales
+from pipeline.tracker.cuts import is_cut, thumbnail
+from pipeline.tracker.detector import Detections, Detector
+from pipeline.tracker.pose import angles
+from pipeline.tracker.quality import quality
+from pipeline.tracker.tracker import Seen, Tracker
+
+TOO_SMALL = 0.75
+"""Faces lower than this share of ``min_face`` are not followed."""
+
+
+class TrackerStage:
+    """Finds and follows the faces of any number of sources, whose frames may interleave.
+
+    ``threshold``: lowest score of a sure detection. ``template``: (5, 2) where the landmarks belong in a crop of
+    ``size`` px (see the emotion network's card).
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        detector: Detector,
+        settings: TrackerSettings,
+        detector_settings: DetectorSettings,
+        threshold: float,
+        template: Floats,
+        size: int,
+        tally: Tally,
+    ) -> None:
+        self._detector = detector
+        self._settings = settings
+        self._smallest = TOO_SMALL * detector_settings.min_face
+        self._threshold = threshold
+        self._template = template
+        self._size = size
+        self._tally = tally
+        self._runs: dict[tuple[str, str], _Run] = {}
+
+    def process(self, inputs: Sequence[Frame | End]) -> list[Faces | End]:
+        """Return one ``Faces`` per frame, and every ``End``, in the order of the inputs."""
+        return [self._frame(message) if isinstance(message, Frame) else self._end(message) for message in inputs]
+
+    def _end(self, end: End) -> End:
+        self._runs.pop((end.source, end.run), None)
+        return end
+
+    def _frame(self, frame: Frame) -> Faces:
+        stamp = frame.stamp
+        key = (stamp.source, stamp.run)
+        if key not in self._runs:
+            self._runs[key] = _Run(Tracker(self._settings, self._threshold))
+        run = self._runs[key]
+        found = self._displayed(frame, self._detector(frame.image))
+        seen = run.tracker.step(stamp.pts, found, cut=run.is_new_scene(frame))
+        faces = self._describe(frame, seen)
+        self._tally.add(stamp.source, Count.FACES, len(faces.tracks))
+        return faces
+
+    def _displayed(self, frame: Frame, found: Detections) -> Detections:
+        """Bring detections to px of the displayed frame and leave out faces too small to be wanted."""
+        rows, columns = frame.image.shape[:2]
+        scale = np.array([frame.width / columns, frame.height / rows], np.float32)
+        boxes = found.boxes * np.tile(scale, 2)
+        large = boxes[:, 3] >= self._smallest
+        return Detections(boxes[large], found.landmarks[large] * scale, found.scores[large])
+
+    def _describe(self, frame: Frame, seen: Seen) -> Faces:
+        shown = (frame.width, frame.height)
+        placed = placements(seen.landmarks, seen.boxes, self._template, self._size)
+        cut = crops(frame.luma, shown, placed, self._size, full_range=frame.full_range)
+        pose = angles(seen.landmarks)
+        worth = quality(scales(placed) * self._size, cut, pose=pose, scores=seen.scores, boxes=seen.boxes, shown=shown)
+        good = worth >= self._settings.min_quality
+        run = frame.stamp.run
+        return Faces(
+            stamp=frame.stamp,
+            tracks=tuple(f"{run}-{number}" for number, kept in zip(seen.numbers, good, strict=True) if kept),
+            boxes=_within(seen.boxes[good], shown),
+            landmarks=seen.landmarks[good],
+            scores=seen.scores[good],
+            quality=worth[good],
+            pose=pose[good],
+            crops=cut[good],
+            ended=tuple(f"{run}-{number}" for number in seen.ended),
+        )
+
+
+class _Run:
+    """What is remembered of one run."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+        self._last: Floats | None = None
+
+    def is_new_scene(self, frame: Frame) -> bool:
+        """Compare with the frame before."""
+        before, self._last = self._last, thumbnail(frame.image)
+        return before is not None and is_cut(before, self._last)
+
+
+def _within(boxes: Floats, shown: tuple[int, int]) -> Floats:
+    """Clip boxes to the frame."""
+    far = np.array(shown, np.float32)
+    near = np.clip(boxes[:, :2], 0, far)
+    return np.concatenate([near, np.clip(boxes[:, :2] + boxes[:, 2:], 0, far) - near], 1)

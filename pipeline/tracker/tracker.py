@@ -1,0 +1,151 @@
+"""The faces of one run, followed from frame to frame; all times are media time, s."""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.messages import Floats
+from pipeline.settings import TrackerSettings
+from pipeline.tracker.association import assign, costs
+from pipeline.tracker.detector import Detections
+from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, innovation, measured, moved
+from pipeline.tracker.landmarks import BLUR, absolute, relative, steadied
+
+
+class Track(msgspec.Struct, eq=False):
+    """One face that is being followed."""
+
+    motion: Motion
+    landmarks: Floats
+    """(5, 2) smoothed points in sides of the box, from its centre."""
+    variance: float
+    """Of ``landmarks``."""
+    first: float
+    """When it was first seen, s."""
+    last: float
+    """When it was last seen, s."""
+    number: int = 0
+    """From 1 in order of confirmation, unique in the run; 0 while it may still be a mistake of the detector."""
+
+
+class Seen(msgspec.Struct, frozen=True, eq=False):
+    """What one frame shows: the n confirmed faces in it, in order of their numbers."""
+
+    numbers: tuple[int, ...]
+    boxes: Floats
+    """(n, 4) smoothed boxes, x, y, w, h, px."""
+    landmarks: Floats
+    """(n, 5, 2) smoothed points, px."""
+    scores: Floats
+    """(n,)"""
+    ended: tuple[int, ...]
+    """Numbers of confirmed tracks that have ended, known from this frame on."""
+
+
+class Tracker:
+    """Follows the faces of one run; holds the tracks that are still alive and nothing of those that ended.
+
+    ``threshold``: lowest score of a detection that may begin a track; those below it only continue one.
+    """
+
+    def __init__(self, settings: TrackerSettings, threshold: float) -> None:
+        self._settings = settings
+        self._threshold = threshold
+        self._tracks: list[Track] = []
+        self._pts: float | None = None
+        self._confirmed = 0
+
+    def step(self, pts: float, found: Detections, *, cut: bool = False) -> Seen:
+        """Take in one frame's detections, in px of the displayed frame.
+
+        ``pts``: media time, s; a time that is not after the last frame's counts as no time passing. ``cut``: the scene
+        is another than in the last frame, so that every track ends.
+        """
+        now = pts if self._pts is None else max(pts, self._pts)
+        moved([track.motion for track in self._tracks], 0.0 if self._pts is None else now - self._pts)
+        self._pts = now
+        ended = self._bury(now - self._settings.patience if not cut else np.inf)
+
+        # The order in which a detector lists its finds must not matter.
+        order = np.lexsort((*found.boxes.T, -found.scores))
+        found = Detections(found.boxes[order], found.landmarks[order], found.scores[order])
+        owners = self._match(measured(found.boxes), found.scores >= self._threshold)
+        self._take_in(now, found, owners)
+        for row in np.flatnonzero((owners < 0) & (found.scores >= self._threshold)):
+            owners[row] = len(self._tracks)
+            self._tracks.append(_begin(now, found, int(row)))
+        for row in np.flatnonzero(owners >= 0):
+            self._confirm(self._tracks[owners[row]], found.scores[row])
+        seen = self._seen(found, owners, ended)
+        self._tracks = [track for track in self._tracks if track.number or now - track.last <= self._settings.confirm]
+        return seen
+
+    def _match(self, measurements: Doubles, sure: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return the row in ``_tracks`` of the track that owns each detection, or -1."""
+        owners = np.full(len(measurements), -1, np.intp)
+        if not self._tracks or not len(measurements):
+            return owners
+        motions = [track.motion for track in self._tracks]
+        expected = np.array([motion.x[:4, 0] for motion in motions])
+        cost = costs(expected, innovation(motions), measurements)
+        confirmed = np.array([track.number > 0 for track in self._tracks])
+        # ByteTrack's order: what is known takes the sure detections, then the unsure; the rest may be new faces.
+        for tracks, detections in ((confirmed, sure), (confirmed, ~sure), (~confirmed, sure)):
+            taken = np.isin(np.arange(len(motions)), owners)
+            rows = np.flatnonzero(tracks & ~taken)
+            columns = np.flatnonzero(detections & (owners < 0))
+            matched, by = assign(cost[np.ix_(rows, columns)])
+            owners[columns[by]] = rows[matched]
+        return owners
+
+    def _take_in(self, now: float, found: Detections, owners: NDArray[np.intp]) -> None:
+        """Correct every track by the detection that it owns."""
+        rows = np.flatnonzero(owners >= 0)
+        if not len(rows):
+            return
+        tracks = [self._tracks[owner] for owner in owners[rows]]
+        points, variances = steadied(
+            np.array([track.landmarks for track in tracks]),
+            np.array([track.variance for track in tracks], np.float32),
+            np.array([now - track.last for track in tracks], np.float32),
+            relative(found.landmarks[rows], found.boxes[rows]),
+        )
+        for track, z, shape, variance in zip(tracks, measured(found.boxes[rows]), points, variances, strict=True):
+            corrected(track.motion, z)
+            track.landmarks, track.variance, track.last = shape, float(variance), now
+
+    def _confirm(self, track: Track, score: float) -> None:
+        """Number a track that was seen clearly once, or long enough."""
+        seen = track.last - track.first
+        if not track.number and (score >= self._settings.sure or 0 < seen >= self._settings.confirm):
+            self._confirmed += 1
+            track.number = self._confirmed
+
+    def _bury(self, horizon: float) -> tuple[int, ...]:
+        """Forget the tracks last seen before ``horizon``, s, and return the numbers of those confirmed."""
+        over = [track for track in self._tracks if track.last < horizon]
+        self._tracks = [track for track in self._tracks if track.last >= horizon]
+        return tuple(sorted(track.number for track in over if track.number))
+
+    def _seen(self, found: Detections, owners: NDArray[np.intp], ended: tuple[int, ...]) -> Seen:
+        pairs = sorted(
+            (self._tracks[owner].number, int(owner), row)
+            for row, owner in enumerate(owners)
+            if owner >= 0 and self._tracks[owner].number
+        )
+        tracks = [self._tracks[owner] for _, owner, _ in pairs]
+        boxes = boxes_of([track.motion for track in tracks])
+        points = np.array([track.landmarks for track in tracks], np.float32).reshape(-1, 5, 2)
+        return Seen(
+            numbers=tuple(number for number, _, _ in pairs),
+            boxes=boxes,
+            landmarks=absolute(points, boxes),
+            scores=found.scores[[row for _, _, row in pairs]],
+            ended=ended,
+        )
+
+
+def _begin(now: float, found: Detections, row: int) -> Track:
+    boxes = found.boxes[row : row + 1]
+    points = relative(found.landmarks[row : row + 1], boxes)[0]
+    return Track(born(measured(boxes)[0]), points, BLUR**2, first=now, last=now)
