@@ -1,0 +1,31 @@
+from pathlib import Path
+
+from pipeline.run import file_run, live_run
+from pipeline.settings import EmotionSettings, IngestSettings, PipelineSettings, RedisSettings
+
+HASHES = ("a", "b")
+
+
+def clip(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def test_content_networks_and_settings_decide(tmp_path):
+    one = file_run(clip(tmp_path, "one.mp4", b"video"), PipelineSettings(), HASHES)
+    assert file_run(clip(tmp_path, "renamed.mp4", b"video"), PipelineSettings(), HASHES) == one
+    assert file_run(clip(tmp_path, "other.mp4", b"other"), PipelineSettings(), HASHES) != one
+    assert file_run(tmp_path / "one.mp4", PipelineSettings(), ("a", "c")) != one
+    sampled = PipelineSettings(ingest=IngestSettings(fps=5))
+    assert file_run(tmp_path / "one.mp4", sampled, HASHES) != one
+
+
+def test_settings_that_change_no_row_do_not_count(tmp_path):
+    path = clip(tmp_path, "one.mp4", b"video")
+    elsewhere = PipelineSettings(redis=RedisSettings(url="none"), emotion=EmotionSettings(latency=0.2))
+    assert file_run(path, elsewhere, HASHES) == file_run(path, PipelineSettings(), HASHES)
+
+
+def test_live_runs_are_unique():
+    assert len({live_run() for _ in range(50)}) == 50
