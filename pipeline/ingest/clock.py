@@ -58,7 +58,7 @@ class MediaClock:
                 self._last = self._origin = raw
             return self.pts
         if raw is None:
-            self._advance(self._step)
+            self._advance(self._step if passed is None else passed)
             if self._last is not None:
                 self._last = self._origin + self.pts
         elif self._last is None or not self._follow(raw, base, passed):
@@ -66,11 +66,9 @@ class MediaClock:
             self._last, self._origin = raw, raw - self.pts
         return self.pts
 
-    def resume(self, gap: float) -> None:
-        """Prepare for time stamps that begin anew after ``gap`` s (a live source was opened again)."""
-        if self._begun:
-            self._advance(max(0.0, gap - self._step))
-            self._last = None
+    def resume(self) -> None:
+        """Prepare for time stamps that begin anew: the next frame goes by the time that passed."""
+        self._last = None
 
     def _advance(self, seconds: float) -> None:
         self.pts = round(self.pts + max(0.0, seconds), 6)

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from fractions import Fraction
@@ -17,6 +18,9 @@ from pipeline.ingest.source import Source, redact
 
 # FFmpeg writes URLs with their passwords to its log. PyAV discards that log unless something has turned it on.
 av.logging.set_level(None)
+
+TIMELESS: Final = frozenset(("mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2", "jpeg_pipe", "png_pipe"))
+"""Formats without time stamps: live, their frames go by arrival, not by the rate that FFmpeg assumes."""
 
 PATIENCE: Final = 50
 """Unreadable packets in a row after which a file counts as cut off there."""
@@ -57,6 +61,10 @@ class Video:
         """s between frames as the container announces it."""
         self.duration = self._duration()
         """Length as the container announces it, s; None if unknown."""
+        self.timeless = source.live and self.format in TIMELESS
+        """Whether time stamps are times of arrival because the stream has none."""
+        self.base = Fraction(1, 1_000_000) if self.timeless else Fraction(self.stream.time_base or 1)
+        """Unit of time stamps, s."""
         self.packets = 0
         """Packets read so far."""
         self.cut: bool = False
@@ -75,7 +83,6 @@ class Video:
             # Without a limit of its own, the RTSP client would wait for ever in places the callback does not reach.
             options |= {"rtsp_transport": settings.transport, "timeout": microseconds}
         else:
-            # Multipart JPEG carries no time stamps, and FFmpeg would assume 25 frames/s.
             options |= {"rw_timeout": microseconds}
         return av.open(
             source.url,
@@ -99,11 +106,6 @@ class Video:
         stream.thread_type = "SLICE" if self.source.live else "AUTO"
         stream.thread_count = self.source.settings.decoder_threads
         return stream
-
-    @property
-    def base(self) -> Fraction:
-        """Unit of time stamps, s."""
-        return Fraction(self.stream.time_base or Fraction(1, av.time_base))
 
     def _duration(self) -> float | None:
         if self.stream.duration and self.stream.time_base:
@@ -130,8 +132,18 @@ class Video:
 
     @property
     def format(self) -> str:
-        """Short name of the container's format."""
+        """FFmpeg's short name of the container's format."""
         return str(self._container.format.name)
+
+    @property
+    def finite(self) -> bool:
+        """Whether a live source is in truth a recording on a web server, which ends."""
+        return self._scheme in ("http", "https") and self.duration is not None and not self.timeless
+
+    @property
+    def paced(self) -> bool:
+        """Whether frames must be held back to run in real time: web servers send as fast as they can."""
+        return self._scheme in ("http", "https") and not self.timeless
 
     @property
     def container(self) -> Any:
@@ -185,6 +197,8 @@ class Video:
                 corrupt(1)
                 continue
             ticks = frame.dts if frame.pts is None else frame.pts
+            if self.timeless:
+                ticks = time.monotonic_ns() // 1000
             known = offset is not None and ticks is not None
             yield Decoded(frame, ticks, offset + round(ticks * self.base * 1_000_000) if known else None)
 

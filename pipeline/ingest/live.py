@@ -1,0 +1,245 @@
+"""Reads a live source: never behind by more than the staleness budget, and back again whenever it breaks off."""
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import av
+import msgspec
+
+from pipeline.errors import SourceError, SourceLost
+from pipeline.ingest.clock import LiveClock, MediaClock, Sampler
+from pipeline.ingest.decode import Decoded, Video
+from pipeline.ingest.picture import Pictures
+from pipeline.ingest.source import Source
+from pipeline.ingest.webcam import Webcam
+from pipeline.messages import End, Frame, Stamp
+from pipeline.tally import Count, Tally
+
+logger = logging.getLogger(__name__)
+
+HEALTHY: Final = 10.0
+"""s of frames after which a connection counts as good, and the next wait begins small again."""
+
+RATE_WINDOW: Final = 2.0
+"""s over which the frame rate is measured."""
+
+
+class Phase(StrEnum):
+    """What a live source is doing."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    WAITING = "waiting"
+    ENDED = "ended"
+
+
+class LiveState(msgspec.Struct, frozen=True):
+    """How a live source is doing just now."""
+
+    phase: Phase
+    reason: str
+    """Why it waits; empty otherwise."""
+    fps: float
+    """Frames decoded per second over the last ``RATE_WINDOW`` s."""
+    latency: float
+    """s between the arrival of the latest frame passed on and its being passed on."""
+
+
+class _Waiting(NamedTuple):
+    """A decoded frame that the tracker has not taken yet."""
+
+    frame: av.VideoFrame
+    pictures: Pictures
+    stamp: Stamp
+    arrived: float
+    """Reading of the monotonic clock, s."""
+
+
+class LiveReader:
+    """Iterates over a live source: fresh frames until ``stop``, then one ``End``. To be iterated once.
+
+    A thread of its own decodes into a buffer that holds ``staleness`` s of frames; the oldest are dropped and
+    counted. When the source breaks off it is opened again for ever, under the same run, frame numbers and media time
+    going on. A recording on a web server is played in real time, once, and ends complete;
+    where it breaks off, that is an error.
+
+    Iterating raises ``SourceError`` when the source turns out never to work (401, 404, no video) before its first
+    frame; after that even such errors are waited out, because a camera that starts up answers like that too.
+    """
+
+    def __init__(self, source: Source, run: str, tally: Tally) -> None:
+        self.source = source
+        self.run = run
+        self.stopped = False
+        """Whether ``stop`` was called."""
+        self._tally = tally
+        self._media: MediaClock | None = None
+        self._clock = LiveClock()
+        self._sampler = Sampler(source.settings.fps)
+        self._number = 0
+        self._latest = 0.0
+        """Monotonic time of the latest frame, s."""
+        self._buffer: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._finished = False
+        self._complete = False
+        self._failure: Exception | None = None
+        """What ended the thread; the iterating thread raises it."""
+        self._finite = False
+        self._phase, self._reason = Phase.CONNECTING, ""
+        self._arrivals: deque[float] = deque(maxlen=1000)
+        self._latency = 0.0
+
+    @property
+    def state(self) -> LiveState:
+        """How the source is doing; may be read from any thread."""
+        since = time.monotonic() - RATE_WINDOW
+        rate = sum(at >= since for at in tuple(self._arrivals)) / RATE_WINDOW
+        return LiveState(self._phase, self._reason, rate, self._latency)
+
+    def stop(self) -> None:
+        """End the iteration at once, even if the source hangs; may be called from any thread."""
+        self.stopped = True
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[Frame | End]:
+        # A daemon: a camera that hangs holds it until its time-out, and the program need not wait for that.
+        thread = threading.Thread(target=self._decode, name=f"decode {self.source.id}", daemon=True)
+        thread.start()
+        try:
+            while (waiting := self._take()) is not None:
+                picture = waiting.pictures.picture(waiting.frame)
+                self._latency = time.monotonic() - waiting.arrived
+                self._tally.add(self.source.id, Count.SAMPLED)
+                yield Frame(
+                    waiting.stamp, picture.width, picture.height, picture.luma, picture.full_range, picture.image
+                )
+            if self._failure is not None and not self.stopped:
+                raise self._failure
+            yield End(self.source.id, self.run, complete=self._complete and not self.stopped)
+        finally:
+            self._phase = Phase.ENDED
+            self._stopping.set()
+            thread.join(0.2)
+
+    def _take(self) -> _Waiting | None:
+        """Wait for the oldest frame that is still fresh; None at the end."""
+        with self._changed:
+            while True:
+                self._drop_stale()
+                if self.stopped:
+                    return None
+                if self._buffer:
+                    return self._buffer.popleft()
+                if self._finished:
+                    return None
+                self._changed.wait()
+
+    def _offer(self, waiting: _Waiting) -> None:
+        with self._changed:
+            self._buffer.append(waiting)
+            self._drop_stale()
+            self._changed.notify_all()
+
+    def _drop_stale(self) -> None:
+        oldest = time.monotonic() - self.source.settings.staleness
+        while self._buffer and self._buffer[0].arrived < oldest:
+            self._buffer.popleft()
+            self._tally.add(self.source.id, Count.STALE)
+
+    def _decode(self) -> None:
+        """Open and decode until stopped; the body of the thread."""
+        first, longest = self.source.settings.backoff
+        pause = first
+        try:
+            while not self._stopping.is_set():
+                begun = self._number
+                opened = time.monotonic()
+                try:
+                    self._connection()
+                except SourceError as error:
+                    if self._finite or (self._number == 0 and not isinstance(error, SourceLost)):
+                        raise
+                    self._wait_because(str(error))
+                else:
+                    break
+                if self._number > begun and self._latest - opened >= HEALTHY:
+                    pause = first
+                self._stopping.wait(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, longest)
+        except Exception as error:
+            self._failure = error
+        finally:
+            with self._changed:
+                self._finished = True
+                self._changed.notify_all()
+
+    def _connection(self) -> None:
+        """Open the source and decode until it ends; return where that is the end for good."""
+        source = self.source
+        again = self._number > 0
+        video = Webcam(source) if "://" not in source.url else Video(source)
+        try:
+            if self._media is None:
+                self._media = MediaClock(video.step)
+            if again:
+                self._tally.add(source.id, Count.RECONNECTS)
+                self._media.resume()
+                self._clock.resume()
+            pictures = Pictures(source.detector, video.aspect)
+            # Monotonic time at which the media time of this connection is 0, s.
+            start: float | None = None
+            for decoded in video.frames(lambda n: self._tally.add(source.id, Count.CORRUPT, n)):
+                if self._stopping.is_set():
+                    return
+                pts = self._media_time(decoded, video)
+                if start is None:
+                    start = time.monotonic() - pts
+                    self._finite = video.finite  # from here on, opening it again would begin at its beginning
+                    self._live_again()
+                elif video.paced:
+                    self._stopping.wait(max(0.0, start + pts - time.monotonic()))
+                self._receive(decoded, pictures, pts)
+            if not video.finite:
+                raise SourceLost(f"{source.safe_url} ended")
+            self._complete = True
+        finally:
+            video.close()
+
+    def _media_time(self, decoded: Decoded, video: Video | Webcam) -> float:
+        assert self._media is not None
+        now = time.monotonic()
+        passed = now - self._latest if self._number else None
+        self._latest = now
+        return self._media.media_time(decoded.ticks, video.base, passed)
+
+    def _receive(self, decoded: Decoded, pictures: Pictures, pts: float) -> None:
+        """Stamp a frame and put it where the tracker takes it."""
+        arrived, now = time.monotonic(), time.time_ns() // 1000
+        event_time, clock = self._clock.event_time(pts, decoded.captured, arrived, now)
+        self._tally.add(self.source.id, Count.FRAMES)
+        self._arrivals.append(arrived)
+        if self._sampler.wants(pts):
+            stamp = Stamp(self.source.id, self.run, self._number, pts, event_time, clock, now)
+            self._offer(_Waiting(decoded.frame, pictures, stamp, arrived))
+        self._number += 1
+
+    def _live_again(self) -> None:
+        if self._phase is Phase.WAITING:
+            logger.warning("%s: back", self.source.id)
+        self._phase, self._reason = Phase.LIVE, ""
+
+    def _wait_because(self, reason: str) -> None:
+        """Note why the source is away; warn once per reason, not at every attempt."""
+        if (self._phase, self._reason) != (Phase.WAITING, reason):
+            logger.warning("%s: %s; trying again until it works", self.source.id, reason)
+        self._phase, self._reason = Phase.WAITING, reason

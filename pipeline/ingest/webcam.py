@@ -1,0 +1,46 @@
+"""Reads a webcam through OpenCV: FFmpeg as PyAV ships it has no capture devices."""
+
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from pipeline.errors import SourceLost
+from pipeline.ingest.decode import Decoded
+from pipeline.ingest.source import Source
+
+
+class Webcam:
+    """An open webcam; stands in for ``decode.Video``.
+
+    Raises ``SourceLost`` where it does not open: it may be in use, or be plugged in later.
+    """
+
+    def __init__(self, source: Source) -> None:
+        import cv2  # large, and of no use to the other sources
+
+        self.source = source
+        self._capture = cv2.VideoCapture(int(source.url) if source.url.isdecimal() else source.url)
+        if not self._capture.isOpened():
+            raise SourceLost(f"webcam {source.safe_url} does not open; another program may be using it")
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.step = 1 / rate if rate > 0 else None
+        self.base = Fraction(1, 1_000_000)
+        self.aspect = 1.0
+        self.finite = self.paced = False
+
+    def frames(self, corrupt: Callable[[int], None]) -> Iterator[Decoded]:
+        """Give frames stamped with their arrival until the camera goes away; none is ever ``corrupt``."""
+        while True:
+            pixels: Any
+            read, pixels = self._capture.read()
+            if not read:
+                raise SourceLost(f"webcam {self.source.safe_url} gives no more pictures")
+            yield Decoded(av.VideoFrame.from_ndarray(pixels, format="bgr24"), time.monotonic_ns() // 1000, None)
+
+    def close(self) -> None:
+        """Let go of the camera."""
+        self._capture.release()
