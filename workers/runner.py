@@ -9,10 +9,10 @@ Decoding, the networks and compression release the interpreter lock, so the thre
 are dealt out to as many trackers as there are cores to run them.
 """
 
-import logging
 import os
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline.channel import Channel
 from pipeline.errors import SourceError
@@ -23,11 +23,10 @@ from pipeline.tally import Tally
 from workers.engine import Engine
 from workers.inference import inference_worker
 from workers.ingest import Reader, ingest_worker
+from workers.latency import Latency
 from workers.sink import sink_worker
 from workers.tracker import tracker_worker
 from workers.worker import Worker
-
-log = logging.getLogger(__name__)
 
 FRAMES = 4
 """Decoded frames that wait for one tracker at most; each holds a full picture."""
@@ -41,12 +40,14 @@ class Runner:
 
     Attributes:
         failures: why sources ended before their time, by source id.
+        latency: from the decoded frame to the committed rows.
     """
 
     def __init__(
         self, engine: Engine, readers: Sequence[Reader], writers: Sequence[Writer], tally: Tally, *, live: bool
     ) -> None:
         self.failures: dict[str, SourceError] = {}
+        self.latency = Latency()
         self._readers = readers
         self._error: BaseException | None = None
         self._threads: list[threading.Thread] = []
@@ -54,14 +55,14 @@ class Runner:
         trackers = max(1, min(len(readers), (os.cpu_count() or 1) // 2))
         faces: Channel[Faces | End] = Channel(MESSAGES, writers=trackers)
         scores: Channel[Scores | End] = Channel(MESSAGES)
-        self._workers: list[Worker[object, object]] = []
+        self._workers: list[Worker[Any, Any]] = []
         for index in range(trackers):
             mine = readers[index::trackers]
             frames: Channel[Frame | End] = Channel(FRAMES, writers=len(mine))
             self._add(*(ingest_worker(reader, frames, self._failed) for reader in mine))
             self._add(tracker_worker(engine, tally, frames, faces))
         self._add(inference_worker(engine, faces, scores, live=live))
-        self._add(sink_worker(engine, tally, scores, writers, live=live))
+        self._add(sink_worker(engine, tally, self.latency, scores, writers, live=live))
 
     def start(self) -> None:
         """Start every worker."""
@@ -88,13 +89,13 @@ class Runner:
             raise self._error
         return True
 
-    def _add(self, *workers: Worker[object, object]) -> None:
+    def _add(self, *workers: Worker[Any, Any]) -> None:
         self._workers.extend(workers)
 
     def _failed(self, source: Source, error: SourceError) -> None:
         self.failures[source.id] = error
 
-    def _run(self, worker: Worker[object, object]) -> None:
+    def _run(self, worker: Worker[Any, Any]) -> None:
         try:
             worker.run()
         except BaseException as error:

@@ -91,7 +91,7 @@ def expression(image: Bytes, strength: float) -> Bytes:
     spread: NDArray[np.float32] = np.zeros_like(rows)
 
     def near(x: float, y: float) -> NDArray[np.float32]:
-        return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / np.float32(2 * 14.0**2))
+        return np.asarray(np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 14.0**2)), np.float32)
 
     for side, corner in zip((-1, 1), MOUTH, strict=True):
         lift += 13 * strength * near(*corner)
@@ -132,6 +132,7 @@ def render(path: Path, *, seconds: float = SECONDS) -> None:
         # A fixed creation time keeps the rows the same on every machine.
         container.metadata["creation_time"] = "2024-01-01T12:00:00.000000Z"
         stream = container.add_stream(codec, rate=Fraction(FPS))
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number in range(round(seconds * FPS)):
             picture = av.VideoFrame.from_ndarray(frame(image, number / FPS), format="bgr24")

@@ -53,7 +53,7 @@ def test_what_is_wrong_is_named(tmp_path, name, text, words):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="gone.yaml"):
+    with pytest.raises(InputError, match=r"gone\.yaml"):
         load_config(tmp_path / "gone.yaml", {})
 
 

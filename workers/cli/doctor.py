@@ -1,0 +1,106 @@
+"""``affectstream doctor``: what this machine has, and what a source is."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from workers.cli import options
+
+CODECS = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mjpeg", "mpeg1video", "prores")
+"""Decoders that cameras and archives ask for."""
+
+
+def doctor(
+    source: Annotated[
+        str | None, typer.Argument(metavar="[SOURCE]", help="A file, URL or webcam to look at as well.")
+    ] = None,
+    redis: options.Redis = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Say in plain words what this machine has, and what a source is.
+
+    Looks at codecs, execution providers, Redis, and the networks with their hashes; of a source at codec, size, real
+    frame rate, rotation and time stamps. Ends with 1 if anything is broken.
+
+    Example:
+
+      affectstream doctor rtsp://user:password@camera/stream
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    from pipeline.errors import AffectError
+    from pipeline.ingest.probe import probe
+    from pipeline.ingest.source import parse_source
+    from workers.config import load_config
+
+    console = Console(highlight=False)
+    settings = load_config(config, options.settings(redis=redis))
+    wanted = None if source is None else parse_source(source, ingest=settings.ingest, detector=settings.detector)
+    console.print("[bold]This machine[/bold]")
+    failed = False
+    for check in (_software, _codecs, _providers, _networks, lambda: _redis(settings.redis.url)):
+        try:
+            for line in check():
+                console.print(f"  {escape(line)}", soft_wrap=True)
+        except AffectError as error:
+            failed = True
+            console.print(f"  [red]{escape(str(error))}[/red]", soft_wrap=True)
+    if wanted is not None:
+        console.print(f"\n[bold]{escape(wanted.safe_url)}[/bold]")
+        with console.status("looking"):
+            found = probe(wanted)
+        for sentence in found.sentences():
+            console.print(f"  {escape(sentence)}", soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _software() -> Iterator[str]:
+    import os
+    import platform
+    from importlib.metadata import version
+
+    yield f"affectstream {version('affectstream')}, Python {platform.python_version()}, {platform.platform()}"
+    yield f"{os.cpu_count()} cores"
+
+
+def _codecs() -> Iterator[str]:
+    import av
+
+    have = [name for name in CODECS if name in av.codecs_available]
+    missing = sorted(set(CODECS) - set(have))
+    lacks = f"; not: {', '.join(missing)}" if missing else ""
+    yield f"PyAV {av.__version__} with FFmpeg {av.ffmpeg_version_info} decodes {', '.join(have)}{lacks}"
+
+
+def _providers() -> Iterator[str]:
+    import onnxruntime
+
+    yield f"ONNX Runtime {onnxruntime.__version__} runs on {', '.join(onnxruntime.get_available_providers())}"
+
+
+def _networks() -> Iterator[str]:
+    from pipeline.card import read_card, shipped
+    from pipeline.errors import ModelError
+    from pipeline.onnx import file_hash, open_session
+    from pipeline.settings import RuntimeSettings
+
+    for path in (shipped("detector"), shipped("emotion")):
+        open_session(path, RuntimeSettings())
+        card, digest = read_card(path), file_hash(path)
+        if digest != card.sha256:
+            raise ModelError(f"{path.name} is not the file that its card describes; install affectstream again")
+        yield f"{card.name} {card.version} opens, and its SHA-256 {digest[:12]}… is that of its card"
+
+
+def _redis(url: str | None) -> Iterator[str]:
+    from pipeline.sink.connection import connect
+    from pipeline.sink.embedded import describe
+
+    if url is None:
+        yield describe()
+    elif url != "none":
+        with connect(url) as client:
+            yield f"Redis {client.info('server')['redis_version']} answers at the given URL"

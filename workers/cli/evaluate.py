@@ -1,0 +1,65 @@
+"""``affectstream evaluate``: what the networks are worth, on data with known answers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Measure networks on data with known answers.", no_args_is_help=True, rich_markup_mode="rich")
+
+
+@app.callback()
+def evaluate() -> None:
+    """Measure networks on data with known answers."""
+
+
+@app.command()
+def emotion(
+    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="images (n, 48, 48) uint8 and votes (n, 8 or 10).")],
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions", metavar="P.npy", help="Write the (n, 8) float32 probabilities of every row here."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card [default: the one shipped].")
+    ] = None,
+) -> None:
+    """Measure an expression network against the votes of human raters (FER+ protocol).
+
+    Single votes are dropped; accuracy and KL are taken over the rows in which one of the eight expressions holds more
+    than half of the remaining votes. Votes are in the order of FER+: neutral, happiness, surprise, sadness, anger,
+    disgust, fear, contempt, and perhaps unknown and not-a-face.
+
+    Example:
+
+      affectstream evaluate emotion ferplus_valid.npz --predictions p.npy
+    """
+    import numpy as np
+    from rich.console import Console
+
+    from models.emotion.evaluate import evaluate
+    from models.emotion.figures import table
+    from pipeline.errors import OutputError
+
+    if predictions is not None and predictions.suffix != ".npy":
+        raise typer.BadParameter(f"{str(predictions)!r} must end in .npy", param_hint="--predictions")
+    console = Console(highlight=False)
+    with console.status(f"measuring {file.name}"):
+        report = evaluate(file, model)
+    console.print(f"{report.model} on {file} ({report.rows:,} rows)", soft_wrap=True)
+    for name, figure, unit in (
+        ("accuracy", report.accuracy, ""),
+        ("KL(votes || prediction)", report.divergence, " nats"),
+    ):
+        console.print(
+            f"  {name}: {figure.value:.4f}{unit} (95 %: {figure.low:.4f} to {figure.high:.4f}, n = {figure.n:,})",
+        )
+    console.print(table(report, "by majority label"))
+    if predictions is not None:
+        try:
+            np.save(predictions, report.probabilities)
+        except OSError as error:
+            raise OutputError(f"cannot write {str(predictions)!r}: {error.strerror}; choose another path") from error
+        console.print(f"probabilities: {predictions}", soft_wrap=True)

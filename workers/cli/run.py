@@ -1,0 +1,67 @@
+"""``affectstream run``: live sources, until stopped."""
+
+from typing import Annotated
+
+import typer
+
+from workers.cli import options
+
+
+def run(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", help="rtsp(s):// or http(s):// URL, webcam number, or /dev/video0."),
+    ] = None,
+    out: options.Out = None,
+    redis: options.Redis = None,
+    fps: options.Fps = None,
+    duration: Annotated[
+        float | None, typer.Option("--duration", min=0, help="Seconds after which to stop [default: never].")
+    ] = None,
+    config: options.ConfigFile = None,
+    detector: options.Detector = None,
+    emotion: options.EmotionNetwork = None,
+    min_face: options.MinFace = None,
+    provider: options.Provider = None,
+) -> None:
+    """Watch live sources until Ctrl-C: never behind by more than half a second, back again whenever one breaks off.
+
+    Frames that would come too late are dropped and counted. Without SOURCE, the sources of --config are watched.
+
+    Examples:
+
+      affectstream run rtsp://user:password@camera/stream --out results
+
+      affectstream run 0 http://10.0.0.7/video.mjpg --fps 10 --redis redis://localhost
+
+      affectstream run --config site.yaml
+    """
+    import time
+
+    from workers.cli.screen import banner
+    from workers.cli.watch import Watch
+    from workers.config import load_config
+    from workers.engine import Engine
+    from workers.live import Session, live_sources
+    from workers.outputs import redis_server
+    from workers.signals import stoppable
+
+    settings = load_config(
+        config,
+        options.settings(
+            out=out, redis=redis, fps=fps, detector=detector, emotion=emotion, min_face=min_face, provider=provider
+        ),
+    )
+    chosen = live_sources(sources or [], settings)
+    engine = Engine.load(settings)
+    with stoppable() as stopped, redis_server(settings) as url:
+        banner(engine, settings, url)
+        deadline = None if duration is None else time.monotonic() + duration
+        with Session(chosen, engine, settings, url) as session, Watch(session) as watch:
+            while not session.wait(0.2):
+                if stopped.is_set() or (deadline is not None and time.monotonic() >= deadline):
+                    session.runner.stop()
+                watch.refresh()
+        watch.summary()
+    if len(session.runner.failures) == len(chosen):
+        raise typer.Exit(1)

@@ -1,0 +1,76 @@
+"""What ``run`` shows: a line per source that is kept up to date, or now and then a line on a plain log."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.ingest.live import LiveReader, Phase
+from pipeline.tally import Count
+from workers.live import Session
+
+LOG_EVERY = 30.0
+"""s between the lines of a log that is not a terminal."""
+
+STYLES = {Phase.LIVE: "green", Phase.CONNECTING: "yellow", Phase.WAITING: "yellow", Phase.ENDED: "dim"}
+
+TROUBLES = (Count.STALE, Count.CORRUPT, Count.RECONNECTS, Count.UNPUBLISHED)
+"""Counts that are shown only when there is something to count."""
+
+
+class Watch:
+    """Shows how each source is doing."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._logged = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def refresh(self) -> None:
+        """Show the state of this moment."""
+        if self._console.is_terminal:
+            self._live.update(self._table(), refresh=True)
+        elif time.monotonic() - self._logged >= LOG_EVERY:
+            self._logged = time.monotonic()
+            for reader in self._session.readers:
+                self._console.print(" · ".join((reader.source.id, *self._cells(reader))), soft_wrap=True)
+
+    def summary(self) -> None:
+        """Print what each source came to, and why those that failed did."""
+        console = Console(highlight=False)
+        console.print(self._table())
+        for source, error in self._session.runner.failures.items():
+            console.print(f"[red]{escape(source)}[/red]: {escape(str(error))}", soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table("source", "state", "seen", "latency", "trouble", box=None, header_style="bold", pad_edge=False)
+        for reader in self._session.readers:
+            table.add_row(f"[bold]{escape(reader.source.id)}[/bold]", *self._cells(reader))
+        return table
+
+    def _cells(self, reader: LiveReader) -> tuple[str, str, str, str]:
+        source, state = reader.source.id, reader.state
+        counts = self._session.tally.of(source)
+        reason = f" ({escape(state.reason)})" if state.reason else f" {state.fps:.0f} fps"
+        delay = self._session.runner.latency.of(source)
+        return (
+            f"[{STYLES[state.phase]}]{state.phase}[/]{'' if state.phase is Phase.ENDED else reason}",
+            f"{counts[Count.SAMPLED]:,} frames, {counts[Count.FACES]:,} faces",
+            f"median {delay.median:.2f} s, worst {delay.worst:.2f} s" if delay else "",
+            ", ".join(f"{counts[count]:,} {count}" for count in TROUBLES if counts[count]),
+        )

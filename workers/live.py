@@ -1,0 +1,86 @@
+"""Live sources through the pipeline, until stopped."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from pipeline.errors import InputError
+from pipeline.ingest.live import LiveReader
+from pipeline.ingest.source import Source, parse_source
+from pipeline.run import live_run
+from pipeline.tally import Tally
+from workers.config import Config, SourceConfig, override
+from workers.engine import Engine
+from workers.outputs import open_writers
+from workers.runner import Runner
+
+
+def live_sources(texts: Sequence[str], config: Config) -> list[Source]:
+    """Return the sources that the command line names, or else those of the configuration.
+
+    Raises:
+        InputError: there are none, one is not a live source, or two have the same id.
+    """
+    sources = [parse_source(text, ingest=config.ingest, detector=config.detector) for text in texts]
+    if not texts:
+        sources = [_configured(source, config) for source in config.sources]
+    if not sources:
+        raise InputError("no source given; name a camera (rtsp://…, http://…, 0) or put sources into a --config file")
+    for source in sources:
+        if not source.live:
+            raise InputError(f"{source.safe_url!r} is a file; `affectstream replay` reads files")
+    ids = [source.id for source in sources]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise InputError(f"two sources have the id {name!r}; give them names of their own in a --config file")
+    return sources
+
+
+class Session:
+    """Live sources, the pipeline and its writers, from opening to closing.
+
+    Attributes:
+        readers: one per source.
+        tally: what was counted so far.
+    """
+
+    def __init__(self, sources: Sequence[Source], engine: Engine, config: Config, redis: str | None) -> None:
+        self.tally = Tally()
+        run = live_run()
+        self.readers = [LiveReader(source, run, self.tally) for source in sources]
+        self._stack = ExitStack()
+        self._writers = self._stack.enter_context(open_writers(config, redis, self.tally, live=True))
+        self.runner = Runner(engine, self.readers, self._writers, self.tally, live=True)
+
+    def __enter__(self) -> Self:
+        self.runner.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most ``timeout`` s; return whether every source has ended and all is written.
+
+        Raises:
+            AffectError: the pipeline could not go on.
+        """
+        ended = self.runner.wait(timeout)
+        for writer in self._writers:
+            writer.tick()
+        return ended
+
+
+def _configured(source: SourceConfig | str, config: Config) -> Source:
+    if isinstance(source, str):
+        return parse_source(source, ingest=config.ingest, detector=config.detector)
+    where = f"source {source.name or 'without name'!r}"
+    return parse_source(
+        source.url.get_secret_value(),
+        name=source.name,
+        ingest=override(config.ingest, source.ingest, where),
+        detector=override(config.detector, source.detector, where),
+    )
