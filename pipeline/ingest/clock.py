@@ -38,6 +38,7 @@ class MediaClock:
         self.pts = 0.0
         self._step = step if step is not None and 0 < step <= 1 else DEFAULT_STEP
         self._begun = False
+        self._resumed = False
         self._last: float | None = None
         """Raw time of the latest frame, s."""
         self._origin = 0.0
@@ -58,17 +59,19 @@ class MediaClock:
                 self._last = self._origin = raw
             return self.pts
         if raw is None:
-            self._advance(self._step if passed is None else passed)
+            self._advance(passed if self._resumed and passed is not None else self._step)
             if self._last is not None:
                 self._last = self._origin + self.pts
         elif self._last is None or not self._follow(raw, base, passed):
             self._advance(self._step if passed is None else passed)
             self._last, self._origin = raw, raw - self.pts
+        self._resumed = False
         return self.pts
 
     def resume(self) -> None:
         """Prepare for time stamps that begin anew: the next frame goes by the time that passed."""
         self._last = None
+        self._resumed = True
 
     def _advance(self, seconds: float) -> None:
         self.pts = round(self.pts + max(0.0, seconds), 6)

@@ -22,6 +22,9 @@ av.logging.set_level(None)
 TIMELESS: Final = frozenset(("mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2", "jpeg_pipe", "png_pipe"))
 """Formats without time stamps: live, their frames go by arrival, not by the rate that FFmpeg assumes."""
 
+TEXT: Final = frozenset(("tty", "bin", "xbin", "adf", "idf"))
+"""Formats in which FFmpeg would draw any text file as a video."""
+
 PATIENCE: Final = 50
 """Unreadable packets in a row after which a file counts as cut off there."""
 
@@ -93,6 +96,8 @@ class Video:
 
     def _video_stream(self) -> Any:
         container, shown = self._container, self.source.safe_url
+        if self.format in TEXT:
+            raise SourceError(f"{shown} is text, not a video; give another source")
         stream = container.streams.best("video")
         if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
             kinds = sorted({s.type for s in container.streams})
@@ -146,9 +151,15 @@ class Video:
         return self._scheme in ("http", "https") and not self.timeless
 
     @property
-    def container(self) -> Any:
-        """PyAV's container."""
-        return self._container
+    def codec(self) -> str:
+        """FFmpeg's name of the codec, with its profile where there is one."""
+        profile = self.stream.profile
+        return self.stream.codec_context.codec.canonical_name + (f" ({profile})" if profile else "")
+
+    @property
+    def audio(self) -> bool:
+        """Whether there is sound, which is not read."""
+        return bool(self._container.streams.audio)
 
     def frames(self, corrupt: Callable[[int], None]) -> Iterator[Decoded]:
         """Decode to the end; ``corrupt`` is told how many packets or frames were skipped.

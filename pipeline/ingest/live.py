@@ -61,6 +61,11 @@ class _Waiting(NamedTuple):
     """Reading of the monotonic clock, s."""
 
 
+def open_live(source: Source) -> Video | Webcam:
+    """Open a camera, a stream or a webcam; raises ``SourceError`` or ``SourceLost``."""
+    return Video(source) if "://" in source.url else Webcam(source)
+
+
 class LiveReader:
     """Iterates over a live source: fresh frames until ``stop``, then one ``End``. To be iterated once.
 
@@ -187,7 +192,7 @@ class LiveReader:
         """Open the source and decode until it ends; return where that is the end for good."""
         source = self.source
         again = self._number > 0
-        video = Webcam(source) if "://" not in source.url else Video(source)
+        video = open_live(source)
         try:
             if self._media is None:
                 self._media = MediaClock(video.step)

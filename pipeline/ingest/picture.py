@@ -80,7 +80,7 @@ class Pictures:
     def picture(self, frame: av.VideoFrame) -> Picture:
         """Return the frame upright: luma as a view (a copy only where luma is not 8-bit planar), image at its size."""
         layout = self._layout_of(frame)
-        full_range = _is_full_range(frame)
+        full_range = is_full_range(frame)
         space = frame.colorspace
         if space == _UNSPECIFIED_SPACE and frame.height >= _HD_ROWS:
             space = Colorspace.ITU709
@@ -95,10 +95,15 @@ class Pictures:
             threads=1,  # the stages already run beside each other
         )
         if not layout.plane:
-            # Luma of RGB has no studio range; of deeper YUV it keeps the range it has.
-            full_range = full_range or frame.format.is_rgb
-            target = ColorRange.JPEG if full_range else ColorRange.MPEG
-            frame = self._luma.reformat(frame, format="gray", src_color_range=target, dst_color_range=target, threads=1)
+            # swscale's gray is always full range.
+            frame = self._luma.reformat(
+                frame,
+                format="gray",
+                src_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+                dst_color_range=ColorRange.JPEG,
+                threads=1,
+            )
+            full_range = True
         width, height = layout.image
         return Picture(
             width=layout.width,
@@ -116,7 +121,7 @@ class Pictures:
         return self._layout
 
     def _new_layout(self, frame: av.VideoFrame) -> _Layout:
-        transpose, flip_x, flip_y = _orientation(frame)
+        transpose, flip_x, flip_y = orientation(frame)
         width, height = max(1, round(frame.width * self._aspect)), frame.height
         if transpose:
             width, height = height, width
@@ -151,7 +156,7 @@ def _upright(image: Bytes, layout: _Layout) -> Bytes:
     return image
 
 
-def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+def orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """Return (transpose, flip columns, flip rows) that show the frame as its display matrix asks.
 
     The matrix (ISO/IEC 14496-12, 6.2.2) takes a point to (a x + c y, b x + d y); other angles than quarter turns
@@ -180,7 +185,8 @@ def _has_luma_plane(pixels: Any) -> bool:
     )
 
 
-def _is_full_range(frame: av.VideoFrame) -> bool:
+def is_full_range(frame: av.VideoFrame) -> bool:
+    """Say whether the samples span 0-255; untagged YUV does not, untagged gray and RGB do."""
     if frame.color_range != ColorRange.UNSPECIFIED:
         return bool(frame.color_range == ColorRange.JPEG)
     return frame.format.name.startswith(("yuvj", "gray", "ya", "pal", "mono")) or frame.format.is_rgb

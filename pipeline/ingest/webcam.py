@@ -30,7 +30,9 @@ class Webcam:
         self.step = 1 / rate if rate > 0 else None
         self.base = Fraction(1, 1_000_000)
         self.aspect = 1.0
-        self.finite = self.paced = False
+        self.duration: float | None = None
+        self.finite = self.paced = self.audio = False
+        self.format, self.codec = "webcam", "raw"
 
     def frames(self, corrupt: Callable[[int], None]) -> Iterator[Decoded]:
         """Give frames stamped with their arrival until the camera goes away; none is ever ``corrupt``."""

@@ -1,0 +1,14 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder with recorded videos and photos; tests that need it are skipped where it is absent."""
+    named = os.environ.get("AFFECTSTREAM_DATA")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no data in {folder}; set AFFECTSTREAM_DATA")
+    return folder
