@@ -32,6 +32,9 @@ from pipeline.sink.writer import Frontier, position
 
 SCHEMA_VERSION: Final = "1"
 
+DAY: Final = 86_400_000_000
+"""µs."""
+
 BLOCK: Final = 4096
 """Rows that become Arrow columns at a time: an Arrow row takes a sixth of the memory of a Python one."""
 
@@ -178,7 +181,7 @@ class _Table(Generic[Row]):
     def _is_over(self, event_time: int) -> bool:
         return (
             abs(event_time - self._begun) >= self._settings.part_seconds * 1e6
-            or utc(event_time).date() != utc(self._begun).date()
+            or event_time // DAY != self._begun // DAY
         )
 
     def flush(self, opened_before: float | None = None) -> None:

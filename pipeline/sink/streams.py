@@ -1,0 +1,190 @@
+"""Results as entries of Redis Streams, and the one atomic step that adds them.
+
+::
+
+    affect:emotions:<source>        every row of a source
+    affect:face:<source>:<track>    the rows of one face; expires some time after its last one
+    affect:events:<source>          tracks that begin, end, or change their dominant expression
+    affect:progress:<source>        hash: run -> last frame, whether the run is complete, when (s since 1970)
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Final
+
+import msgspec
+import redis
+
+from pipeline.messages import Emotion, Event, Results, Stamp
+from pipeline.settings import RedisSettings
+from pipeline.sink.columns import EMOTIONS, utc
+from pipeline.sink.writer import Frontier, position
+
+FIELDS: Final = ("source", *(name for column in EMOTIONS for name in column.names))
+"""Fields of an entry of ``affect:emotions`` and ``affect:face``, named as the columns of the table."""
+
+EVENT_FIELDS: Final = ("source", "run", "frame", "pts", "time", "clock", "track", "event", "dominant", "previous")
+"""Fields of an entry of ``affect:events``; ``previous`` is empty but for a change."""
+
+RUNS: Final = 1000
+"""Runs of a source whose progress is remembered; then the one that was silent for longest is forgotten."""
+
+_FORMAT: Final = " ".join(["%.6g"] * 25)
+
+_COMMIT: Final = """
+-- KEYS: progress, emotions, events, then one per face.
+-- ARGV: run, frames, length of streams, ms for which a face is kept, s since 1970, runs remembered.
+-- A frame is {number, {{index of the face's key, fields}, ...}, {fields, ...}, whether the run is complete}.
+for i = 2, #KEYS do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'none' and kind ~= 'stream' then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind)
+  end
+end
+local run, length = ARGV[1], ARGV[3]
+local done, complete = -1, 0
+local stored = redis.call('HGET', KEYS[1], run)
+if stored then
+  local frame, whole = string.match(stored, '^(%-?%d+) (%d)')
+  done, complete = tonumber(frame), tonumber(whole)
+end
+for _, frame in ipairs(cmsgpack.unpack(ARGV[2])) do
+  if frame[1] > done and complete == 0 then
+    for _, row in ipairs(frame[2]) do
+      redis.call('XADD', KEYS[2], 'MAXLEN', '~', length, '*', unpack(row[2]))
+      redis.call('XADD', KEYS[row[1]], 'MAXLEN', '~', length, '*', unpack(row[2]))
+    end
+    for _, event in ipairs(frame[3]) do
+      redis.call('XADD', KEYS[3], 'MAXLEN', '~', length, '*', unpack(event))
+    end
+    done = frame[1]
+  end
+  if frame[4] then complete = 1 end
+end
+for i = 4, #KEYS do
+  redis.call('PEXPIRE', KEYS[i], ARGV[4])
+end
+redis.call('HSET', KEYS[1], run, string.format('%d %d %s', done, complete, ARGV[5]))
+if not stored and redis.call('HLEN', KEYS[1]) > tonumber(ARGV[6]) then
+  local oldest, since
+  local all = redis.call('HGETALL', KEYS[1])
+  for i = 1, #all, 2 do
+    local at = tonumber(string.match(all[i + 1], '%d+$'))
+    if all[i] ~= run and (not since or at < since) then oldest, since = all[i], at end
+  end
+  redis.call('HDEL', KEYS[1], oldest)
+end
+return done
+"""
+
+
+class Streams:
+    """Adds results to the streams of a Redis server, each exactly once.
+
+    A commit is one script, which Redis runs as a whole or not at all: it passes over what the stored progress says is
+    there already, adds the rest, and stores how far it came. Whether the answer to a commit got lost, or a commit
+    arrives late after a reconnection, does therefore not matter: repeating it adds nothing.
+    """
+
+    def __init__(self, client: "redis.Redis", settings: RedisSettings) -> None:
+        self._client = client
+        self._settings = settings
+        self._script = client.register_script(_COMMIT)
+
+    def commit(self, batch: Iterable[Results]) -> None:
+        """Add results in order.
+
+        Raises:
+            redis.RedisError: nothing is known of what was added; commit the same again.
+        """
+        runs: dict[tuple[str, str], list[Results]] = {}
+        for results in batch:
+            runs.setdefault(_run_of(results), []).append(results)
+        for (source, run), part in runs.items():
+            self._commit(source, run, part)
+
+    def frontier(self, source: str, run: str) -> Frontier:
+        """Return how far a run has come."""
+        stored = self._client.hget(_progress(source), run)
+        if not isinstance(stored, bytes):
+            return Frontier()
+        frame, complete, _ = stored.split()
+        return Frontier(int(frame), complete == b"1")
+
+    def _commit(self, source: str, run: str, part: Sequence[Results]) -> None:
+        keys = [_progress(source), f"affect:emotions:{source}", f"affect:events:{source}"]
+        faces: dict[str, int] = {}
+        frames = []
+        for results in part:
+            rows = []
+            for row in results.emotions:
+                if row.track not in faces:
+                    keys.append(f"affect:face:{source}:{row.track}")
+                    faces[row.track] = len(keys)
+                rows.append((faces[row.track], entry(row)))
+            events = [event_entry(event) for event in results.events]
+            complete = any(end.complete for end in results.ends)
+            frames.append((position(results), rows, events, complete))
+        self._script(
+            keys=keys,
+            args=[
+                run,
+                msgspec.msgpack.encode(frames),
+                self._settings.length,
+                int(self._settings.face_ttl * 1000),
+                int(time.time()),
+                RUNS,
+            ],
+        )
+
+
+def entry(row: Emotion) -> list[str]:
+    """Return the names and values of a row, alternately: floats with six digits, times as ISO 8601 in UTC."""
+    numbers = _FORMAT % (
+        *row.box,
+        row.score,
+        row.quality,
+        *row.pose,
+        *row.raw,
+        *row.smoothed,
+    )
+    values = (
+        *_stamp(row.stamp),
+        row.track,
+        *numbers.split(),
+        row.dominant,
+        f"{row.intensity:.6g}",
+        f"{row.entropy:.6g}",
+        row.model,
+    )
+    return list(chain.from_iterable(zip(FIELDS, values, strict=True)))
+
+
+def event_entry(event: Event) -> list[str]:
+    """Return the names and values of an event, alternately."""
+    values = (*_stamp(event.stamp), event.track, event.change.value, event.dominant, event.previous or "")
+    return list(chain.from_iterable(zip(EVENT_FIELDS, values, strict=True)))
+
+
+def _stamp(stamp: Stamp) -> tuple[str, ...]:
+    return (
+        stamp.source,
+        stamp.run,
+        str(stamp.frame),
+        f"{stamp.pts:.6f}",
+        utc(stamp.time).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        stamp.clock.value,
+    )
+
+
+def _run_of(results: Results) -> tuple[str, str]:
+    if results.emotions:
+        stamp = results.emotions[0].stamp
+        return stamp.source, stamp.run
+    first = results.tracks[0] if results.tracks else results.ends[0]
+    return first.source, first.run
+
+
+def _progress(source: str) -> str:
+    return f"affect:progress:{source}"
