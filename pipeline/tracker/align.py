@@ -12,14 +12,11 @@ import numpy as np
 from pipeline.messages import Bytes, Floats
 from pipeline.tracker.kalman import Doubles
 
-SIDE: Final = 0.96
-"""Side of the crop over the height of the face's box: the fall-back where the landmarks make no face."""
+SIDE: Final = 1.0
+"""Side of the crop over the height of the face's box: 1.007 for YuNet's boxes on FER+, 0.997 for faces in videos."""
 
 PLAUSIBLE: Final = (0.5, 1.8)
 """Scale by the landmarks over scale by the box, beyond which the landmarks are not believed."""
-
-YAW_GUARD: Final = 0.85
-"""Weight of the distance between the eyes against that from eyes to mouth, which alone would shrink with pitch."""
 
 STUDIO: Final = np.clip((np.arange(256) - 16) * (255 / 219) + 0.5, 0, 255).astype(np.uint8)
 """(256,) studio-range luma (16 to 235) to full range."""
@@ -29,18 +26,19 @@ def placements(landmarks: Floats, boxes: Floats, template: Floats, size: int) ->
     """Return (n, 2, 3) maps from the crop's coordinates to those of the landmarks.
 
     ``landmarks``: (n, 5, 2). ``boxes``: (n, 4) x, y, w, h. ``template``: (5, 2) where the points belong in a crop of
-    ``size`` px. The rotation is the least-squares one; the scale is that of the distance from the eyes to the mouth,
-    which hardly changes as a head turns aside.
+    ``size`` px. The rotation is the least-squares one. The scale is the geometric mean of two that hardly change as a
+    head turns aside, by the distance from eyes to mouth and by the box: on FER+ it spreads less about the truth (17 %)
+    than by landmarks alone (19 %). Landmarks that make no face (all in one point, say) leave an upright cut by the box.
     """
     wanted = template[:, 0] + 1j * template[:, 1].astype(np.float64)
     points = landmarks[..., 0] + 1j * landmarks[..., 1].astype(np.float64)
     turn = (points - points.mean(1, keepdims=True)) @ (wanted - wanted.mean()).conj()
-    scale = np.maximum(_height(points) / _height(wanted), YAW_GUARD * _width(points) / _width(wanted))
+    by_points = _height(points) / _height(wanted)
     anchor, origin = points.mean(1), wanted.mean()
 
     by_box = SIDE * np.maximum(boxes[:, 3].astype(np.float64), 1e-3) / size
-    odd = (np.abs(turn) < 1e-9) | (scale < PLAUSIBLE[0] * by_box) | (scale > PLAUSIBLE[1] * by_box)
-    factor = np.where(odd, by_box, scale * turn / np.where(odd, 1, np.abs(turn)))
+    odd = (np.abs(turn) < 1e-9) | (by_points < PLAUSIBLE[0] * by_box) | (by_points > PLAUSIBLE[1] * by_box)
+    factor = np.where(odd, by_box, np.sqrt(by_points * by_box) * turn / np.where(odd, 1, np.abs(turn)))
     centre = boxes[:, 0] + boxes[:, 2] / 2 + 1j * (boxes[:, 1] + boxes[:, 3] / 2)
     shift = np.where(odd, centre - factor * (size / 2) * (1 + 1j), anchor - factor * origin)
     rows = [factor.real, -factor.imag, shift.real, factor.imag, factor.real, shift.imag]
@@ -94,10 +92,4 @@ def _cut(luma: Bytes, place: Doubles, crop: Bytes) -> None:
 def _height(points: Doubles) -> Doubles:
     """Distance from between the eyes to between the mouth corners, of (..., 5) complex points."""
     length: Doubles = np.abs(points[..., :2].mean(-1) - points[..., 3:].mean(-1))
-    return length
-
-
-def _width(points: Doubles) -> Doubles:
-    """Distance between the eyes, of (..., 5) complex points."""
-    length: Doubles = np.abs(points[..., 0] - points[..., 1])
     return length

@@ -15,11 +15,14 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.tracker.kalman import Doubles
 
-SLACK: Final = np.array([0.5, 0.4])
+SLACK: Final = np.array([1.0, 0.5])
 """Distance always allowed: between centres, face heights; between sides, logarithm. Sudden moves are not Gaussian."""
 
 GATE: Final = 3.0
 """Standard deviations of the predicted measurement allowed beyond that."""
+
+TAIL: Final = 4.0
+"""Degrees of freedom of Student's t, by which errors are judged: large ones are rare but not absurd."""
 
 FORBIDDEN: Final = 1e9
 """Cost of a pair that may not match: finite, since an assignment must exist, and above every sum of others."""
@@ -36,7 +39,8 @@ def costs(expected: Doubles, variances: Doubles, measurements: Doubles) -> Doubl
     heights = np.exp(expected[:, 3])
     far = np.hypot(errors[..., 0], errors[..., 1]) > (SLACK[0] * heights + GATE * spread[:, 0])[:, None]
     odd = (np.abs(errors[..., 2:]) > SLACK[1] + GATE * spread[:, None, 2:]).any(-1)
-    cost: Doubles = (errors**2 / variances[:, None]).sum(-1) + np.log(variances).sum(-1)[:, None]
+    squares = (errors**2 / variances[:, None]).sum(-1)
+    cost: Doubles = (TAIL + 4) * np.log1p(squares / TAIL) + np.log(variances).sum(-1)[:, None]
     cost[far | odd] = FORBIDDEN
     return cost
 

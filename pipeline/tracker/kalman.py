@@ -32,6 +32,9 @@ AGILITY: Final = np.array([2.0, 2.0, 0.6, 0.6])
 BLUR: Final = np.array([0.03, 0.03, 0.04, 0.04])
 """(4,) standard deviation of a detected box: centre in face heights, logarithms of the sides."""
 
+ALARM: Final = 2.0
+"""Standard deviations of surprise beyond which a face has changed its pace."""
+
 BIRTH: Final = np.array([1.0, 1.0, 0.3, 0.3])
 """(4,) standard deviation of the rates of a face seen for the first time: face heights / s, and 1 / s."""
 
@@ -105,9 +108,16 @@ def moved(motions: list[Motion], dt: float) -> None:
 
 
 def corrected(motion: Motion, z: Doubles) -> None:
-    """Take in one measurement, (4,), in place."""
-    R = np.diag((BLUR * _units(motion.x[3, 0])[:4]) ** 2)  # noqa: N806
-    motion.x, motion.P = update(motion.x, motion.P, z[:, None], R, H)
+    """Take in one measurement, (4,), in place.
+
+    A face that lies further from where it was expected than ``ALARM`` allows has changed its pace: its state counts
+    as so much less certain, lest the box lag behind (adaptive filtering, Labbe, chapter 14).
+    """
+    noise = (BLUR * _units(motion.x[3, 0])[:4]) ** 2
+    certain = motion.P.diagonal()[:4]
+    wanted = (z - motion.x[:4, 0]) ** 2 / ALARM**2 - noise
+    prior = motion.P * max(1.0, float((wanted / certain).max()))
+    motion.x, motion.P = update(motion.x, prior, z[:, None], np.diag(noise), H)
 
 
 def innovation(motions: list[Motion]) -> Doubles:

@@ -25,7 +25,7 @@ class TrackerStage:
     ``size`` px (see the emotion network's card).
     """
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         detector: Detector,
         settings: TrackerSettings,
