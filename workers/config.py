@@ -73,11 +73,13 @@ def load_config(file: Path | None, options: Mapping[str, Any]) -> Config:
             return init_settings, env_settings, InitSettingsSource(settings_cls, values)
 
     try:
-        return Loaded(**options)
+        loaded = Loaded(**options)
     except ValidationError as error:
         raise InputError(explain(error)) from None
     except SettingsError as error:
         raise InputError(f"an environment variable {PREFIX}… cannot be read: {error}") from None
+    # A class that exists only in here could not be sent to another process.
+    return Config.model_construct(**dict(loaded))
 
 
 def override(section: Any, changes: Mapping[str, Any], where: str) -> Any:

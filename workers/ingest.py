@@ -69,7 +69,8 @@ class SourceLink:
 
     def close(self) -> None:
         """See ``Link.close``."""
-        self._reader.stop()
+        if not self._ended:
+            self._reader.stop()
         self._outbox.finish()
 
 

@@ -96,11 +96,18 @@ def _networks() -> Iterator[str]:
 
 
 def _redis(url: str | None) -> Iterator[str]:
-    from pipeline.sink.connection import connect
-    from pipeline.sink.embedded import describe
+    import tempfile
+    from pathlib import Path
 
-    if url is None:
-        yield describe()
-    elif url != "none":
+    from pipeline.sink.connection import address, connect
+    from pipeline.sink.embedded import EmbeddedRedis
+
+    if url == "none":
+        yield "Redis is turned off"
+    elif url is not None:
         with connect(url) as client:
-            yield f"Redis {client.info('server')['redis_version']} answers at the given URL"
+            yield f"Redis {client.info('server')['redis_version']} answers at {address(url)}"
+    else:
+        with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder)) as server:
+            with connect(server.url) as client:
+                yield f"Redis {client.info('server')['redis_version']} starts as an embedded server"

@@ -1,0 +1,5 @@
+"""Makes ``python -m workers.cli`` the command ``affectstream``."""
+
+from workers.cli import main
+
+main()
