@@ -12,11 +12,17 @@ On that plane the true distribution is taken for a random walk, seen through noi
 
 With noise so shaped the covariance stays a multiple ``P`` of the unit matrix, so that the whole filter is eight means
 and one variance (Kalman, 1960), and the backward pass (Rauch, Tung & Striebel, 1965) has one gain a step.
+
+Faces do not walk at random, though: they hold an expression, and change it within a few frames. Two departures from the
+textbook tell the odd frame from a change. A single large innovation counts less (Huber, 1964). Two in a row that
+point the same way show that the filter has been left behind, because those of one that keeps up are uncorrelated;
+``P`` then grows until it keeps up again (a strong tracking filter; Zhou & Frank, 1996).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, expm1, inf, log, sqrt
+from operator import mul
 from typing import Final
 
 from pipeline.settings import SmootherSettings
@@ -30,9 +36,12 @@ NOMINAL_STEP: Final = 0.04
 """s between frames (25 fps) at which the filter has the time constant that is set."""
 
 OUTLIER: Final = 1.5
-"""Root mean square innovation, in standard deviations, beyond which R grows in proportion to it (Huber, 1964)."""
+"""Root mean square innovation, in standard deviations, beyond which R grows in proportion to it."""
 
-FLOOR: Final = 0.004
+CHANGE: Final = 0.8
+"""Correlation of successive innovations, in variances, that chance may still give; P grows by what goes beyond."""
+
+FLOOR: Final = 0.002
 """What every probability is raised by, at the cost of all, before logarithms are taken: zeros have none."""
 
 LOWEST_QUALITY: Final = 1e-6
@@ -48,6 +57,10 @@ class _Step:
     """Filtered log-ratios."""
     variance: float
     """Filtered variance P of each."""
+    predicted: float
+    """P before the observation."""
+    innovation: list[float]
+    """Observed less predicted log-ratios, in standard deviations."""
 
 
 class Smoother:
@@ -103,15 +116,23 @@ class Smoother:
 
     def _filter(self, pts: float, ratios: list[float], noise: float) -> _Step:
         if not self._steps:
-            return _Step(pts, ratios, noise)
+            return _Step(pts, ratios, noise, noise, [0.0] * len(ratios))
         last = self._steps[-1]
-        variance = last.variance + self._diffusion * (pts - last.pts)
-        innovation = [z - m for z, m in zip(ratios, last.mean, strict=True)]
         # Log-ratios sum to zero: one degree of freedom fewer than labels.
-        square = sum([v * v for v in innovation]) / (len(innovation) - 1)
-        noise *= max(1.0, sqrt(square / (variance + noise)) / OUTLIER)
-        gain = variance / (variance + noise)
-        return _Step(pts, [m + gain * v for m, v in zip(last.mean, innovation, strict=True)], variance * (1 - gain))
+        freedom = len(ratios) - 1
+        predicted = last.variance + self._diffusion * (pts - last.pts)
+        innovation = [z - m for z, m in zip(ratios, last.mean, strict=True)]
+        deviation = sqrt(predicted + noise)
+        standard = [v / deviation for v in innovation]
+        correlation = sum(map(mul, standard, last.innovation)) / freedom
+        if correlation > CHANGE:
+            predicted += (correlation - CHANGE) * (predicted + noise)
+        size = sqrt(sum(map(mul, innovation, innovation)) / freedom / (predicted + noise))
+        if size > OUTLIER:
+            noise *= size / OUTLIER
+        gain = predicted / (predicted + noise)
+        mean = [m + gain * v for m, v in zip(last.mean, innovation, strict=True)]
+        return _Step(pts, mean, predicted * (1 - gain), predicted, standard)
 
     def _smooth(self, until: float) -> list[Distribution]:
         """Run the backward pass over all steps; drop those not after ``until`` and return their values."""
@@ -124,8 +145,7 @@ class Smoother:
             if not mean:
                 mean = step.mean
             else:
-                predicted = step.variance + self._diffusion * (steps[index + 1].pts - step.pts)
-                gain = step.variance / predicted
+                gain = step.variance / steps[index + 1].predicted
                 mean = [m + gain * (s - m) for m, s in zip(step.mean, mean, strict=True)]
             if index < count:
                 final.append(_distribution(mean))
