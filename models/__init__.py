@@ -1,0 +1,1 @@
+"""The networks that affectstream ships, their cards, and the code that trains and measures them."""

@@ -1,0 +1,92 @@
+"""Measures a network and writes the figures into its card: `python -m models.emotion.figures --valid NPZ`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+from rich.console import Console
+from rich.table import Table
+
+from models.emotion.evaluate import PROTOCOL, Report, open_network, report, shrunk
+from models.emotion.metrics import Estimate, load
+from models.emotion.speed import milliseconds
+from pipeline.card import shipped
+from pipeline.onnx import open_session
+from pipeline.settings import RuntimeSettings
+
+COMMAND = "python -m models.emotion.figures --valid FERPLUS_VALID.npz"
+DATA = "FER+ validation (FER2013 PublicTest)"
+SIZES = (32, 24, 16)
+
+
+def entry(what: str, estimate: Estimate, data: str, protocol: str = PROTOCOL) -> dict[str, Any]:
+    """A card's figure from an estimate."""
+    interval = [round(estimate.low, 4), round(estimate.high, 4)]
+    told = {"what": what, "value": round(estimate.value, 4), "ci95": interval, "n": estimate.n}
+    return told | {"data": data, "protocol": protocol, "command": COMMAND}
+
+
+def table(measured: Report, title: str) -> Table:
+    """The per-class figures of a report, for people."""
+    shown = Table(title=title)
+    for column in ("label", "n", "predicted", "precision", "recall", "F1"):
+        shown.add_column(column, justify="left" if column == "label" else "right")
+    for row in measured.classes:
+        numbers = (f"{value:.3f}" for value in (row.precision, row.recall, row.f1))
+        shown.add_row(row.label, str(row.n), str(row.predicted), *numbers)
+    return shown
+
+
+def main() -> None:
+    """Measures clean and shrunk faces, and the time per face."""
+    parser = argparse.ArgumentParser(prog="python -m models.emotion.figures", description=__doc__)
+    parser.add_argument("--valid", type=Path, required=True, help="npz of images and votes")
+    parser.add_argument("--model", type=Path, default=shipped("emotion"), help="ONNX file (default: the one shipped)")
+    parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True, help="put them into the card")
+    options = parser.parse_args()
+    console = Console()
+    faces, network = load(options.valid), open_network(options.model)
+    clean = report(faces, network)
+    figures = [
+        entry("majority accuracy", clean.accuracy, DATA),
+        entry("KL(votes || prediction), nats", clean.divergence, DATA),
+    ]
+    for size in SIZES:
+        small = report(shrunk(faces, size), network)
+        data = f"{DATA}, faces shrunk to {size} px (area) and enlarged again (bilinear)"
+        figures += [
+            entry(f"majority accuracy at {size} px", small.accuracy, data),
+            entry(f"KL(votes || prediction) at {size} px, nats", small.divergence, data),
+        ]
+    for row in clean.classes:
+        told = {"what": f"recall of {row.label}", "value": round(row.recall, 4), "n": row.n, "predicted": row.predicted}
+        # JSON has no NaN: a label that was never predicted has no precision.
+        told |= {"precision": round(row.precision, 4) if row.predicted else None, "f1": round(row.f1, 4)}
+        figures.append(told | {"data": DATA, "protocol": PROTOCOL, "command": COMMAND})
+    session = open_session(options.model, RuntimeSettings(threads=1, provider="cpu"))
+    for batch in (1, 8):
+        median, fastest, calls = milliseconds(session, batch)
+        told = {
+            "what": f"ms per face, batch {batch}",
+            "value": round(median, 3),
+            "fastest": round(fastest, 3),
+            "n": calls,
+        }
+        protocol = f"median of n calls, ONNX Runtime {ort.__version__}, one thread, float32"
+        figures.append(
+            told | {"data": "random faces", "protocol": protocol, "command": "python -m models.emotion.speed"}
+        )
+    for figure in figures:
+        interval = "{} to {}".format(*figure["ci95"]) if "ci95" in figure else ""
+        console.print(f"{figure['what']:<40} {figure['value']:<8} {interval:<18} n = {figure['n']}", highlight=False)
+    console.print(table(clean, f"{clean.model} on {DATA}"))
+    if options.write:
+        path = options.model.with_suffix(".json")
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": figures}, indent=2) + "\n")
+        console.print(f"figures written to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""What an emotion network is measured by on FER+ votes; numpy only.
+
+The protocol is the released one (Barsoum et al. 2016, "Training deep networks for facial expression recognition with
+crowd-sourced label distribution"): a single vote is taken for a slip and dropped; a row counts when one of the eight
+emotions holds more than half of the votes that remain, those for "unknown" and "not a face" included.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+from pipeline.labels import LABELS
+
+SIZE = 48
+"""Side of a face in px."""
+
+EPSILON = 1e-7
+"""Floor of a predicted probability in `divergence`, so that a hard zero costs 16 nats and not infinity."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Faces and what people voted for them.
+
+    Attributes:
+        images: uint8 (n, 48, 48), full-range luma.
+        votes: int64 (n, 10), non-negative: the eight `LABELS`, then "unknown" and "not a face".
+    """
+
+    images: NDArray[np.uint8]
+    votes: NDArray[np.int64]
+
+
+def load(path: Path) -> Faces:
+    """Reads an npz of `images` uint8 (n, 48, 48) and `votes`, whole numbers (n, 8) or (n, 10).
+
+    Raises:
+        InputError: there is no such file, it is not an npz, an array is missing, has another shape, kind or length,
+            holds NaN or votes that are no counts, or no row has a vote for an emotion.
+    """
+    try:
+        # Opened here, since numpy leaves the file of a damaged archive open.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{str(path)!r} is a single array; give an .npz with the arrays images and votes")
+            missing = sorted({"images", "votes"} - set(archive.files))
+            if missing:
+                has = ", ".join(archive.files)
+                raise InputError(f"{str(path)!r} has no array {' and no array '.join(missing)}; it has: {has}")
+            images, votes = archive["images"], archive["votes"]
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not an .npz of plain numbers"
+        raise InputError(f"{str(path)!r} cannot be read: {reason}") from error
+    return Faces(_images(images, path), _votes(votes, len(images), path))
+
+
+def _images(images: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE) or not len(images):
+        raise InputError(f"{str(path)!r}: images must be (n, {SIZE}, {SIZE}) with n > 0, not {images.shape}")
+    if images.dtype != np.uint8:
+        raise InputError(f"{str(path)!r}: images must be uint8 (luma 0-255), not {images.dtype}")
+    return images
+
+
+def _votes(votes: NDArray[Any], rows: int, path: Path) -> NDArray[np.int64]:
+    if votes.ndim != 2 or votes.shape[1] not in (8, 10):
+        raise InputError(f"{str(path)!r}: votes must be (n, 8) or (n, 10), not {votes.shape}")
+    if len(votes) != rows:
+        raise InputError(f"{str(path)!r}: {rows} images but {len(votes)} rows of votes")
+    if votes.dtype.kind not in "uif":
+        raise InputError(f"{str(path)!r}: votes must be numbers, not {votes.dtype}")
+    bad = np.flatnonzero(~np.isfinite(votes).all(1))
+    if len(bad):
+        raise InputError(f"{str(path)!r}: votes hold NaN or infinity, first in row {bad[0]}")
+    bad = np.flatnonzero((votes < 0).any(1) | (votes != np.floor(votes)).any(1))
+    if len(bad):
+        raise InputError(
+            f"{str(path)!r}: votes must be counts (0, 1, 2, ...), row {bad[0]} is {votes[bad[0]].tolist()}"
+        )
+    if not votes[:, :8].any():
+        raise InputError(f"{str(path)!r}: no row has a vote for any of the eight emotions")
+    counts = np.zeros((rows, 10), np.int64)
+    counts[:, : votes.shape[1]] = votes
+    return counts
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the votes say, row by row.
+
+    Attributes:
+        shares: float64 (n, 8), shares of the eight emotions in their remaining votes; zeros where there are none.
+        weight: float64 (n,), share of the eight emotions in all remaining votes, 0-1.
+        majority: int64 (n,), index of the emotion with most votes.
+        kept: bool (n,), that emotion holds more than half of all remaining votes.
+    """
+
+    shares: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    majority: NDArray[np.int64]
+    kept: NDArray[np.bool_]
+
+
+def truth(votes: NDArray[np.int64]) -> Truth:
+    """Applies the protocol of this module to `votes` (n, 10)."""
+    votes = np.where(votes == 1, 0, votes)
+    emotions = votes[:, :8]
+    total, cast = votes.sum(1), emotions.sum(1)
+    shares = emotions / np.maximum(cast, 1)[:, None]
+    return Truth(shares, cast / np.maximum(total, 1), emotions.argmax(1), 2 * emotions.max(1) > total)
+
+
+def divergence(shares: NDArray[np.floating[Any]], predicted: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """KL(shares || predicted) per row, in nats.
+
+    A share of zero adds nothing (the limit of p log p); a prediction below `EPSILON` counts as `EPSILON`.
+
+    Args:
+        shares: (n, 8), rows sum to 1.
+        predicted: (n, 8), rows sum to 1.
+    """
+    p = np.asarray(shares, np.float64)
+    q = np.maximum(np.asarray(predicted, np.float64), EPSILON)
+    terms: NDArray[np.float64] = p * (np.log(np.where(p > 0, p, 1.0)) - np.log(q))
+    return np.asarray(terms.sum(1))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with the 95 % bootstrap interval over rows, and how many rows it is over."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def estimate(rows: NDArray[Any], *, draws: int = 2000, seed: int = 0) -> Estimate:
+    """The mean of `rows` (n,) with its percentile bootstrap interval (`draws` resamples of n rows, seeded)."""
+    values = np.asarray(rows, np.float64)
+    rng = np.random.default_rng(seed)
+    means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(draws)]
+    low, high = np.percentile(means, (2.5, 97.5))
+    return Estimate(float(values.mean()), float(low), float(high), len(values))
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """One label's figures over the kept rows: `n` rows have it, `predicted` rows were given it.
+
+    Precision is NaN where the label was never predicted, recall where no row has it, F1 where both counts are zero.
+    """
+
+    label: str
+    n: int
+    predicted: int
+    precision: float
+    recall: float
+    f1: float
+
+
+def per_class(majority: NDArray[np.int64], predicted: NDArray[np.int64]) -> list[ClassFigures]:
+    """Precision, recall and F1 of each label, from the true and the predicted index (n,) of each row."""
+    figures = []
+    for index, label in enumerate(LABELS):
+        n, given = int((majority == index).sum()), int((predicted == index).sum())
+        hits = int(((majority == index) & (predicted == index)).sum())
+        nan = float("nan")
+        precision = hits / given if given else nan
+        recall = hits / n if n else nan
+        figures.append(ClassFigures(label, n, given, precision, recall, 2 * hits / (n + given) if n + given else nan))
+    return figures
