@@ -1,0 +1,186 @@
+"""Training batches: photos kept in memory, random mosaics of views, and what each cell of the network should say."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from models.detector.augment import view
+from models.detector.boxes import STRIDES, Array, Image, held_back
+
+# (side in px, pictures): each holds about as many pixels as the next.
+BATCHES = ((256, 44), (320, 28), (416, 16))
+GRIDS = ((1, 0.5), (2, 0.3), (3, 0.14), (4, 0.06))
+# The face sizes (geometric mean side, px) between which each stride is fully responsible.
+RANGES = {8: (1.0, 44.0), 16: (44.0, 150.0), 32: (150.0, 1e9)}
+SMALLEST = 7.0
+# Labels below this score are left out: the cells there learn "no face".
+FAINTEST = 0.15
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo (uint8 BGR), its faces (N, 15) and which of them have landmarks (N,)."""
+
+    name: str
+    image: Image
+    faces: Array
+    seen: Array
+    stretched: bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's pictures and targets; A cells of all strides in a row, strides ascending, row-major.
+
+    images (B, 3, S, S) uint8; score (B, A) wanted score; care (B, A) 0 where the score is left alone; box (B, A, 4) x,
+    y, w, h in px; points (B, A, 10) px; weight (B, A) how much a cell's box counts; landmarked (B, A) the same for
+    points.
+    """
+
+    images: NDArray[np.uint8]
+    score: Array
+    care: Array
+    box: Array
+    points: Array
+    weight: Array
+    landmarked: Array
+
+
+def load(labels: Path, root: Path) -> list[Photo]:
+    """The training photos: all that the labels name under `root`, without those held back."""
+    cv2.setNumThreads(1)  # a loader is one process among others
+    with np.load(labels) as file:
+        names, counts, faces, seen = (file[key] for key in ("names", "counts", "faces", "landmarked"))
+    ends = np.cumsum(counts)
+
+    def read(i: int) -> Photo:
+        image = cv2.imread(str(root / names[i]), cv2.IMREAD_COLOR)
+        if image is None:
+            raise FileNotFoundError(f"{str(root / names[i])!r}: no such picture; give --data the folder that holds it")
+        rows = np.arange(ends[i] - counts[i], ends[i])
+        rows = rows[faces[rows, 14] > FAINTEST]
+        stretched = Path(names[i]).name.startswith("people_")
+        return Photo(str(names[i]), image.astype(np.uint8, copy=False), faces[rows], seen[rows], stretched)
+
+    wanted = [i for i, name in enumerate(names) if not held_back(Path(name).name) or name.startswith("detect_train")]
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(read, wanted))
+
+
+class Batches:
+    """A map from step number to batch, the same for the same seed: what lets a stopped run go on as if it had not."""
+
+    def __init__(self, photos: list[Photo], seed: int) -> None:
+        self.photos = photos
+        self.seed = seed
+        # Pictures with faces teach more than the empty and the doubtful.
+        sure = np.array([(p.faces[:, 14] > 0.5).any() for p in photos])
+        self.weights = np.where(sure, 1.0, 0.5) / np.where(sure, 1.0, 0.5).sum()
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng((self.seed, step))
+        side, count = BATCHES[rng.choice(len(BATCHES), p=(0.3, 0.4, 0.3))]
+        images = np.empty((count, side, side, 3), np.uint8)
+        wanted = []
+        for i in range(count):
+            faces, seen = self._mosaic(rng, images[i])
+            wanted.append(targets(faces, seen, side))
+        stacked = (np.stack(parts) for parts in zip(*wanted, strict=True))
+        return Batch(images.transpose(0, 3, 1, 2), *stacked)
+
+    def _mosaic(self, rng: Generator, out: Image) -> tuple[Array, Array]:
+        """Fill a picture with a grid of views; returns its faces (N, 15), clipped to their views, and `seen` (N,)."""
+        side = out.shape[0]
+        grid = int(rng.choice([g for g, _ in GRIDS], p=[p for _, p in GRIDS]))
+        jitter = rng.uniform(-0.15, 0.15, (2, grid - 1)) / grid
+        cuts = np.concatenate([np.zeros((2, 1)), np.arange(1, grid) / grid + jitter, np.ones((2, 1))], axis=1)
+        xs, ys = np.rint(cuts * side).astype(int).tolist()
+        faces, seen = [], []
+        for top, bottom in pairwise(ys):
+            for left, right in pairwise(xs):
+                photo = self.photos[rng.choice(len(self.photos), p=self.weights)]
+                part, rows, whole = view(
+                    rng, photo.image, photo.faces, photo.seen, right - left, bottom - top, photo.stretched
+                )
+                out[top:bottom, left:right] = part
+                rows, whole = clip(rows, whole, right - left, bottom - top)
+                rows[:, :2] += (left, top)
+                rows[:, 4:14] += np.tile(np.array([left, top], np.float32), 5)
+                faces.append(rows)
+                seen.append(whole)
+        return np.concatenate(faces), np.concatenate(seen)
+
+
+def clip(faces: Array, seen: Array, width: int, height: int) -> tuple[Array, Array]:
+    """Cut labels (N, 15) to the view. A face mostly outside gets the score -1: neither a face nor not one."""
+    high = np.minimum(faces[:, :2] + faces[:, 2:4], (width, height))
+    low = np.maximum(faces[:, :2], 0)
+    size = high - low
+    inside = (size > 0).all(axis=1)
+    visible = np.where(inside, size.prod(axis=1) / np.maximum(faces[:, 2:4].prod(axis=1), 1e-6), 0)
+    out = faces.copy()
+    out[:, :2], out[:, 2:4] = low, size
+    side = np.sqrt(np.maximum(faces[:, 2:4], 1e-3).prod(axis=1))
+    out[(visible < 0.5) | (side < SMALLEST), 14] = -1
+    out[(visible < 0.3) & (faces[:, 14] < 0.5), 14] = 0
+    keep = inside & (visible > 0.05)
+    return out[keep], (seen * (visible > 0.6))[keep]
+
+
+def cells(side: int) -> tuple[Array, Array]:
+    """Points (A, 2) in px and strides (A,) of a square picture's cells; a cell's point is its corner, as in YuNet."""
+    centres, strides = [], []
+    for stride in STRIDES:
+        steps = np.arange(side // stride, dtype=np.float32) * stride
+        centres.append(np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2))
+        strides.append(np.full(len(centres[-1]), stride, np.float32))
+    return np.concatenate(centres), np.concatenate(strides)
+
+
+def targets(faces: Array, seen: Array, side: int) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """What each cell should say: score, care, box, points, weight, landmarked, as in `Batch`.
+
+    Every face is a bell over the cells near its centre, on the stride of its size (near a border of two, on both). The
+    bell's top is scaled to the face's score, so that a score means what the teacher's means.
+    """
+    centres, _ = cells(side)
+    total = len(centres)
+    care = np.ones(total, np.float32)
+    for x, y, w, h in faces[faces[:, 14] < 0, :4]:
+        inner = (centres > (x - 4, y - 4)) & (centres < (x + w + 4, y + h + 4))
+        care[inner.all(axis=1)] = 0
+    known = faces[:, 14] > 0
+    faces, seen = faces[known], seen[known]
+    if not len(faces):
+        empty = np.zeros(total, np.float32)
+        return empty, care, np.zeros((total, 4), np.float32), np.zeros((total, 10), np.float32), empty, empty
+    bell = np.concatenate([_bells(faces, stride, side) for stride in STRIDES], axis=1)
+    bell /= np.maximum(bell.max(axis=1, keepdims=True), 1e-9)
+    owner = bell.argmax(axis=0)
+    top = bell.max(axis=0)
+    score = (bell * faces[:, 14:]).max(axis=0)
+    care[top > 0.5] = 1
+    weight = np.where(top > 0.25, top * faces[owner, 14], 0).astype(np.float32)
+    return score, care, faces[owner, :4], faces[owner, 4:14], weight, weight * seen[owner]
+
+
+def _bells(faces: Array, stride: int, side: int) -> Array:
+    """Each face's bell over one stride's cells, (N, cells), scaled by how much that stride answers for its size."""
+    size = np.maximum(faces[:, 2:4], 2.0)
+    middle = faces[:, :2] + size / 2
+    spread = np.maximum(0.18 * size, 0.55 * stride)
+    steps = np.arange(side // stride, dtype=np.float32) * stride
+    along, down = (np.exp(-0.5 * np.square((steps - middle[:, [k]]) / spread[:, [k]])) for k in (0, 1))
+    octave = np.log2(np.sqrt(size.prod(axis=1)))
+    low, high = (np.log2(bound) for bound in RANGES[stride])
+    share = np.clip(1 - np.maximum(low - octave, octave - high) / 0.6, 0, 1)
+    bells: Array = (share[:, None, None] * down[:, :, None] * along[:, None, :]).reshape(len(faces), -1)
+    return bells.astype(np.float32, copy=False)

@@ -1,0 +1,145 @@
+"""Write a trained network as ONNX: `python -m models.detector.export`.
+
+The graph is built node by node, normalisation folded into the convolutions, in the operators and the opset that
+OpenCV's YuNet files use, so that every program which reads those reads this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from models.detector.boxes import STRIDES
+from models.detector.network import INPUT_SCALE, Conv, Detector, Head, Separable
+
+OPSET = 11
+IR_VERSION = 6
+
+
+def fold(block: Conv) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the one convolution that does what convolution and normalisation do together."""
+    norm = block.norm
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return block.conv.weight * gain[:, None, None, None], norm.bias - norm.running_mean * gain
+
+
+class Graph:
+    """An ONNX graph under construction; each method adds nodes and returns the name of the tensor they make."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+
+    def node(self, kind: str, inputs: list[str], name: str, **attributes: Any) -> str:
+        """One node with one output, named `name`."""
+        self.nodes.append(helper.make_node(kind, inputs, [name], name, **attributes))
+        return name
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        """A constant, stored once."""
+        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def convolution(self, x: str, name: str, weight: Tensor, bias: Tensor, like: nn.Conv2d) -> str:
+        """A convolution with these weights and the strides, padding and groups of `like`."""
+        values = {"weight": weight, "bias": bias}
+        inputs = [x, *(self.constant(f"{name}.{key}", value.detach().numpy()) for key, value in values.items())]
+        pad = int(like.padding[0])
+        kernel, strides = list(like.kernel_size), list(like.stride)
+        return self.node("Conv", inputs, name, kernel_shape=kernel, strides=strides, pads=[pad] * 4, group=like.groups)
+
+    def conv(self, x: str, name: str, block: Conv, scale: float = 1.0) -> str:
+        """A `Conv` block whose input is to be multiplied by `scale` first."""
+        weight, bias = fold(block)
+        y = self.convolution(x, name, weight * scale, bias, block.conv)
+        return self.node("Relu", [y], f"{name}.relu") if block.relu else y
+
+    def separable(self, x: str, name: str, block: Separable) -> str:
+        """A `Separable` block."""
+        y = self.conv(self.conv(x, f"{name}.depthwise", block.depthwise), f"{name}.pointwise", block.pointwise)
+        return self.node("Add", [x, y], f"{name}.add") if block.shortcut else y
+
+    def merge(self, side: str, above: str, name: str) -> str:
+        """`side` plus twice enlarged `above`, rectified."""
+        scales = self.constant("twice", np.array([1, 1, 2, 2], np.float32))
+        region = self.constant("whole", np.zeros(0, np.float32))
+        modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        large = self.node("Resize", [above, region, scales], f"{name}.enlarge", **modes)
+        return self.node("Relu", [self.node("Add", [side, large], f"{name}.add")], name)
+
+    def head(self, x: str, stride: int, head: Head) -> None:
+        """One level's outputs, under YuNet's names: both factors of the score are the same map, as it has one class."""
+        x = self.separable(x, f"head{stride}", head.mix)
+        for kind, first, last in (("score", 0, 1), ("bbox", 1, 5), ("kps", 5, 15)):
+            weight, bias = head.out.weight[first:last], head.out.bias[first:last]
+            y = self.convolution(x, f"{kind}{stride}.map", weight, bias, head.out)
+            y = self.node("Transpose", [y], f"{kind}{stride}.last", perm=[0, 2, 3, 1])
+            shape = self.constant(f"rows{last - first}", np.array([1, -1, last - first], np.int64))
+            y = self.node("Reshape", [y, shape], f"score{stride}.logit" if kind == "score" else f"{kind}_{stride}")
+            if kind == "score":
+                self.node("Sigmoid", [y], f"cls_{stride}")
+                self.node("Sigmoid", [y], f"obj_{stride}")
+
+
+def build(network: Detector) -> onnx.ModelProto:
+    """The network as a checked ONNX model: `input` float32 (1, 3, H, W) BGR in [0, 255]; `cls_8` ... `kps_32`."""
+    graph, x = Graph(), "input"
+    with torch.no_grad():
+        for i, block in enumerate(network.stem):
+            assert isinstance(block, Conv)
+            x = graph.conv(x, f"stem.{i}", block, INPUT_SCALE if i == 0 else 1.0)
+        ends = []
+        for stride, stage in zip(STRIDES, (network.stage8, network.stage16, network.stage32), strict=True):
+            for i, separable in enumerate(stage):
+                assert isinstance(separable, Separable)
+                x = graph.separable(x, f"stage{stride}.{i}", separable)
+            ends.append(x)
+        p32 = graph.conv(ends[2], "lateral32", network.lateral32)
+        p16 = graph.merge(graph.conv(ends[1], "lateral16", network.lateral16), p32, "merge16")
+        p8 = graph.merge(graph.conv(ends[0], "lateral8", network.lateral8), p16, "merge8")
+        heads = (network.head8, network.head16, network.head32)
+        for stride, level, head in zip(STRIDES, (p8, p16, p32), heads, strict=True):
+            graph.head(level, stride, head)
+    sizes = (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
+    outputs = [
+        helper.make_tensor_value_info(f"{kind}_{stride}", TensorProto.FLOAT, [1, f"cells_{stride}", size])
+        for kind, size in sizes
+        for stride in STRIDES
+    ]
+    picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, "height", "width"])
+    whole = helper.make_graph(graph.nodes, "affect-detector", [picture], outputs, list(graph.constants.values()))
+    opset = helper.make_opsetid("", OPSET)
+    model = helper.make_model(whole, opset_imports=[opset], ir_version=IR_VERSION, producer_name="affectstream")
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def trained(checkpoint: Path) -> Detector:
+    """The network of a checkpoint, with the running mean of its weights, ready to infer."""
+    network = Detector()
+    state = torch.load(checkpoint, weights_only=True)["mean"]
+    network.load_state_dict({key.removeprefix("module."): value for key, value in state.items() if key != "n_averaged"})
+    network.eval()
+    return network
+
+
+def main() -> None:
+    """Export a checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=Path("runs/detector/checkpoint.pt"))
+    parser.add_argument("--out", type=Path, default=Path("models/detector.onnx"))
+    args = parser.parse_args()
+    args.out.write_bytes(build(trained(args.checkpoint)).SerializeToString())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""Measure a detector beside its teacher and write the figures into its card: `python -m models.detector.measure`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from models.detector.boxes import Array, Image, from_corners, held_back, iou
+from models.detector.find import Finder, read
+from models.detector.speed import beside
+from pipeline.card import shipped
+
+COMMAND = "python -m models.detector.measure --data DATA --teacher TEACHER.onnx"
+SIDE = 640
+LOW = 0.05
+SAME = 0.5
+"""IoU from which two detectors' boxes are one face."""
+SAME_REAL = 0.4
+"""IoU from which a box is a real one's: the real ones are drawn tighter, mostly round the mask."""
+SMALLEST = 16
+"""Height in px below which neither real boxes nor those found in their photos count."""
+FALSE_PER_PHOTO = 0.1
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One photo: the teacher's confident faces, how many of them were found, boxes that touch none of its faces, and
+    the landmark errors of the faces found, as shares of the inter-ocular distance.
+    """
+
+    sure: int
+    found: int
+    extra: int
+    errors: list[float]
+
+
+def agreement(teacher: Array, student: Array, threshold: float) -> Agreement:
+    """Compare two detectors' rows (N, 15) for one picture of 640 px.
+
+    A teacher's face counts if its score is at least 0.8 and its shorter side 20 px; a box is extra if it touches no
+    teacher's box of score 0.3 or more.
+    """
+    student = student[student[:, 14] >= threshold]
+    sure = teacher[(teacher[:, 14] >= 0.8) & (teacher[:, 2:4].min(axis=1) >= 20)]
+    pairs = match(student, sure, SAME)
+    touched = iou(student, teacher[teacher[:, 14] >= 0.3])
+    errors = [landmark_error(student[i], sure[j]) for i, j in pairs]
+    return Agreement(len(sure), len(pairs), int((touched.max(axis=1, initial=0) == 0).sum()), errors)
+
+
+def match(found: Array, wanted: Array, same: float) -> list[tuple[int, int]]:
+    """Pair boxes found, best score first, each with the free wanted box it overlaps most, from an IoU of `same`."""
+    overlap = iou(found, wanted)
+    pairs = []
+    for i in np.argsort(-found[:, 14], kind="stable"):
+        if overlap.shape[1] and overlap[i].max() >= same:
+            j = int(overlap[i].argmax())
+            pairs.append((int(i), j))
+            overlap[:, j] = 0
+    return pairs
+
+
+def landmark_error(face: Array, wanted: Array) -> float:
+    """Mean distance of the five landmarks over the wanted face's inter-ocular distance."""
+    gaps = (face[4:14] - wanted[4:14]).reshape(5, 2)
+    eyes = wanted[4:6] - wanted[6:8]
+    return float(np.linalg.norm(gaps, axis=1).mean() / max(float(np.linalg.norm(eyes)), 1e-6))
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One photo with real boxes (N, 4), which of them wear a mask (N,), and what was found in it (M, 15)."""
+
+    boxes: Array
+    masked: NDArray[np.bool_]
+    found: Array
+
+
+def recall_at_false(photos: Sequence[Truth]) -> tuple[float, dict[str, tuple[Numbers, Numbers]]]:
+    """Recall of real boxes at 0.1 false boxes per photo; a box that is no real one's is false.
+
+    Returns the score threshold that it takes, and for masked and unmasked the counts, per photo (P,), of faces found
+    and of all.
+    """
+    matches = [dict(match(photo.found, photo.boxes, SAME_REAL)) for photo in photos]
+    false = []
+    for photo, pairs in zip(photos, matches, strict=True):
+        rows = photo.found
+        false += [row[14] for i, row in enumerate(rows) if i not in pairs and row[3] >= SMALLEST]
+    allowed = int(FALSE_PER_PHOTO * len(photos))
+    threshold = float(sorted(false)[-allowed - 1]) if len(false) > allowed else 0.0
+    counts: dict[str, tuple[Numbers, Numbers]] = {}
+    for kind, wears in (("unmasked", False), ("masked", True)):
+        found, total = np.zeros(len(photos)), np.zeros(len(photos))
+        for p, (photo, pairs) in enumerate(zip(photos, matches, strict=True)):
+            wanted = (photo.masked == wears) & (photo.boxes[:, 3] >= SMALLEST)
+            total[p] = wanted.sum()
+            found[p] = sum(wanted[j] for i, j in pairs.items() if photo.found[i, 14] > threshold)
+        counts[kind] = found, total
+    return threshold, counts
+
+
+def ratio(above: Numbers, below: Numbers) -> dict[str, Any]:
+    """Sum over sum of per-photo numbers (P,), with a 95 % interval by bootstrap over photos."""
+    rng = np.random.default_rng(0)
+    draws = rng.integers(0, len(above), (2000, len(above)))
+    resampled = above[draws].sum(axis=1) / np.maximum(below[draws].sum(axis=1), 1e-9)
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    value = float(above.sum() / max(below.sum(), 1e-9))
+    return {"value": round(value, 4), "ci95": [round(float(low), 4), round(float(high), 4)], "n": int(below.sum())}
+
+
+def figure(what: str, numbers: dict[str, Any], data: str, protocol: str) -> dict[str, Any]:
+    """A card's figure."""
+    return {"what": what} | numbers | {"data": data, "protocol": protocol, "command": COMMAND}
+
+
+def agreement_figures(data: Path, teacher: Finder, student: Finder, threshold: float) -> Iterator[dict[str, Any]]:
+    """Recall, extra boxes and landmark error against the teacher, on the photos held back."""
+    paths = [path for path in sorted((data / "photos").glob("*.webp")) if held_back(path.name)]
+    rows = []
+    for path in track(paths, "photos held back"):
+        picture = read(path)
+        scale = SIDE / max(picture.shape[:2])
+        wanted, found = (in_pixels(finder.at(picture, SIDE), scale) for finder in (teacher, student))
+        rows.append(agreement(wanted, found, threshold))
+    where = f"photos held back from training ({len(paths)})"
+    how = f"pictures scaled to {SIDE} px; faces: teacher's score ≥ 0.8, ≥ 20 px; IoU ≥ {SAME}; score ≥ {threshold}"
+    ones = np.ones(len(rows))
+    counts = np.array([row.found for row in rows], np.float64)
+    recall = ratio(counts, np.array([row.sure for row in rows], np.float64))
+    yield figure("recall of the teacher's confident faces", recall, where, how)
+    extra = ratio(np.array([row.extra for row in rows], np.float64), ones)
+    yield figure("extra boxes per photo", extra, where, f"{how}; extra: touches no teacher's box of score ≥ 0.3")
+    errors = ratio(np.array([sum(row.errors) for row in rows]), counts)
+    yield figure("landmark error / inter-ocular distance", errors, where, f"{how}; mean of five points, faces found")
+    everything = np.concatenate([row.errors for row in rows])
+    median = {"value": round(float(np.median(everything)), 4), "n": len(everything)}
+    yield figure("median landmark error / inter-ocular distance", median, where, how)
+
+
+def in_pixels(rows: Array, scale: float) -> Array:
+    """Rows (N, 15) times a scale, their scores left."""
+    return np.concatenate([rows[:, :14] * scale, rows[:, 14:]], axis=1)
+
+
+def truth_figures(data: Path, finders: dict[str, Finder]) -> Iterator[dict[str, Any]]:
+    """Recall on real boxes, masked and unmasked, of each detector."""
+    folder = data / "detect_valid"
+    lists = json.loads((folder / "boxes.json").read_text())
+    photos: dict[str, list[Truth]] = {name: [] for name in finders}
+    for file, faces in track(sorted(lists.items()), "real boxes"):
+        picture = read(folder / file)
+        boxes = from_corners([face["box"] for face in faces])
+        masked = np.array([face["kind"] != "without_mask" for face in faces], np.bool_)
+        for name, finder in finders.items():
+            photos[name].append(Truth(boxes, masked, whole(finder, picture)))
+    for name, seen in photos.items():
+        threshold, counts = recall_at_false(seen)
+        how = (
+            f"size as it is, ≤ {SIDE} px; faces at least {SMALLEST} px high; IoU ≥ {SAME_REAL}; "
+            f"{FALSE_PER_PHOTO} false boxes per photo (score > {threshold:.3f})"
+        )
+        for kind, (found, total) in counts.items():
+            yield figure(f"recall of real boxes, {kind}, {name}", ratio(found, total), "detect_valid (350)", how)
+
+
+def whole(finder: Finder, picture: Image) -> Array:
+    """Faces of a picture at its own size, shrunk to 640 px if it is larger."""
+    return finder.at(picture, min(SIDE, max(picture.shape[:2])))
+
+
+def main() -> None:
+    """Measure and print; with --write, put the figures into the card beside the network."""
+    parser = argparse.ArgumentParser(prog="python -m models.detector.measure", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the folder that holds photos/ and detect_valid/")
+    parser.add_argument("--teacher", type=Path, required=True, help="the teacher's ONNX file")
+    parser.add_argument("--model", type=Path, default=shipped("detector"), help="ONNX file (default: the one shipped)")
+    parser.add_argument("--threshold", type=float, help="score (default: the card's)")
+    parser.add_argument("--write", action="store_true", help="put the figures into the card")
+    args = parser.parse_args()
+    card = args.model.with_suffix(".json")
+    threshold = json.loads(card.read_text())["threshold"] if args.threshold is None else args.threshold
+    finders = {"this network": Finder(args.model, LOW), "the teacher": Finder(args.teacher, LOW)}
+    figures = list(agreement_figures(args.data, finders["the teacher"], finders["this network"], threshold))
+    figures += truth_figures(args.data, finders)
+    times = beside([args.model, args.teacher])
+    for name, (median, fastest, calls) in zip(finders, times, strict=True):
+        told = {"value": round(median, 3), "fastest": round(fastest, 3), "n": calls}
+        protocol = "median of n calls, in turns with the other, ONNX Runtime, one thread, 640x384, float32"
+        figures.append(figure(f"ms per picture, {name}", told, "random pixels", protocol))
+    console = Console()
+    for row in figures:
+        interval = "{} to {}".format(*row["ci95"]) if "ci95" in row else ""
+        console.print(f"{row['what']:<50} {row['value']:<8} {interval:<20} n = {row['n']}", highlight=False)
+    if args.write:
+        card.write_text(
+            json.dumps(json.loads(card.read_text()) | {"figures": figures}, indent=2, ensure_ascii=False) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The face detector's network: anchor-free, three strides, one face score, a box and five landmarks per cell.
+
+The scheme is YuNet's (Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023): a small backbone, a
+feature pyramid at strides 8, 16 and 32, and a light head on each level. The topology is our own. Three dense strided
+convolutions bring the picture to stride 8 before any depthwise convolution runs, because depthwise layers at
+high resolution are bound by memory, and residual blocks with 5x5 depthwise kernels see overfull faces at strides 16
+and 32.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+OUTPUTS = 15  # 1 score logit, 4 box values, 10 landmark values
+INPUT_SCALE = 1 / 128  # a scale without a shift folds into the first convolution exactly, zero padding included
+
+
+class Conv(nn.Module):
+    """Convolution, batch normalisation and, unless `relu` is False, a ReLU."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the three."""
+        x = self.norm(self.conv(x))
+        return functional.relu(x) if self.relu else x
+
+
+class Separable(nn.Module):
+    """A depthwise then a pointwise convolution; with a shortcut round both where the shape allows it."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, shortcut: bool = True) -> None:
+        super().__init__()
+        self.depthwise = Conv(inputs, inputs, kernel, stride, groups=inputs)
+        self.pointwise = Conv(inputs, outputs, 1)
+        self.shortcut = shortcut and stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply both, and the shortcut."""
+        y: Tensor = self.pointwise(self.depthwise(x))
+        return x + y if self.shortcut else y
+
+
+class Head(nn.Module):
+    """One level's head: a separable convolution, then one linear map to the 15 outputs of each cell."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = Separable(width, width, 3, shortcut=False)
+        self.out = nn.Conv2d(width, OUTPUTS, 1)
+        # Rare positives: begin by answering "no face" nearly everywhere (Lin et al., "Focal Loss", 2017).
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)
+        with torch.no_grad():
+            self.out.bias[0] = -4.6
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width, h, w) to (N, 15, h, w)."""
+        y: Tensor = self.out(self.mix(x))
+        return y
+
+
+class Detector(nn.Module):
+    """BGR pictures in, three raw maps out.
+
+    Input: (N, 3, H, W) float, BGR, 0 to 255, H and W multiples of 32.
+    Output: a tuple of three tensors (N, 15, H/s, W/s) for s in 8, 16, 32: channel 0 is the score's logit; 1-4 are the
+    box centre's offset from the cell's corner and the logarithm of its size; 5-14 the landmarks' offsets (right eye,
+    left eye, nose, right and left mouth corner, as x, y pairs): all in units of the stride.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(Conv(3, 16, 3, 2), Conv(16, 32, 3, 2), Conv(32, 64, 3, 2))
+        self.stage8 = nn.Sequential(*(Separable(64, 64, 3) for _ in range(2)))
+        self.stage16 = nn.Sequential(Separable(64, 96, 5, 2), *(Separable(96, 96, 5) for _ in range(3)))
+        self.stage32 = nn.Sequential(Separable(96, 128, 5, 2), *(Separable(128, 128, 5) for _ in range(3)))
+        self.lateral8 = Conv(64, 64, 1, relu=False)
+        self.lateral16 = Conv(96, 64, 1, relu=False)
+        self.lateral32 = Conv(128, 64, 1)
+        self.head8, self.head16, self.head32 = Head(64), Head(64), Head(64)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Raw maps of float pictures (N, 3, H, W)."""
+        c8 = self.stage8(self.stem(x * INPUT_SCALE))
+        c16 = self.stage16(c8)
+        p32 = self.lateral32(self.stage32(c16))
+        p16 = functional.relu(self.lateral16(c16) + functional.interpolate(p32, scale_factor=2.0))
+        p8 = functional.relu(self.lateral8(c8) + functional.interpolate(p16, scale_factor=2.0))
+        return self.head8(p8), self.head16(p16), self.head32(p32)
