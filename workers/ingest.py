@@ -50,8 +50,6 @@ class SourceLink:
 
     def read(self) -> Sequence[Frame | End]:
         """See ``Link.read``."""
-        if self._ended:
-            raise Closed
         try:
             message = next(self._messages)
         except StopIteration:

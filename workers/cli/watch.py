@@ -58,7 +58,9 @@ class Watch:
             console.print(f"[red]{escape(source)}[/red]: {escape(str(error))}", soft_wrap=True)
 
     def _table(self) -> Table:
-        table = Table("source", "state", "seen", "latency", "trouble", box=None, header_style="bold", pad_edge=False)
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in ("source", "state", "seen", "latency", "trouble"):
+            table.add_column(name, overflow="fold")
         for reader in self._session.readers:
             table.add_row(f"[bold]{escape(reader.source.id)}[/bold]", *self._cells(reader))
         return table

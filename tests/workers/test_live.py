@@ -1,0 +1,46 @@
+import pytest
+
+from pipeline.errors import InputError
+from tests import video
+from workers.config import load_config
+from workers.live import live_sources
+
+
+def sources(*texts, **options):
+    return live_sources(texts, load_config(None, options))
+
+
+def test_the_command_line_wins_over_the_configuration():
+    config = {"sources": ["rtsp://a/one", "rtsp://b/two"]}
+    assert [source.id for source in sources(**config)] == ["a-one", "b-two"]
+    assert [source.id for source in sources("http://c/three", **config)] == ["c-three"]
+
+
+def test_a_source_may_have_a_name_and_settings_of_its_own():
+    (door,) = sources(
+        sources=[{"url": "rtsp://u:hunter2@a/one", "name": "Front Door", "ingest": {"fps": 5}}],
+        ingest={"staleness": 0.2},
+    )
+    assert (door.id, door.settings.fps, door.settings.staleness) == ("front-door", 5.0, 0.2)
+    assert "hunter2" not in repr(door)
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "words"),
+    [
+        ([], {}, "no source given"),
+        (["ftp://a/b"], {}, "rtsp"),
+        (["rtsp://a/b", "rtsp://a/b"], {}, "two sources have the id"),
+        ([], {"sources": [{"url": "rtsp://a/b", "name": "door", "ingest": {"fps": -1}}]}, "source 'door'.*fps"),
+        ([], {"sources": [{"url": "rtsp://a/b", "detector": {"nope": 1}}]}, "unknown setting 'nope'"),
+    ],
+)
+def test_what_is_wrong_is_named(texts, options, words):
+    with pytest.raises(InputError, match=words):
+        sources(*texts, **options)
+
+
+def test_a_file_belongs_to_replay(tmp_path):
+    clip = video.clip(tmp_path / "a.mp4", frames=2)
+    with pytest.raises(InputError, match="affectstream replay"):
+        sources(str(clip))
