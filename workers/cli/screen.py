@@ -121,8 +121,8 @@ def read_tracks(out: Path, outcome: Outcome) -> pd.DataFrame:
 
 
 def expressions(tracks: pd.DataFrame, most: int = 3) -> str:
-    """Say which expressions dominate for how much of the tracks' time."""
-    means = tracks.filter(regex="^mean_|^p_")
+    """Say which expressions were most probable, on average over all frames of the tracks."""
+    means = tracks.filter(regex="^p_")
     weights = tracks["frames"]
     if means.empty or not weights.sum():
         return ""
