@@ -108,6 +108,9 @@ def _redis(url: str | None) -> Iterator[str]:
         with connect(url) as client:
             yield f"Redis {client.info('server')['redis_version']} answers at {address(url)}"
     else:
-        with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder)) as server:
-            with connect(server.url) as client:
-                yield f"Redis {client.info('server')['redis_version']} starts as an embedded server"
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            EmbeddedRedis(Path(folder)) as server,
+            connect(server.url) as client,
+        ):
+            yield f"Redis {client.info('server')['redis_version']} starts as an embedded server"
