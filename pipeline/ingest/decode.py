@@ -51,10 +51,15 @@ class Video:
         self.source = source
         self._scheme = urlsplit(source.url).scheme.lower() if "://" in source.url else ""
         self._container: Any = None
+        begun = time.monotonic()
         try:
             self._container = self._open()
             self.stream = self._video_stream()
         except (av.FFmpegError, OSError) as error:
+            waited = time.monotonic() - begun
+            if source.live and waited > 0.9 * min(source.settings.open_timeout, source.settings.read_timeout / 2):
+                # What was cut short by a time-out may also be reported as garbage.
+                raise SourceLost(f"{source.safe_url} does not answer in time") from None
             raise explain(error, source) from None
         except BaseException:
             self.close()
@@ -80,13 +85,12 @@ class Video:
                 raise SourceError(f"{source.safe_url} is empty (0 bytes); copy it again")
             # The prefix keeps FFmpeg from taking a colon in a file name for the end of a protocol.
             return av.open(f"file:{source.url}", metadata_errors="replace")
-        microseconds = str(round(settings.read_timeout * 1e6))
         options = {"analyzeduration": "2000000", "fpsprobesize": "0"}  # a camera's rate is measured, not guessed
         if self._scheme in ("rtsp", "rtsps"):
-            # Without a limit of its own, the RTSP client would wait for ever in places the callback does not reach.
-            options |= {"rtsp_transport": settings.transport, "timeout": microseconds}
+            # After the first time-out the parser's last packet comes out, and only the second one is seen here.
+            options |= {"rtsp_transport": settings.transport, "timeout": str(round(settings.read_timeout / 2 * 1e6))}
         else:
-            options |= {"rw_timeout": microseconds}
+            options |= {"rw_timeout": str(round(settings.read_timeout * 1e6))}
         return av.open(
             source.url,
             options=options,
@@ -154,7 +158,7 @@ class Video:
     def codec(self) -> str:
         """FFmpeg's name of the codec, with its profile where there is one."""
         profile = self.stream.profile
-        return self.stream.codec_context.codec.canonical_name + (f" ({profile})" if profile else "")
+        return f"{self.stream.codec_context.codec.canonical_name}{f' ({profile})' if profile else ''}"
 
     @property
     def audio(self) -> bool:

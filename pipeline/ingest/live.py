@@ -218,7 +218,8 @@ class LiveReader:
                 raise SourceLost(f"{source.safe_url} ended")
             self._complete = True
         finally:
-            video.close()
+            # A server that hangs does not answer the farewell either: nobody waits for that.
+            threading.Thread(target=video.close, name=f"close {source.id}", daemon=True).start()
 
     def _media_time(self, decoded: Decoded, video: Video | Webcam) -> float:
         assert self._media is not None

@@ -1,5 +1,6 @@
 """Looks at a source for some seconds and says in plain words what it is."""
 
+import itertools
 import time
 from typing import Final
 
@@ -15,6 +16,7 @@ from pipeline.ingest.source import Source
 SECONDS: Final = 5.0
 """s to look; RTSP servers send their first report on capture time within about five."""
 
+_BURST: Final = 0.5  # s in which a stream server may send what it had stored
 _JITTER: Final = 0.1  # steps may differ from the median by this share and still count as steady
 
 
@@ -82,7 +84,11 @@ class Probe(msgspec.Struct, frozen=True):
     def _stamps(self) -> str:
         facts = []
         if self.first_missing:
-            facts.append(f"the first {self.first_missing} are missing")
+            facts.append(
+                "the first frame has none"
+                if self.first_missing == 1
+                else f"the first {self.first_missing} frames have none"
+            )
         if self.backwards:
             facts.append(f"{self.backwards} go backwards")
         if self.steps is not None:
@@ -120,12 +126,12 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
         if first is None:
             raise SourceError(f"{source.safe_url}: nothing in it can be decoded")
         stamps = [float(t * video.base) for t in ticks if t is not None]
-        steps = sorted(b - a for a, b in zip(stamps, stamps[1:], strict=False))
+        steps = sorted(b - a for a, b in itertools.pairwise(stamps))
         picture = Pictures(source.detector, video.aspect).picture(first)
         return Probe(
             name=source.safe_url,
             live=source.live,
-            format=video.format,
+            format=video.format.split(",")[0],
             codec=video.codec,
             pixels=first.format.name,
             full_range=is_full_range(first),
@@ -134,7 +140,7 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
             turned=any(orientation(first)),
             aspect=video.aspect,
             announced_fps=1 / video.step if video.step else None,
-            measured_fps=_rate(arrivals if source.live else stamps),
+            measured_fps=_rate([at for at in arrivals if at > arrivals[0] + _BURST] if source.live else stamps),
             frames=len(ticks),
             corrupt=sum(corrupt),
             first_missing=next((n for n, t in enumerate(ticks) if t is not None), len(ticks)),

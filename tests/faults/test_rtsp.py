@@ -1,0 +1,201 @@
+import itertools
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import SourceError, SourceLost
+from pipeline.ingest.decode import Video
+from pipeline.ingest.live import LiveReader, Phase
+from pipeline.ingest.source import Source, parse_source
+from pipeline.messages import Clock, End, Frame
+from pipeline.settings import IngestSettings
+from pipeline.tally import Count, Tally
+from tests import rtsp
+from tests.rtsp import RtspServer
+from tests.video import clip
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rtsp.require()
+    path = tmp_path_factory.mktemp("rtsp") / "clip.mp4"
+    return clip(path, frames=25 * 60, options={"bf": "0"})
+
+
+@pytest.fixture(scope="module")
+def server(endless: Path) -> Iterator[RtspServer]:
+    with RtspServer(endless) as server:
+        yield server
+
+
+def source(url: str, **settings: object) -> Source:
+    quick = {"open_timeout": 2.0, "read_timeout": 1.5, "backoff": (0.1, 0.4), **settings}
+    return parse_source(url, name="door", ingest=IngestSettings.model_validate(quick))
+
+
+class Watch:
+    """Reads a live source in a thread and keeps what it gave."""
+
+    def __init__(self, url: str, **settings: object) -> None:
+        self.tally = Tally()
+        self.reader = LiveReader(source(url, **settings), "run", self.tally)
+        self.frames: list[Frame] = []
+        self.end: End | None = None
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            for message in self.reader:
+                if isinstance(message, Frame):
+                    self.frames.append(message)
+                else:
+                    self.end = message
+        except SourceError as error:
+            self.error = error
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, (self.reader.state, self.error, len(self.frames))
+            time.sleep(0.01)
+
+    def stop(self) -> float:
+        """Stop; return the seconds that it took."""
+        begun = time.monotonic()
+        self.reader.stop()
+        self._thread.join(5)
+        assert not self._thread.is_alive()
+        return time.monotonic() - begun
+
+
+def seen_after(watch: Watch, number: int) -> Callable[[], bool]:
+    enough = len(watch.frames) + number
+    return lambda: len(watch.frames) >= enough
+
+
+def test_plays(server: RtspServer) -> None:
+    watch = Watch(server.url)
+    watch.wait(seen_after(watch, 75))
+    state = watch.reader.state
+    assert state.phase is Phase.LIVE
+    assert state.fps == pytest.approx(25, abs=4)
+    assert watch.stop() < 1
+    assert watch.end == End("door", "run", complete=False)
+    frame = watch.frames[-1]
+    assert (frame.width, frame.height, frame.luma.shape) == (160, 96, (96, 160))
+    # The server's clock is this machine's, so capture lies just before arrival.
+    assert frame.stamp.clock is Clock.RTCP
+    assert 0 <= frame.stamp.arrived - frame.stamp.time < 500_000
+    steps = [b.stamp.pts - a.stamp.pts for a, b in itertools.pairwise(watch.frames[10:])]
+    assert steps == pytest.approx([0.04] * len(steps), abs=1e-3)
+
+
+def test_comes_back_after_the_server_died(endless: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING), RtspServer(endless) as server:
+        watch = Watch(server.url)
+        watch.wait(seen_after(watch, 25))
+        server.kill()
+        died, before = time.monotonic(), len(watch.frames)
+        watch.wait(lambda: watch.reader.state.phase is Phase.WAITING)
+        time.sleep(1)
+        server.start()
+        watch.wait(seen_after(watch, 25))
+        away = time.monotonic() - died
+        watch.stop()
+    assert watch.tally.of("door")[Count.RECONNECTS] == 1
+    stamps = [frame.stamp for frame in watch.frames]
+    assert {(stamp.source, stamp.run) for stamp in stamps} == {("door", "run")}
+    assert [stamp.frame for stamp in stamps] == sorted({stamp.frame for stamp in stamps})
+    assert all(a.pts <= b.pts for a, b in itertools.pairwise(stamps))
+    assert all(a.time <= b.time for a, b in itertools.pairwise(s for s in stamps if s.clock is Clock.ARRIVAL))
+    assert 1 < stamps[before + 1].pts - stamps[before - 1].pts < away
+    assert stamps[-1].time == pytest.approx(time.time() * 1e6, abs=2e6)
+    assert 2 <= len(caplog.records) <= 4
+    assert caplog.records[-1].getMessage() == "door: back"
+
+
+def test_comes_back_after_the_server_hung(endless: Path) -> None:
+    with RtspServer(endless) as server:
+        watch = Watch(server.url)
+        watch.wait(seen_after(watch, 10))
+        server.freeze()
+        frozen = time.monotonic()
+        watch.wait(lambda: watch.reader.state.phase is Phase.WAITING)
+        assert time.monotonic() - frozen < 1.5 + 1  # the read time-out, and a little
+        assert "in time" in watch.reader.state.reason
+        server.thaw()
+        watch.wait(seen_after(watch, 10))
+        watch.stop()
+    assert watch.tally.of("door")[Count.RECONNECTS] >= 1
+
+
+def test_drops_what_the_tracker_does_not_take(server: RtspServer) -> None:
+    tally = Tally()
+    reader = LiveReader(source(server.url, staleness=0.2), "run", tally)
+    ages = []
+    for message in reader:
+        if isinstance(message, Frame):
+            ages.append(time.time_ns() // 1000 - message.stamp.arrived)
+            time.sleep(0.3)
+            if len(ages) == 8:
+                reader.stop()
+    counts = tally.of("door")
+    assert max(ages) < 250_000
+    assert counts[Count.STALE] > 20
+    assert counts[Count.SAMPLED] == len(ages)
+    assert 0 <= counts[Count.FRAMES] - counts[Count.STALE] - counts[Count.SAMPLED] <= 6
+
+
+def test_wrong_password_is_lasting(endless: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with RtspServer(endless, user="me:secret") as server:
+        wrong = server.url.replace("//", "//me:mistake@")
+        with pytest.raises(SourceError, match="401") as caught:
+            list(LiveReader(source(wrong), "run", Tally()))
+        right = LiveReader(source(server.url.replace("//", "//me:secret@")), "run", Tally())
+        assert isinstance(next(iter(right)), Frame)
+    assert not isinstance(caught.value, SourceLost)
+    assert "mistake" not in str(caught.value) + caplog.text
+
+
+def test_wrong_path_is_lasting(server: RtspServer) -> None:
+    with pytest.raises(SourceError, match="404"):
+        list(LiveReader(source(server.url.replace("live", "other")), "run", Tally()))
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """Port of a server that accepts connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_silence_ends_in_a_time_out(scheme: str, silent: int) -> None:
+    begun = time.monotonic()
+    with pytest.raises(SourceLost, match="in time"):
+        Video(source(f"{scheme}://127.0.0.1:{silent}/live", open_timeout=1.0))
+    assert time.monotonic() - begun < 2.5
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(SourceLost, match="refuses the connection"):
+        Video(source(f"rtsp://127.0.0.1:{rtsp.free_port()}/live"))
+
+
+def test_no_such_host() -> None:
+    with pytest.raises(SourceLost, match=r"there is no host 'camera\.invalid'"):
+        Video(source("rtsp://me:secret@camera.invalid/live"))
+
+
+def test_stops_at_once_while_the_camera_hangs(silent: int) -> None:
+    watch = Watch(f"rtsp://127.0.0.1:{silent}/live", open_timeout=3.0)
+    time.sleep(0.3)
+    assert watch.stop() < 1
+    assert watch.end == End("door", "run", complete=False)
