@@ -1,10 +1,11 @@
 """Which detection belongs to which track.
 
-A pair may match if the detection lies where the track's filter can expect it: within ``SLACK`` plus ``GATE`` standard
-deviations in place and in size, so that the gate opens with the true time since the face was last seen. Among those
-pairs the Hungarian method (Kuhn, 1955) takes the most likely assignment as a whole: the cost is the negative
-log-likelihood of the detection under the filter, which prefers a track seen a moment ago to one long hidden. Unlike
-IoU it still tells near from far when a small, fast face no longer overlaps its own box of a frame ago.
+The Hungarian method (Kuhn, 1955) takes the most likely assignment as a whole. The cost of a pair is how unlikely the
+detection is under the track's filter, whose uncertainty grows with the true time since the face was last seen; the cost
+of leaving a track without one is ``LIMIT``. Errors are judged by Student's t, since sudden moves are rare but not
+absurd. So a track seen a moment ago may be matched over many standard deviations, one long hidden over few, and
+neither gives up its own detection so that the other may have one too. Unlike IoU, the cost still tells near from far
+when a small, fast face no longer overlaps its own box of a frame ago.
 """
 
 from typing import Final
@@ -15,38 +16,36 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.tracker.kalman import Doubles
 
-SLACK: Final = np.array([1.0, 0.5])
-"""Distance always allowed: between centres, face heights; between sides, logarithm. Sudden moves are not Gaussian."""
+TAIL: Final = 3.5
+"""Degrees of freedom of Student's t."""
 
-GATE: Final = 3.0
-"""Standard deviations of the predicted measurement allowed beyond that."""
+LIMIT: Final = 11.0
+"""Cost from which a detection is rather another face: twice the negative log-likelihood that a new face appears just
+there, per square face height and squared logarithm of the sides."""
 
-TAIL: Final = 4.0
-"""Degrees of freedom of Student's t, by which errors are judged: large ones are rare but not absurd."""
-
-FORBIDDEN: Final = 1e9
-"""Cost of a pair that may not match: finite, since an assignment must exist, and above every sum of others."""
+REACH: Final = np.array([3.5, 0.75])
+"""Farthest that a face may be from where it was expected: between centres, face heights; between sides, logarithm."""
 
 
 def costs(expected: Doubles, variances: Doubles, measurements: Doubles) -> Doubles:
-    """Return the (tracks, detections) costs of all pairs, ``FORBIDDEN`` outside the gate.
+    """Return the (tracks, detections) costs of all pairs, at most ``LIMIT``.
 
     ``expected`` and ``variances``: (tracks, 4), mean and variance of each predicted measurement (see ``kalman``).
     ``measurements``: (detections, 4).
     """
     errors = measurements - expected[:, None]
-    spread = np.sqrt(variances)
     heights = np.exp(expected[:, 3])
-    far = np.hypot(errors[..., 0], errors[..., 1]) > (SLACK[0] * heights + GATE * spread[:, 0])[:, None]
-    odd = (np.abs(errors[..., 2:]) > SLACK[1] + GATE * spread[:, None, 2:]).any(-1)
     squares = (errors**2 / variances[:, None]).sum(-1)
-    cost: Doubles = (TAIL + 4) * np.log1p(squares / TAIL) + np.log(variances).sum(-1)[:, None]
-    cost[far | odd] = FORBIDDEN
-    return cost
+    volume = np.log(variances).sum(-1) - 4 * np.log(heights)
+    cost = (TAIL + 4) * np.log1p(squares / TAIL) + volume[:, None]
+    far = np.hypot(errors[..., 0], errors[..., 1]) > REACH[0] * heights[:, None]
+    odd = (np.abs(errors[..., 2:]) > REACH[1]).any(-1)
+    limited: Doubles = np.where(far | odd, LIMIT, np.minimum(cost, LIMIT))
+    return limited
 
 
 def assign(cost: Doubles) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows and columns of the assignment of least total cost, forbidden pairs left out."""
+    """Return the rows and columns of the assignment of least total cost, without pairs that cost ``LIMIT``."""
     rows, columns = linear_sum_assignment(cost)
-    allowed = cost[rows, columns] < FORBIDDEN
-    return rows[allowed], columns[allowed]
+    likely = cost[rows, columns] < LIMIT
+    return rows[likely], columns[likely]

@@ -1,9 +1,9 @@
 """Where a face is and where it is going: a Kalman filter over its box that knows the true time between frames.
 
 The filter of SORT (Bewley et al., "Simple Online and Realtime Tracking", 2016) and ByteTrack (Zhang et al., 2022) with
-three changes. F and Q are rebuilt from the true Δt of every step, so that a dropped frame is a longer step and not a
-slower face. Width and height enter as logarithms: all noise is then relative to the face's size, sizes stay positive,
-and a face that comes nearer at a steady pace grows at a steady rate. Velocities fade over a time constant
+these changes. F and Q are rebuilt from the true Δt of every step, so that a dropped frame is a longer step and not a
+slower face. Width and height enter as logarithms: a face then moves in units of its own size, sizes stay positive, and
+one that comes nearer at a steady pace grows at a steady rate. Velocities fade over a time constant
 (an Ornstein-Uhlenbeck process), because no face flies on for seconds while it is hidden; over the time between two
 frames this is the usual constant-velocity model. The equations themselves are filterpy's (Labbe, "Kalman and Bayesian
 Filters in Python", chapters 6 to 8).
@@ -23,19 +23,19 @@ from pipeline.messages import Floats
 
 Doubles = NDArray[np.float64]
 
-FADE: Final = np.array([1.0, 1.0, 0.5, 0.5])
+FADE: Final = np.array([0.8, 0.8, 0.5, 0.5])
 """(4,) time constant with which each rate fades, s."""
 
-AGILITY: Final = np.array([2.0, 2.0, 0.6, 0.6])
+AGILITY: Final = np.array([3.5, 3.5, 0.4, 0.4])
 """(4,) how strongly each rate wanders: square root of its white-noise density; face heights / s^1.5, and 1 / s^1.5."""
 
-BLUR: Final = np.array([0.03, 0.03, 0.04, 0.04])
-"""(4,) standard deviation of a detected box: centre in face heights, logarithms of the sides."""
+BLUR: Final = np.array([0.5, 0.5, 0.8, 0.8])
+"""(4,) standard deviation of a detected box's centre and sides, px of the detector's picture whatever its size."""
 
 ALARM: Final = 2.0
 """Standard deviations of surprise beyond which a face has changed its pace."""
 
-BIRTH: Final = np.array([1.0, 1.0, 0.3, 0.3])
+BIRTH: Final = np.array([0.8, 0.8, 0.3, 0.3])
 """(4,) standard deviation of the rates of a face seen for the first time: face heights / s, and 1 / s."""
 
 H: Final = np.eye(4, 8)
@@ -65,9 +65,9 @@ def boxes_of(motions: list[Motion]) -> Floats:
     return boxes
 
 
-def born(z: Doubles) -> Motion:
-    """Begin the state of a face at its first measurement, (4,)."""
-    spread = np.concatenate([BLUR, BIRTH]) * _units(z[3])
+def born(z: Doubles, pixel: float) -> Motion:
+    """Begin the state of a face at its first measurement, (4,); for ``pixel`` see ``noise``."""
+    spread = np.concatenate([np.sqrt(noise(z[3], pixel)), BIRTH * _units(z[3])[4:]])
     return Motion(np.concatenate([z, np.zeros(4)])[:, None], np.diag(spread**2))
 
 
@@ -107,27 +107,36 @@ def moved(motions: list[Motion], dt: float) -> None:
         motion.x, motion.P = predict(motion.x, motion.P, F, Q=Q * units * units[:, None])
 
 
-def corrected(motion: Motion, z: Doubles) -> None:
-    """Take in one measurement, (4,), in place.
+def noise(log_height: float, pixel: float) -> Doubles:
+    """Return the (4,) variances of a measurement, the diagonal of R: of a face whose height has this logarithm.
+
+    ``pixel``: px of the frame per px of the detector's picture.
+    """
+    variances: Doubles = (BLUR * pixel / np.array([1.0, 1.0, *[np.exp(log_height)] * 2])) ** 2
+    return variances
+
+
+def corrected(motion: Motion, z: Doubles, pixel: float) -> None:
+    """Take in one measurement, (4,), in place; for ``pixel`` see ``noise``.
 
     A face that lies further from where it was expected than ``ALARM`` allows has changed its pace: its state counts
     as so much less certain, lest the box lag behind (adaptive filtering, Labbe, chapter 14).
     """
-    noise = (BLUR * _units(motion.x[3, 0])[:4]) ** 2
-    certain = motion.P.diagonal()[:4]
-    wanted = (z - motion.x[:4, 0]) ** 2 / ALARM**2 - noise
-    prior = motion.P * max(1.0, float((wanted / certain).max()))
-    motion.x, motion.P = update(motion.x, prior, z[:, None], np.diag(noise), H)
+    blur = noise(motion.x[3, 0], pixel)
+    surprise = (z - motion.x[:4, 0]) ** 2 / ALARM**2 - blur
+    doubt = np.sqrt(np.maximum(1.0, surprise / motion.P.diagonal()[:4]))
+    doubt = np.tile([*[doubt[:2].max()] * 2, *[doubt[2:].max()] * 2], 2)
+    motion.x, motion.P = update(motion.x, motion.P * doubt * doubt[:, None], z[:, None], np.diag(blur), H)
 
 
-def innovation(motions: list[Motion]) -> Doubles:
+def innovation(motions: list[Motion], pixel: float) -> Doubles:
     """Return the (n, 4) variances with which each state expects its next measurement (the diagonal of S = HPH' + R).
 
     The four axes are independent throughout, so that S has nothing beside its diagonal.
     """
     spread = np.array([motion.P.diagonal()[:4] for motion in motions]).reshape(-1, 4)
-    units = np.array([_units(motion.x[3, 0])[:4] for motion in motions]).reshape(-1, 4)
-    variances: Doubles = spread + (BLUR * units) ** 2
+    blur = np.array([noise(motion.x[3, 0], pixel) for motion in motions]).reshape(-1, 4)
+    variances: Doubles = spread + blur
     return variances
 
 

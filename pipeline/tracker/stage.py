@@ -59,7 +59,7 @@ class TrackerStage:
             self._runs[key] = _Run(Tracker(self._settings, self._threshold))
         run = self._runs[key]
         found = self._displayed(frame, self._detector(frame.image))
-        seen = run.tracker.step(stamp.pts, found, cut=run.is_new_scene(frame))
+        seen = run.tracker.step(stamp.pts, found, pixel=frame.height / len(frame.image), cut=run.is_new_scene(frame))
         faces = self._describe(frame, seen)
         self._tally.add(stamp.source, Count.FACES, len(faces.tracks))
         return faces

@@ -9,7 +9,7 @@ from pipeline.settings import TrackerSettings
 from pipeline.tracker.association import assign, costs
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, innovation, measured, moved
-from pipeline.tracker.landmarks import BLUR, absolute, relative, steadied
+from pipeline.tracker.landmarks import absolute, noise, relative, steadied
 
 
 class Track(msgspec.Struct, eq=False):
@@ -55,11 +55,12 @@ class Tracker:
         self._pts: float | None = None
         self._confirmed = 0
 
-    def step(self, pts: float, found: Detections, *, cut: bool = False) -> Seen:
+    def step(self, pts: float, found: Detections, *, pixel: float = 1.0, cut: bool = False) -> Seen:
         """Take in one frame's detections, in px of the displayed frame.
 
-        ``pts``: media time, s; a time that is not after the last frame's counts as no time passing. ``cut``: the scene
-        is another than in the last frame, so that every track ends.
+        ``pts``: media time, s; a time that is not after the last frame's counts as no time passing. ``pixel``: px of
+        the frame per px of the detector's picture. ``cut``: the scene is another than in the last frame, so that every
+        track ends.
         """
         now = pts if self._pts is None else max(pts, self._pts)
         moved([track.motion for track in self._tracks], 0.0 if self._pts is None else now - self._pts)
@@ -69,25 +70,25 @@ class Tracker:
         # The order in which a detector lists its finds must not matter.
         order = np.lexsort((*found.boxes.T, -found.scores))
         found = Detections(found.boxes[order], found.landmarks[order], found.scores[order])
-        owners = self._match(measured(found.boxes), found.scores >= self._threshold)
-        self._take_in(now, found, owners)
+        owners = self._match(measured(found.boxes), found.scores >= self._threshold, pixel)
+        self._take_in(now, found, owners, pixel)
         for row in np.flatnonzero((owners < 0) & (found.scores >= self._threshold)):
             owners[row] = len(self._tracks)
-            self._tracks.append(_begin(now, found, int(row)))
+            self._tracks.append(_begin(now, found, int(row), pixel))
         for row in np.flatnonzero(owners >= 0):
             self._confirm(self._tracks[owners[row]], found.scores[row])
         seen = self._seen(found, owners, ended)
         self._tracks = [track for track in self._tracks if track.number or now - track.last <= self._settings.confirm]
         return seen
 
-    def _match(self, measurements: Doubles, sure: NDArray[np.bool_]) -> NDArray[np.intp]:
+    def _match(self, measurements: Doubles, sure: NDArray[np.bool_], pixel: float) -> NDArray[np.intp]:
         """Return the row in ``_tracks`` of the track that owns each detection, or -1."""
         owners = np.full(len(measurements), -1, np.intp)
         if not self._tracks or not len(measurements):
             return owners
         motions = [track.motion for track in self._tracks]
         expected = np.array([motion.x[:4, 0] for motion in motions])
-        cost = costs(expected, innovation(motions), measurements)
+        cost = costs(expected, innovation(motions, pixel), measurements)
         confirmed = np.array([track.number > 0 for track in self._tracks])
         # ByteTrack's order: what is known takes the sure detections, then the unsure; the rest may be new faces.
         for tracks, detections in ((confirmed, sure), (confirmed, ~sure), (~confirmed, sure)):
@@ -98,7 +99,7 @@ class Tracker:
             owners[columns[by]] = rows[matched]
         return owners
 
-    def _take_in(self, now: float, found: Detections, owners: NDArray[np.intp]) -> None:
+    def _take_in(self, now: float, found: Detections, owners: NDArray[np.intp], pixel: float) -> None:
         """Correct every track by the detection that it owns."""
         rows = np.flatnonzero(owners >= 0)
         if not len(rows):
@@ -109,9 +110,10 @@ class Tracker:
             np.array([track.variance for track in tracks], np.float32),
             np.array([now - track.last for track in tracks], np.float32),
             relative(found.landmarks[rows], found.boxes[rows]),
+            noise(found.boxes[rows], pixel),
         )
         for track, z, shape, variance in zip(tracks, measured(found.boxes[rows]), points, variances, strict=True):
-            corrected(track.motion, z)
+            corrected(track.motion, z, pixel)
             track.landmarks, track.variance, track.last = shape, float(variance), now
 
     def _confirm(self, track: Track, score: float) -> None:
@@ -145,7 +147,8 @@ class Tracker:
         )
 
 
-def _begin(now: float, found: Detections, row: int) -> Track:
+def _begin(now: float, found: Detections, row: int, pixel: float) -> Track:
     boxes = found.boxes[row : row + 1]
     points = relative(found.landmarks[row : row + 1], boxes)[0]
-    return Track(born(measured(boxes)[0]), points, BLUR**2, first=now, last=now)
+    variance = float(noise(boxes, pixel)[0])
+    return Track(born(measured(boxes)[0], pixel), points, variance, first=now, last=now)

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from pipeline.tracker.association import LIMIT, REACH, assign, costs
+
+
+def faces(*boxes: tuple[float, float, float]) -> np.ndarray:
+    """Return measurements of faces given as centre x, centre y, height."""
+    return np.array([[x, y, np.log(0.8 * h), np.log(h)] for x, y, h in boxes])
+
+
+def spread(tracks: np.ndarray, share: float) -> np.ndarray:
+    """Return variances of ``share`` face heights and as much in the logarithms."""
+    heights = np.exp(tracks[:, 3:])
+    return (share * np.hstack([heights, heights, np.ones_like(heights), np.ones_like(heights)])) ** 2
+
+
+def pairs(tracks, share, detections):
+    rows, columns = assign(costs(tracks, spread(tracks, share), detections))
+    return dict(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def test_each_gets_its_own():
+    tracks = faces((100, 100, 40), (300, 100, 40), (500, 100, 80))
+    assert pairs(tracks, 0.1, tracks[[2, 0, 1]]) == {0: 1, 1: 2, 2: 0}
+
+
+def test_the_likeliest_whole_wins_over_the_nearest_pair():
+    tracks = faces((100, 100, 40), (120, 100, 40))
+    assert pairs(tracks, 0.2, faces((119, 100, 40), (138, 100, 40))) == {0: 0, 1: 1}
+
+
+def test_a_small_fast_face_is_found_where_boxes_no_longer_overlap():
+    assert pairs(faces((100, 100, 20)), 0.3, faces((130, 100, 20))) == {0: 0}
+
+
+@pytest.mark.parametrize(
+    "detection",
+    [
+        pytest.param((100 + 41 * REACH[0], 100, 40), id="too far"),
+        pytest.param((100, 100, 41 * np.exp(REACH[1])), id="too large"),
+        pytest.param((100, 100, 39 * np.exp(-REACH[1])), id="too small"),
+    ],
+)
+def test_out_of_reach_however_uncertain(detection):
+    assert pairs(faces((100, 100, 40)), 10.0, faces(detection)) == {}
+
+
+def test_a_track_keeps_its_own_detection_though_a_hidden_one_would_like_it():
+    tracks = faces((100, 100, 40), (140, 110, 40))
+    variances = np.vstack([spread(tracks[:1], 0.06), spread(tracks[1:], 0.8)])
+    rows, columns = assign(costs(tracks, variances, faces((101, 100, 40), (115, 80, 40))))
+    assert dict(zip(rows.tolist(), columns.tolist(), strict=True))[0] == 0
+
+
+def test_scale_of_the_picture_does_not_matter():
+    tracks, detections = faces((100, 100, 40), (150, 90, 55)), faces((110, 105, 42), (160, 90, 50))
+    larger = np.array([3, 3, 1, 1]), np.array([0, 0, np.log(3), np.log(3)])
+    np.testing.assert_allclose(
+        costs(tracks, spread(tracks, 0.1), detections),
+        costs(
+            tracks * larger[0] + larger[1],
+            spread(tracks * larger[0] + larger[1], 0.1),
+            detections * larger[0] + larger[1],
+        ),
+    )
+
+
+def test_nobody_to_match():
+    cost = costs(faces((100, 100, 40)), spread(faces((100, 100, 40)), 0.1), np.empty((0, 4)))
+    assert cost.shape == (1, 0)
+    assert [len(part) for part in assign(cost)] == [0, 0]
+    assert [len(part) for part in assign(np.full((2, 3), LIMIT))] == [0, 0]

@@ -1,0 +1,99 @@
+import cv2
+import matplotlib
+import numpy as np
+import pytest
+
+from pipeline.errors import ModelError
+from pipeline.tracker.detector import Detector
+from tests.pipeline.tracker.yunet import SIDE, network, picture, session
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return Detector(network(strides=[8]), low=0.3, overlap=0.45)
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    """Return the public-domain portrait of Grace Hopper, (608, 512, 3) BGR."""
+    image = cv2.imread(matplotlib.get_data_path() + "/sample_data/grace_hopper.jpg")
+    return cv2.resize(image, (512, 608))
+
+
+def test_box_landmarks_and_score_are_in_px_of_the_picture(detector):
+    found = detector(picture(96, 128, (5, 3, 204)))
+    side = 8 * SIDE
+    np.testing.assert_allclose(found.boxes, [[40 - side / 2, 24 - side / 2, side, side]], rtol=1e-6)
+    np.testing.assert_allclose(found.landmarks, [[(40 + 8 * n, 24 - 8 * n) for n in range(5)]])
+    np.testing.assert_allclose(found.scores, [0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_every_stride_has_its_own_grid(stride):
+    image = np.zeros((96, 128, 3), np.uint8)
+    image[2 * stride : 3 * stride, stride : 2 * stride] = 255
+    found = Detector(network(strides=[stride]), low=0.3, overlap=0.45)(image)
+    np.testing.assert_allclose(found.boxes[:, :2] + found.boxes[:, 2:] / 2, [[stride, 2 * stride]])
+
+
+def test_best_comes_first_and_nothing_below_low(detector):
+    found = detector(picture(96, 128, (2, 2, 102), (8, 8, 230), (14, 3, 70)))
+    np.testing.assert_allclose(found.scores, [230 / 255, 0.4], rtol=1e-6)
+
+
+def test_the_lower_of_two_that_overlap_is_dropped(detector):
+    found = detector(picture(96, 128, (5, 3, 204), (6, 3, 255), (12, 9, 204)))
+    np.testing.assert_allclose(sorted(found.boxes[:, 0]), [48 - 16, 96 - 16])
+
+
+def test_no_face_gives_empty_arrays_of_the_right_shape(detector):
+    found = detector(picture(96, 128))
+    assert (found.boxes.shape, found.landmarks.shape, found.scores.shape) == ((0, 4), (0, 5, 2), (0,))
+
+
+def test_two_shapes_in_turn(detector):
+    for height, width in ((64, 96), (96, 64), (64, 96)):
+        found = detector(picture(height, width, (4, 5, 255)))
+        np.testing.assert_allclose(found.landmarks[0, 0], [32, 40])
+
+
+@pytest.mark.parametrize(
+    ("shape", "factor"),
+    [
+        pytest.param((96, 128), 1, id="same"),
+        pytest.param((64, 96), 1, id="smaller"),
+        pytest.param((192, 256), 2, id="larger"),
+    ],
+)
+def test_a_network_of_fixed_size_takes_any_picture(shape, factor):
+    detector = Detector(network(sides=(96, 128), strides=[8]), low=0.3, overlap=0.45)
+    image = cv2.resize(
+        picture(shape[0] // factor, shape[1] // factor, (4, 5, 255)), shape[::-1], interpolation=cv2.INTER_NEAREST
+    )
+    found = detector(image)
+    np.testing.assert_allclose(found.landmarks[0, 0], [32 * factor, 40 * factor])
+    np.testing.assert_allclose(found.boxes[0, 2:], 32 * factor, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        pytest.param({"left_out": "kps_16"}, "kps_16", id="output missing"),
+        pytest.param({"channels": 1}, r"\[1, 1, 'height', 'width'\]", id="one channel"),
+    ],
+)
+def test_another_network_is_refused_by_name(options, named):
+    with pytest.raises(ModelError, match=named) as refusal:
+        Detector(network(**options), low=0.3, overlap=0.45)
+    assert "\n" not in str(refusal.value)
+    assert "cls_8" in str(refusal.value)
+
+
+def test_agrees_with_opencv_on_its_own_file(data, portrait):
+    path = data.parent / "teacher" / "face_detection_yunet_2026may.onnx"
+    found = Detector(session(path), low=0.3, overlap=0.45)(portrait)
+    _, expected = cv2.FaceDetectorYN.create(str(path), "", portrait.shape[1::-1], 0.3, 0.45).detect(portrait)
+    assert len(found.scores) == len(expected) == 1
+    np.testing.assert_allclose(found.boxes, expected[:, :4], atol=0.1)
+    np.testing.assert_allclose(found.landmarks.reshape(1, 10), expected[:, 4:14], atol=0.1)
+    np.testing.assert_allclose(found.scores, expected[:, 14], atol=1e-3)

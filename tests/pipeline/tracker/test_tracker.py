@@ -1,0 +1,123 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from pipeline.settings import TrackerSettings
+from pipeline.tracker.tracker import Seen, Tracker
+from tests.pipeline.tracker.found import found
+
+FACE = (100.0, 100.0, 50.0)
+
+
+@pytest.fixture
+def tracker() -> Tracker:
+    return Tracker(TrackerSettings(), threshold=0.6)
+
+
+def play(tracker: Tracker, *frames: tuple[float, tuple]) -> list[Seen]:
+    return [tracker.step(pts, found(*faces)) for pts, faces in frames]
+
+
+def test_a_clear_face_is_there_from_its_first_frame(tracker):
+    seen = tracker.step(0.0, found(FACE))
+    assert seen.numbers == (1,)
+    np.testing.assert_allclose(seen.boxes, [[80, 75, 40, 50]], rtol=1e-5)
+    np.testing.assert_allclose(seen.landmarks, found(FACE).landmarks, rtol=1e-5)
+
+
+def test_a_doubtful_face_must_be_seen_for_a_while(tracker):
+    doubtful = ((*FACE, 0.7),)
+    numbers = [seen.numbers for seen in play(tracker, *((n * 0.04, doubtful) for n in range(5)))]
+    assert numbers == [(), (), (), (1,), (1,)]
+
+
+@pytest.mark.parametrize("step", [0.04, 0.2, 1.0])
+def test_a_doubtful_face_of_one_frame_is_forgotten(tracker, step):
+    once, nobody = ((*FACE, 0.7),), ()
+    seen = play(tracker, *((n * step, once if n in {0, 4} else nobody) for n in range(6)))
+    assert [(frame.numbers, frame.ended) for frame in seen] == [((), ())] * 6
+
+
+def test_a_doubtful_face_is_confirmed_by_two_sightings_at_a_low_frame_rate(tracker):
+    seen = play(tracker, (0, ((*FACE, 0.7),)), (0.2, ((*FACE, 0.7),)))
+    assert [frame.numbers for frame in seen] == [(), (1,)]
+
+
+def test_what_is_below_the_threshold_continues_a_track_but_begins_none(tracker):
+    seen = play(tracker, (0, (FACE, (300, 100, 50, 0.4))), (0.04, ((*FACE, 0.4), (300, 100, 50, 0.4))))
+    assert [frame.numbers for frame in seen] == [(1,), (1,)]
+    assert seen[1].scores == pytest.approx([0.4])
+
+
+def test_an_unseen_face_gives_no_row_and_comes_back_within_patience(tracker):
+    seen = play(tracker, *((n * 0.04, (FACE,)) for n in range(10)), (0.4, ()), (1.0, ()), (2.3, (FACE,)))
+    assert [frame.numbers for frame in seen[-3:]] == [(), (), (1,)]
+    assert not any(frame.ended for frame in seen)
+
+
+def test_a_face_ends_when_patience_does_and_its_number_is_not_used_again(tracker):
+    seen = play(tracker, (0, (FACE,)), (1.9, ()), (2.0, ()), (2.1, ()), (2.2, ()), (2.3, (FACE,)))
+    assert [frame.ended for frame in seen] == [(), (), (), (1,), (), ()]
+    assert seen[-1].numbers == (2,)
+
+
+def test_a_gap_longer_than_patience_ends_every_track(tracker):
+    seen = play(tracker, (0, (FACE,)), (60.0, (FACE,)))
+    assert (seen[1].ended, seen[1].numbers) == ((1,), (2,))
+
+
+def test_a_cut_ends_every_track(tracker):
+    tracker.step(0.0, found(FACE, (300, 100, 50)))
+    seen = tracker.step(0.04, found(FACE), cut=True)
+    assert (seen.ended, seen.numbers) == ((1, 2), (3,))
+
+
+@pytest.mark.parametrize("pts", [0.4, 0.39, 0.0])
+def test_time_that_stands_still_or_runs_back_does_no_harm(tracker, pts):
+    play(tracker, *((n * 0.04, (FACE,)) for n in range(11)))
+    for _ in range(50):
+        seen = tracker.step(pts, found(FACE))
+        assert seen.numbers == (1,)
+    np.testing.assert_allclose(seen.boxes, [[80, 75, 40, 50]], atol=0.5)
+
+
+def test_faces_that_pass_each_other_keep_their_numbers(tracker):
+    for n in range(50):
+        left, right = (100 + 8 * n, 100, 50), (500 - 8 * n, 130, 50)
+        seen = tracker.step(n * 0.04, found(left, right))
+        centres = seen.boxes[:, 0] + seen.boxes[:, 2] / 2
+        assert seen.numbers == (1, 2)
+        np.testing.assert_allclose(centres, [left[0], right[0]], atol=4)
+
+
+def test_a_hidden_face_takes_no_number_along_when_its_neighbour_stays(tracker):
+    both = (FACE, (135, 110, 50))
+    play(tracker, *((n * 0.04, both) for n in range(25)))
+    seen = play(tracker, *((1 + n * 0.04, both[:1]) for n in range(25)), (2.0, both))
+    assert {frame.numbers for frame in seen[:-1]} == {(1,)}
+    assert seen[-1].numbers == (1, 2)
+
+
+def test_no_score_is_above_threshold_one():
+    tracker = Tracker(TrackerSettings(), threshold=1.0)
+    assert [seen.numbers for seen in play(tracker, (0, (FACE,)), (1, (FACE,)))] == [(), ()]
+
+
+def test_memory_does_not_grow_with_past_tracks():
+    def after(faces: int) -> int:
+        tracker = Tracker(TrackerSettings(patience=0.1), threshold=0.6)
+        for n in range(faces):
+            tracker.step(n * 1.0, found(FACE, (300, 100, 50)))
+        return len(pickle.dumps(tracker))
+
+    assert after(200) == pytest.approx(after(10), abs=50)
+
+
+def test_a_pickled_tracker_goes_on_as_if_nothing_had_happened(tracker):
+    play(tracker, *((n * 0.04, ((100 + n, 100, 50),)) for n in range(10)))
+    other = pickle.loads(pickle.dumps(tracker))
+    for n in range(10, 20):
+        mine, yours = (each.step(n * 0.04, found((100 + n, 100, 50))) for each in (tracker, other))
+        np.testing.assert_array_equal(mine.boxes, yours.boxes)
+        assert mine.numbers == yours.numbers == (1,)
