@@ -1,0 +1,138 @@
+import pickle
+import random
+
+import pytest
+
+from pipeline.messages import Change, Clock, End
+from pipeline.settings import SmootherSettings
+from pipeline.sink.stage import SinkStage
+from pipeline.sink.writer import position
+from pipeline.tally import Count, Tally
+from tests.pipeline.sink.runs import scores
+
+COMPLETE = End("door", "r1", complete=True)
+STOPPED = End("door", "r1", complete=False)
+
+
+def stage(lag=0.0, tally=None):
+    return SinkStage(SmootherSettings(), lag, tally or Tally())
+
+
+def emotions(results):
+    return [row for result in results for row in result.emotions]
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.4, 2.0])
+def test_each_face_gives_one_row_in_order_of_frame(lag):
+    inputs = scores(200, faces=3)
+
+    rows = emotions(stage(lag).process([*inputs, COMPLETE]))
+
+    assert [(row.stamp.frame, row.track) for row in rows] == [
+        (message.faces.stamp.frame, track) for message in inputs for track in message.faces.tracks
+    ]
+    raw = [tuple(p) for message in inputs for p in message.probabilities.tolist()]
+    assert [row.raw for row in rows] == raw
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.4, 2.0])
+def test_how_inputs_are_handed_over_changes_nothing(lag):
+    inputs = [*scores(150), COMPLETE]
+    chunked, chance = stage(lag), random.Random(0)
+    results, rest = [], inputs
+    while rest:
+        count = chance.randint(1, 20)
+        results += chunked.process(rest[:count])
+        rest = rest[count:]
+
+    assert results == stage(lag).process(inputs)
+
+
+def test_state_survives_being_stored():
+    inputs = [*scores(150), COMPLETE]
+    before = stage(0.4)
+    results = before.process(inputs[:70])
+    after = pickle.loads(pickle.dumps(before._runs))
+    resumed = stage(0.4)
+    resumed._runs = after
+
+    assert results + resumed.process(inputs[70:]) == stage(0.4).process(inputs)
+
+
+def test_sources_do_not_disturb_each_other():
+    door, gate = scores(80), scores(80, source="gate", seed=1)
+    mixed = [message for pair in zip(door, gate, strict=True) for message in pair]
+
+    results = stage(0.4).process([*mixed, COMPLETE])
+
+    alone = stage(0.4).process([*door, COMPLETE])
+    assert [result for result in results if "gate" not in repr(result)] == alone
+
+
+def test_without_lag_rows_come_with_their_frame():
+    for message, result in zip(scores(50, faces=1), stage().process(scores(50, faces=1)), strict=False):
+        assert result.emotions or not message.faces.tracks
+    live = stage()
+    assert all(live.process([message]) for message in scores(50, faces=1) if message.faces.tracks)
+
+
+def test_a_live_source_shows_all_it_has_when_it_ends():
+    inputs = scores(50, clock=Clock.ARRIVAL)
+
+    results = stage(0.4).process([*inputs, STOPPED])
+
+    assert len(emotions(results)) == sum(len(message.faces.tracks) for message in inputs)
+    assert results[-1].ends == (STOPPED,)
+    assert results[-1].tracks
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.4])
+def test_a_file_that_was_stopped_gives_what_a_whole_one_begins_with(lag):
+    inputs = scores(150)
+    whole = stage(lag).process([*inputs, COMPLETE])
+
+    *part, end = stage(lag).process([*inputs[:100], STOPPED])
+
+    assert end.ends == (STOPPED,)
+    assert not end.tracks
+    assert part == whole[: len(part)]
+    assert len(emotions(part)) > 100
+
+
+def test_tracks_end_when_the_tracker_says_so():
+    tally = Tally()
+    results = stage(0.4, tally).process([*scores(150, faces=1, life=60), COMPLETE])
+
+    tracks = [track for result in results for track in result.tracks]
+    assert [(track.track, track.settled) for track in tracks] == [("r1-0-0", 60), ("r1-0-1", 120), ("r1-0-2", 150)]
+    assert sum(track.frames for track in tracks) == len(emotions(results))
+    assert tally.of("door")[Count.TRACKS] == 3
+    changes = [event.change for result in results for event in result.events]
+    assert changes.count(Change.BEGIN) == changes.count(Change.END) == 3
+
+
+def test_results_are_one_frame_each_and_in_order():
+    results = stage(0.4).process([*scores(300, faces=3, life=25), COMPLETE])
+
+    numbers = [position(result) for result in results]
+    assert numbers == sorted(set(numbers))
+    for result in results:
+        assert {row.stamp.frame for row in result.emotions} <= {position(result)}
+        assert {track.settled for track in result.tracks} <= {position(result)}
+        assert {event.track for event in result.events if event.change is Change.END} == {
+            track.track for track in result.tracks
+        }
+
+
+def test_a_face_out_of_sight_does_not_hold_up_the_others_for_ever():
+    inputs = scores(500, faces=2, life=10_000)
+    lone = scores(500, faces=1, life=10_000)
+    # The second face is never seen again after frame 20, and the tracker never gives it up.
+    results = stage(0.4).process([*inputs[:20], *lone[20:]])
+
+    assert emotions(results)[-1].stamp.frame > 470
+
+
+def test_a_run_without_faces_still_ends():
+    assert stage(2.0).process([*scores(5, faces=0), COMPLETE])[-1].ends == (COMPLETE,)
+    assert stage(2.0).process([COMPLETE])[-1].ends == (COMPLETE,)

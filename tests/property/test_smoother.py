@@ -1,0 +1,185 @@
+"""What must hold of smoothing whatever is observed, and what it gains where the truth is known."""
+
+from math import inf
+
+import numpy as np
+import pytest
+from filterpy.kalman import KalmanFilter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.settings import SmootherSettings
+from pipeline.sink.smoother import NOISE, Smoother
+from tests.pipeline.sink.series import divergence, flips, moving_average, softmax, synthetic
+
+SETTINGS = SmootherSettings()
+LAGS = st.sampled_from([0.0, 0.3, 2.0, inf])
+
+
+@st.composite
+def distributions(draw):
+    weights = draw(st.lists(st.floats(0, 1), min_size=8, max_size=8).filter(lambda values: sum(values) > 1e-3))
+    return [weight / sum(weights) for weight in weights]
+
+
+@st.composite
+def tracks(draw, longest_step=2.0):
+    """Observations: media time, distribution, quality."""
+    rows = draw(
+        st.lists(
+            st.tuples(st.floats(0, longest_step), distributions(), st.floats(0, 1)),
+            min_size=1,
+            max_size=30,
+        )
+    )
+    pts = np.cumsum([step for step, _, _ in rows]).tolist()
+    return [(at, p, quality) for at, (_, p, quality) in zip(pts, rows, strict=True)]
+
+
+def smooth(track, lag, settings=SETTINGS):
+    smoother = Smoother(settings, lag)
+    values = []
+    for pts, p, quality in track:
+        values += smoother.observe(pts, p, quality)
+    return np.array(values + smoother.finish())
+
+
+@given(tracks(), LAGS)
+def test_every_observation_gives_one_distribution(track, lag):
+    values = smooth(track, lag)
+
+    assert values.shape == (len(track), 8)
+    assert (values >= 0).all()
+    assert values.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
+
+
+@given(tracks(), distributions(), LAGS)
+def test_what_does_not_change_comes_out_unchanged(track, p, lag):
+    values = smooth([(pts, p, quality) for pts, _, quality in track], lag)
+
+    assert np.abs(values - p).max() < 1e-9
+
+
+@given(tracks(), LAGS, st.permutations(range(8)))
+def test_labels_are_treated_alike(track, lag, order):
+    shuffled = [(pts, [p[label] for label in order], quality) for pts, p, quality in track]
+
+    assert smooth(shuffled, lag) == pytest.approx(smooth(track, lag)[:, order], abs=1e-9)
+
+
+@given(tracks(), LAGS)
+def test_after_a_gap_smoothing_begins_anew(track, lag):
+    later = [(pts + track[-1][0] + SETTINGS.gap + 0.1, p, quality) for pts, p, quality in track]
+
+    together = smooth(track + later, lag)
+
+    assert (together[: len(track)] == smooth(track, lag)).all()
+    assert together[len(track) :] == pytest.approx(smooth(track, lag), abs=1e-6)
+
+
+@given(tracks(longest_step=0.2), st.sampled_from([0.3, 2.0]))
+def test_a_lagged_value_is_final_as_soon_as_promised(track, lag):
+    smoother = Smoother(SETTINGS, lag)
+    count = 0
+    for number, (pts, p, quality) in enumerate(track):
+        count += len(smoother.observe(pts, p, quality))
+        times = [at for at, _, _ in track[: number + 1]]
+        assert all(at > pts - 1.5 * lag for at in times[count:])
+        assert all(at <= pts - lag for at in times[:count])
+
+
+def calm(rng, count):
+    """Observations with less noise than the filter expects, so that none is odd and nothing changes."""
+    ratios = rng.normal(0, 1.5, 8) + np.cumsum(rng.normal(0, 0.01, (count, 8)), axis=0)
+    seen = softmax(ratios + rng.normal(0, 0.15, (count, 8)))
+    pts = np.cumsum(rng.uniform(0.01, 0.3, count))
+    return list(zip(pts.tolist(), seen.tolist(), rng.uniform(0.3, 1.0, count).tolist(), strict=True))
+
+
+def reference(track):
+    """The same model in filterpy: filtered and smoothed distributions, each (n, 8)."""
+    floor = 0.002
+    ratios = np.log(floor + (1 - 8 * floor) * np.array([p for _, p, _ in track]))
+    ratios -= ratios.mean(axis=1, keepdims=True)
+    gain = 1 - np.exp(-0.04 / SETTINGS.time_constant)
+    diffusion = NOISE * gain**2 / (1 - gain) / 0.04
+
+    kalman = KalmanFilter(dim_x=8, dim_z=8)
+    kalman.F = kalman.H = np.eye(8)
+    kalman.x = ratios[0].reshape(8, 1)
+    kalman.P = np.eye(8) * NOISE / track[0][2]
+    means, covariances, noises = [kalman.x.copy()], [kalman.P.copy()], [np.zeros((8, 8))]
+    for (before, _, _), (pts, _, quality), z in zip(track, track[1:], ratios[1:], strict=False):
+        noise = np.eye(8) * diffusion * (pts - before)
+        kalman.predict(Q=noise)
+        kalman.update(z.reshape(8, 1), R=np.eye(8) * NOISE / quality)
+        means.append(kalman.x.copy())
+        covariances.append(kalman.P.copy())
+        noises.append(noise)
+    smoothed, *_ = kalman.rts_smoother(np.array(means), np.array(covariances), Qs=noises)
+
+    def distribution(values):
+        raised = softmax(np.array(values)[:, :, 0]) - floor
+        return raised / raised.sum(axis=1, keepdims=True)
+
+    return distribution(means), distribution(smoothed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_is_the_textbook_filter_where_nothing_odd_happens(seed):
+    track = calm(np.random.default_rng(seed), 80)
+    filtered, smoothed = reference(track)
+
+    assert smooth(track, 0.0) == pytest.approx(filtered, abs=1e-9)
+    assert smooth(track, inf) == pytest.approx(smoothed, abs=1e-9)
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.4, inf])
+def test_a_look_that_says_nothing_splits_a_gap_without_a_trace(lag):
+    track = calm(np.random.default_rng(1), 60)
+    middle = (track[29][0] + track[30][0]) / 2
+    blind = [*track[:30], (middle, [0.125] * 8, 0.0), *track[30:]]
+
+    assert np.delete(smooth(blind, lag), 30, axis=0) == pytest.approx(smooth(track, lag), abs=1e-4)
+
+
+def test_a_long_lag_needs_no_more_future():
+    series = synthetic(3)
+    track = list(zip(series.pts.tolist(), series.seen.tolist(), series.quality.tolist(), strict=True))
+
+    assert np.abs(smooth(track, 2.0) - smooth(track, inf)).mean() < 0.002
+
+
+def test_it_beats_every_moving_average_where_the_truth_is_known():
+    windows = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5)
+    for seed in range(2):
+        series = synthetic(seed)
+        track = list(zip(series.pts.tolist(), series.seen.tolist(), series.quality.tolist(), strict=True))
+        raw_flips = flips(series.pts, series.seen)
+        for lag, centred in ((0.0, False), (2.0, True)):
+            smoothed = smooth(track, lag)
+            best = min(divergence(series.truth, moving_average(series, window, centred=centred)) for window in windows)
+            assert divergence(series.truth, smoothed) < 0.75 * best
+            assert flips(series.pts, smoothed) < raw_flips / 6
+
+
+def step(count, at):
+    p = np.full((count, 8), 0.02)
+    p[:at, 0] = p[at:, 1] = 0.86
+    return [(number / 25, row, 1.0) for number, row in enumerate(p.tolist())]
+
+
+def test_a_change_of_expression_shows_within_the_time_constant():
+    lagging = smooth(step(100, 50), 0.0).argmax(axis=1)
+    looking_back = smooth(step(100, 50), 2.0).argmax(axis=1)
+
+    assert int(np.argmax(lagging == 1)) - 50 <= SETTINGS.time_constant * 25
+    assert abs(int(np.argmax(looking_back == 1)) - 50) <= 1
+
+
+@pytest.mark.parametrize("lag", [0.0, 2.0])
+def test_a_single_odd_frame_changes_little(lag):
+    track = step(100, 100)
+    track[50] = (2.0, track[50][1][::-1], 1.0)
+
+    assert smooth(track, lag)[:, 0].min() > 0.7
