@@ -10,17 +10,20 @@ from pipeline.messages import Bytes, Floats
 GRID: Final = (16, 12)
 """Columns and rows of the thumbnail that is compared."""
 
-LIKENESS: Final = 0.4
-"""Correlation of two thumbnails below which they show different scenes."""
+LIKENESS: Final = 0.45
+"""Correlation of two thumbnails below which they show different scenes, if no time lies between them."""
+
+HORIZON: Final = 0.3
+"""s after which that limit is 0: a moving camera makes pictures of one scene as unlike as those of two."""
 
 
 def thumbnail(image: Bytes) -> Floats:
-    """Shrink an (H, W, 3) picture to (rows, columns, 3) of mean 0 and length 1, so that exposure does not matter."""
+    """Shrink an (H, W, 3) picture to (rows, columns, 3), colours of mean 0, length 1: exposure does not matter."""
     small: Floats = cv2.resize(image, GRID, interpolation=cv2.INTER_AREA).astype(np.float32)
-    small -= small.mean()
+    small -= small.mean((0, 1))
     return small / max(float(np.linalg.norm(small)), 1e-6)
 
 
-def is_cut(before: Floats, after: Floats) -> bool:
-    """Say whether two thumbnails of consecutive frames belong to different scenes."""
-    return float((before * after).sum()) < LIKENESS
+def is_cut(before: Floats, after: Floats, elapsed: float) -> bool:
+    """Say whether two thumbnails of frames ``elapsed`` s apart belong to different scenes."""
+    return float((before * after).sum()) < LIKENESS * (1 - elapsed / HORIZON)

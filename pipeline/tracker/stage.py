@@ -60,7 +60,7 @@ class TrackerStage:
         run = self._runs[key]
         found = self._displayed(frame, self._detector(frame.image))
         seen = run.tracker.step(stamp.pts, found, pixel=frame.height / len(frame.image), cut=run.is_new_scene(frame))
-        faces = self._describe(frame, seen)
+        faces = self._describe(frame, seen, run)
         self._tally.add(stamp.source, Count.FACES, len(faces.tracks))
         return faces
 
@@ -72,24 +72,26 @@ class TrackerStage:
         large = boxes[:, 3] >= self._smallest
         return Detections(boxes[large], found.landmarks[large] * scale, found.scores[large])
 
-    def _describe(self, frame: Frame, seen: Seen) -> Faces:
+    def _describe(self, frame: Frame, seen: Seen, run: "_Run") -> Faces:
         shown = (frame.width, frame.height)
         placed = placements(seen.landmarks, seen.boxes, self._template, self._size)
         cut = crops(frame.luma, shown, placed, self._size, full_range=frame.full_range)
         pose = angles(seen.landmarks)
         worth = quality(scales(placed) * self._size, cut, pose=pose, scores=seen.scores, boxes=seen.boxes, shown=shown)
         good = worth >= self._settings.min_quality
-        run = frame.stamp.run
+        numbers = [number for number, kept in zip(seen.numbers, good, strict=True) if kept]
+        ended = run.given.intersection(seen.ended)
+        run.given = (run.given - ended).union(numbers)
         return Faces(
             stamp=frame.stamp,
-            tracks=tuple(f"{run}-{number}" for number, kept in zip(seen.numbers, good, strict=True) if kept),
+            tracks=tuple(f"{frame.stamp.run}-{number}" for number in numbers),
             boxes=_within(seen.boxes[good], shown),
             landmarks=seen.landmarks[good],
             scores=seen.scores[good],
             quality=worth[good],
             pose=pose[good],
             crops=cut[good],
-            ended=tuple(f"{run}-{number}" for number in seen.ended),
+            ended=tuple(f"{frame.stamp.run}-{number}" for number in sorted(ended)),
         )
 
 
@@ -98,12 +100,14 @@ class _Run:
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
-        self._last: Floats | None = None
+        self.given: set[int] = set()
+        """Numbers of the tracks that gave a row and have not ended: nobody is told of the end of others."""
+        self._last: tuple[Floats, float] | None = None
 
     def is_new_scene(self, frame: Frame) -> bool:
         """Compare with the frame before."""
-        before, self._last = self._last, thumbnail(frame.image)
-        return before is not None and is_cut(before, self._last)
+        before, self._last = self._last, (thumbnail(frame.image), frame.stamp.pts)
+        return before is not None and is_cut(before[0], self._last[0], self._last[1] - before[1])
 
 
 def _within(boxes: Floats, shown: tuple[int, int]) -> Floats:

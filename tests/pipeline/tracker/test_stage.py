@@ -1,0 +1,158 @@
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from pipeline.messages import Clock, End, Faces, Frame, Stamp
+from pipeline.settings import DetectorSettings, TrackerSettings
+from pipeline.tally import Count, Tally
+from pipeline.tracker.detector import Detector
+from pipeline.tracker.stage import TrackerStage
+from tests.networks import TEMPLATE
+from tests.pipeline.tracker.yunet import SIDE, network, picture
+
+HEIGHT = SIDE * 8
+"""Height of every face in the detector's picture, px."""
+
+
+@pytest.fixture(scope="module")
+def session() -> ort.InferenceSession:
+    return network(strides=[8])
+
+
+@pytest.fixture
+def tally() -> Tally:
+    return Tally()
+
+
+@pytest.fixture
+def make(session, tally):
+    def stage(settings: TrackerSettings | None = None, **detector) -> TrackerStage:
+        return TrackerStage(
+            Detector(session, low=0.3, overlap=0.45),
+            settings or TrackerSettings(),
+            DetectorSettings(**detector),
+            threshold=0.6,
+            template=np.array(TEMPLATE, np.float32),
+            size=48,
+            tally=tally,
+        )
+
+    return stage
+
+
+def frame(
+    number: int,
+    *faces: tuple[int, int, int],
+    source: str = "door",
+    run: str = "r1",
+    shown: tuple[int, int] = (256, 192),
+    flat: bool = False,
+    scene: int = 0,
+) -> Frame:
+    """Make a frame with bright cells (column, row, brightness); its detector's picture is 128 x 96.
+
+    ``flat``: without any detail. ``scene``: another background, which the network does not see.
+    """
+    width, height = shown
+    rng = np.random.default_rng(number)
+    luma = np.full((height, width), 128, np.uint8) if flat else rng.integers(0, 256, (height, width), np.uint8)
+    image = picture(96, 128, *faces)
+    image[:, :, 1:] = np.random.default_rng(scene).integers(0, 256, (12, 16, 2), np.uint8).repeat(8, 0).repeat(8, 1)
+    return Frame(Stamp(source, run, number, number * 0.04, 0, Clock.FILE, 0), width, height, luma, True, image)
+
+
+FACE = (5, 5, 255)
+
+
+def test_boxes_and_landmarks_are_in_px_of_the_displayed_frame(make):
+    (faces,) = make().process([frame(0, FACE, shown=(256, 384))])
+    assert isinstance(faces, Faces)
+    # The picture is stretched: 2 px of the frame to one across, 4 down.
+    expected = [[80 - HEIGHT, 160 - 2 * HEIGHT, 2 * HEIGHT, 4 * HEIGHT]]
+    np.testing.assert_allclose(faces.boxes, expected, rtol=1e-5)
+    np.testing.assert_allclose(faces.landmarks[0], [(80 + 16 * n, 160 - 32 * n) for n in range(5)], atol=1e-3)
+
+
+def test_every_array_has_a_row_per_face(make, tally):
+    (faces,) = make().process([frame(0, FACE, (12, 8, 230))])
+    assert faces.tracks == ("r1-1", "r1-2")
+    shapes = [
+        array.shape for array in (faces.boxes, faces.landmarks, faces.scores, faces.quality, faces.pose, faces.crops)
+    ]
+    assert shapes == [(2, 4), (2, 5, 2), (2,), (2,), (2, 3), (2, 48, 48)]
+    assert {array.dtype for array in (faces.boxes, faces.landmarks, faces.scores, faces.quality, faces.pose)} == {
+        np.dtype(np.float32)
+    }
+    assert faces.crops.dtype == np.uint8
+    assert tally.of("door")[Count.FACES] == 2
+
+
+def test_a_frame_without_faces_still_gives_its_message(make, tally):
+    (faces,) = make().process([frame(0)])
+    assert faces.tracks == ()
+    assert (faces.boxes.shape, faces.landmarks.shape, faces.crops.shape) == ((0, 4), (0, 5, 2), (0, 48, 48))
+    assert faces.stamp == frame(0).stamp
+    assert tally.of("door")[Count.FACES] == 0
+
+
+def test_boxes_are_clipped_to_the_frame(make):
+    (faces,) = make().process([frame(0, (1, 1, 255))])
+    np.testing.assert_allclose(faces.boxes, [[0, 0, 16 + HEIGHT, 16 + HEIGHT]], atol=1e-4)
+    assert faces.quality[0] < 1
+
+
+def test_faces_well_below_the_smallest_wanted_are_left_out(make):
+    assert make(min_face=2 * HEIGHT).process([frame(0, FACE)])[0].tracks == ("r1-1",)
+    assert make(min_face=4 * HEIGHT).process([frame(0, FACE)])[0].tracks == ()
+
+
+def test_faces_below_the_quality_wanted_give_no_row(make):
+    clear, flat = make(TrackerSettings(min_quality=0.1)).process([frame(0, FACE), frame(1, FACE, flat=True)])
+    assert (clear.tracks, flat.tracks) == (("r1-1",), ())
+    assert (flat.boxes.shape, flat.quality.shape, flat.crops.shape) == ((0, 4), (0,), (0, 48, 48))
+
+
+def test_a_track_that_never_gave_a_row_does_not_end_either(make):
+    stage = make(TrackerSettings(min_quality=0.1, patience=0.1))
+    messages = stage.process([frame(0, FACE, flat=True), *(frame(n) for n in range(1, 10))])
+    assert not any(message.ended for message in messages)
+
+
+def test_the_end_of_a_track_is_told_once_and_at_the_frame_that_shows_it(make):
+    messages = make(TrackerSettings(patience=0.1)).process([frame(0, FACE), *(frame(n) for n in range(1, 8))])
+    assert [message.ended for message in messages] == [(), (), (), ("r1-1",), (), (), (), ()]
+
+
+def test_sources_and_runs_interleave_without_touching_each_other(make, tally):
+    runs = [("door", "r1"), ("hall", "r2"), ("door", "r3")]
+    inputs = [frame(n, FACE, source=source, run=run) for n in range(5) for source, run in runs]
+    messages = make().process(inputs)
+    assert [message.stamp for message in messages] == [message.stamp for message in inputs]
+    assert [message.tracks for message in messages] == [(f"{run}-1",) for _ in range(5) for _, run in runs]
+    assert (tally.of("door")[Count.FACES], tally.of("hall")[Count.FACES]) == (10, 5)
+
+
+def test_after_its_end_a_run_is_forgotten(make):
+    stage = make()
+    end = End("door", "r1", complete=True)
+    first, other, ended, again = stage.process([frame(0, FACE), frame(0, FACE, source="hall"), end, frame(1, FACE)])
+    assert ended == end
+    assert first.tracks == other.tracks == again.tracks == ("r1-1",)
+    (kept,) = stage.process([frame(1, FACE, source="hall")])
+    assert kept.tracks == ("r1-1",)
+    assert stage.process([End("never", "seen", complete=False)]) == [End("never", "seen", complete=False)]
+
+
+def test_a_new_scene_ends_every_track(make):
+    first, second = make().process([frame(0, FACE), frame(1, FACE, scene=1)])
+    assert (first.tracks, second.tracks, second.ended) == (("r1-1",), ("r1-2",), ("r1-1",))
+
+
+def test_one_by_one_or_all_at_once_is_the_same(make):
+    inputs = [frame(n, (5 + n % 3, 5, 255)) for n in range(6)]
+    together = make().process(inputs)
+    stage = make()
+    for message, alone in zip(together, (stage.process([one])[0] for one in inputs), strict=True):
+        assert message.tracks == alone.tracks
+        np.testing.assert_array_equal(message.boxes, alone.boxes)
+        np.testing.assert_array_equal(message.crops, alone.crops)
