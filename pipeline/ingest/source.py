@@ -59,7 +59,7 @@ _USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"]*@")
 _QUERY = re.compile(r"(://[^\s?#'\"]*)[?#][^\s'\"]*")
 # Some cameras take their password in the path: /user=admin_password=secret_channel=1.sdp
 _FIELD = re.compile(
-    r"(?i)\b((?:\w*_)?(?:user(?:name)?|login|pass(?:word|wd)?|pwd|token|secret|api_?key|auth|sig(?:nature)?)=)"
+    r"(?i)((?:user(?:name)?|login|pass(?:word|wd)?|pwd|token|secret|api_?key|auth|sig(?:nature)?)=)"
     r"[^\s&;/?'\"]*?(?=_[a-z]+=|[\s&;/?'\"]|$)"
 )
 
@@ -68,7 +68,7 @@ def redact(text: str) -> str:
     """Return ``text`` with credentials, queries and password-like fields of every URL in it replaced by ``***``.
 
     >>> redact("cannot open rtsp://me:pw@door.local/live?token=1: refused")
-    'cannot open rtsp://***@door.local/live?***'
+    'cannot open rtsp://***@door.local/live?*** refused'
     >>> redact("rtsp://10.0.0.2/user=admin_password=pw_channel=1.sdp")
     'rtsp://10.0.0.2/user=***_password=***_channel=1.sdp'
     """
@@ -86,9 +86,9 @@ def source_id(text: str) -> str:
     if _webcam(text) is not None:
         text = f"webcam-{_webcam(text)}"
     elif "://" in text:
-        text = _FIELD.sub("", _QUERY.sub(r"\1", _USER_INFO.sub("", text))).split("://", 1)[1]
+        text = _FIELD.sub("/", _QUERY.sub(r"\1", _USER_INFO.sub("", text))).split("://", 1)[1]
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    name = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")
+    name = re.sub(r"_*[^a-z0-9_][^a-z0-9]*", "-", plain).strip("-_")
     if not name:  # nothing of it is Latin
         name = "source-" + _digest(text)
     elif not name[0].isalpha():

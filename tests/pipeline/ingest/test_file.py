@@ -1,0 +1,215 @@
+import gc
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import SourceError, SourceLost
+from pipeline.ingest.decode import explain
+from pipeline.ingest.file import FileReader
+from pipeline.ingest.source import Source, expand, parse_source
+from pipeline.messages import Clock, End, Frame
+from pipeline.settings import IngestSettings
+from pipeline.tally import Count, Tally
+from tests.video import clip, sound
+
+
+class Reading:
+    """All that a reader gives for one file."""
+
+    def __init__(self, path: Path, **settings: object) -> None:
+        self.tally = Tally()
+        self.source = parse_source(str(path), ingest=IngestSettings.model_validate(settings))
+        self.reader = FileReader(self.source, "run", self.tally)
+        messages = list(self.reader)
+        end = messages.pop()
+        assert isinstance(end, End)
+        self.end = end
+        self.stamps = [message.stamp for message in messages if isinstance(message, Frame)]
+        assert len(self.stamps) == len(messages)
+        self.pts = [stamp.pts for stamp in self.stamps]
+
+    def count(self, what: Count) -> int:
+        return self.tally.of(self.source.id)[what]
+
+
+def test_reads_every_frame(tmp_path: Path) -> None:
+    read = Reading(clip(tmp_path / "a.mp4", frames=50))
+    assert [stamp.frame for stamp in read.stamps] == list(range(50))
+    assert read.pts == pytest.approx([n / 25 for n in range(50)])
+    assert read.end == End("a", "run", complete=True)
+    assert (read.reader.duration, read.reader.frames, read.reader.note) == (2.0, 50, "")
+    assert read.reader.share == pytest.approx(1.96 / 2)
+    assert read.count(Count.FRAMES) == read.count(Count.SAMPLED) == 50
+    assert read.count(Count.CORRUPT) == 0
+
+
+def test_event_time_counts_from_creation(tmp_path: Path) -> None:
+    dated = clip(tmp_path / "a.mp4", frames=2, metadata={"creation_time": "2024-05-01T12:00:00.000000Z"})
+    stamps = Reading(dated).stamps
+    assert [stamp.time for stamp in stamps] == [1_714_564_800_000_000, 1_714_564_800_040_000]
+    assert {stamp.clock for stamp in stamps} == {Clock.FILE}
+    # Without a date, or with the epoch of a recorder without a clock, the file's own date serves.
+    for name, metadata in (("b.mp4", {}), ("c.mp4", {"creation_time": "1970-01-01T00:00:00.000000Z"})):
+        path = clip(tmp_path / name, frames=1, metadata=metadata)
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+        assert Reading(path).stamps[0].time == 1_600_000_000_000_000
+
+
+def test_variable_frame_rate(tmp_path: Path) -> None:
+    times = [0, 10, 100, 110, 500, 540]
+    assert Reading(clip(tmp_path / "a.mkv", frames=6, times=times)).pts == pytest.approx([t / 1000 for t in times])
+
+
+def test_sampling_is_a_matter_of_media_time(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", frames=50)
+    read = Reading(path, fps=5)
+    assert [stamp.frame for stamp in read.stamps] == list(range(0, 50, 5))
+    assert (read.count(Count.FRAMES), read.count(Count.SAMPLED)) == (50, 10)
+
+
+def test_one_frame(tmp_path: Path) -> None:
+    read = Reading(clip(tmp_path / "a.mp4", frames=1))
+    assert (read.pts, read.end.complete, read.reader.note) == ([0.0], True, "")
+
+
+def test_stops_when_told(tmp_path: Path) -> None:
+    reader = FileReader(parse_source(str(clip(tmp_path / "a.mp4"))), "run", Tally())
+    messages = iter(reader)
+    next(messages)
+    reader.stop()
+    assert list(messages) == [End("a", "run", complete=False)]
+    assert reader.stopped
+
+
+@pytest.mark.parametrize("name", ["co:lon.mp4", "per %d cent.mp4", "ünï.mp4", "-dash.mp4"])
+def test_odd_file_names(name: str, tmp_path: Path) -> None:
+    clip(tmp_path / "plain.mp4", frames=2).rename(tmp_path / name)
+    assert len(Reading(tmp_path / name).stamps) == 2
+
+
+def test_truncated_mp4_keeps_what_decodes_and_says_so(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", frames=250, container_options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    read = Reading(path)
+    assert 50 < len(read.stamps) < 200
+    assert read.end.complete
+    assert f"of 10.0 s ({len(read.stamps)} frames)" in read.reader.note
+
+
+def test_truncated_mkv_says_so(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mkv", frames=250)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    read = Reading(path)
+    assert len(read.stamps) < 200
+    assert read.reader.note.startswith("cut off: only ")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts", "avi"])
+def test_reads_on_behind_damage(suffix: str, tmp_path: Path) -> None:
+    options = {"movflags": "faststart"} if suffix == "mp4" else {}
+    path = clip(tmp_path / f"a.{suffix}", frames=250, container_options=options)
+    content = np.frombuffer(path.read_bytes(), np.uint8).copy()
+    rng = np.random.default_rng(0)
+    middle = rng.integers(len(content) // 3, len(content) * 2 // 3, 60)
+    content[middle] = rng.integers(0, 256, 60)
+    path.write_bytes(content.tobytes())
+    read = Reading(path)
+    assert read.count(Count.CORRUPT) > 0
+    assert len(read.stamps) > 150
+    assert read.pts[-1] > 9.5
+    assert all(a <= b for a, b in itertools.pairwise(read.pts))
+    assert read.end.complete
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.mp4", b"", r"empty \(0 bytes\)"),
+        ("text.mp4", b"no video here\n" * 100, "is not a video"),
+        ("notes.txt", b"no video here\n" * 100, "is text"),
+        ("noise.mkv", bytes(range(256)) * 40, "is not a video"),
+    ],
+)
+def test_what_is_no_video(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=message) as caught:
+        Reading(tmp_path / name)
+    assert name in str(caught.value)
+    assert not isinstance(caught.value, SourceLost)
+
+
+def test_sound_only(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"holds no video \(audio only\)"):
+        Reading(sound(tmp_path / "a.mp4"))
+
+
+def test_mp4_that_lost_its_index(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(SourceError, match="cut off before its index"):
+        Reading(path)
+
+
+def test_file_that_goes_away(tmp_path: Path) -> None:
+    source = parse_source(str(clip(tmp_path / "a.mp4")))
+    source.path.unlink()
+    with pytest.raises(SourceError, match="is not there"):
+        FileReader(source, "run", Tally())
+
+
+def test_no_permission() -> None:
+    source = Source("a", "/videos/a.mp4", "/videos/a.mp4", live=False)
+    assert "no permission" in str(explain(PermissionError(13, "Permission denied"), source))
+
+
+def test_ffmpeg_writes_nothing_to_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("no video here\n" * 100)
+    program = f"""
+from pipeline.errors import AffectError
+from pipeline.ingest.decode import Video
+from pipeline.ingest.source import parse_source
+for text in ({str(tmp_path / "a.mp4")!r}, "rtsp://me:hush@127.0.0.1:1/live", "http://me:hush@127.0.0.1:1/?k=hush"):
+    try:
+        Video(parse_source(text))
+    except AffectError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 3
+    assert "hush" not in done.stdout
+
+
+def resident() -> int:
+    """Memory that this process holds, bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", frames=400, size=(640, 480), options={"crf": "40"})
+    reader = FileReader(parse_source(str(path)), "run", Tally())
+    gc.collect()
+    gc.disable()  # what only the cycle collector would free counts as leaked
+    try:
+        sizes = [resident() for _ in reader]
+    finally:
+        gc.enable()
+    assert max(sizes[300:]) - max(sizes[50:100]) < 20e6  # 300 frames of luma alone are 92 MB
+
+
+def test_recorded_videos(data: Path) -> None:
+    for source in expand([str(data / "videos")]):
+        tally = Tally()
+        reader = FileReader(source, "run", tally)
+        frames = [message.stamp.pts for message in reader if isinstance(message, Frame)]
+        assert all(a < b for a, b in itertools.pairwise(frames)), source.id
+        assert reader.duration is not None
+        assert frames[-1] == pytest.approx(reader.duration, abs=0.1), source.id
+        assert reader.note == ""
+        assert tally.of(source.id)[Count.CORRUPT] == 0

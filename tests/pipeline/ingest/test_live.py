@@ -1,0 +1,190 @@
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.errors import SourceError
+from pipeline.ingest.live import LiveReader, Phase
+from pipeline.ingest.source import Source, parse_source
+from pipeline.ingest.webcam import Webcam
+from pipeline.messages import Clock, End, Frame
+from pipeline.settings import IngestSettings
+from pipeline.tally import Count, Tally
+from tests.video import clip, picture
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def web(answer: Answer) -> Iterator[str]:
+    """Serve HTTP with ``answer``; gives the URL of the root."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            try:
+                answer(self)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def sends(content: bytes, *, announced: int | None = None) -> Answer:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(announced or len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    return answer
+
+
+def status(code: int) -> Answer:
+    return lambda request: request.send_error(code)
+
+
+def jpeg(number: int) -> bytes:
+    target = BytesIO()
+    with av.open(target, "w", format="mjpeg") as out:
+        stream = out.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuvj420p"
+        frame = av.VideoFrame.from_ndarray(picture(160, 96, number), "gray").reformat(format="yuvj420p")
+        out.mux([*stream.encode(frame), *stream.encode()])
+    return target.getvalue()
+
+
+def multipart(pictures: int, step: float) -> Answer:
+    """Answer as webcams do: ``pictures`` JPEGs, ``step`` s apart, and then the connection closes."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        request.end_headers()
+        for number in range(pictures):
+            body = jpeg(number)
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+            request.wfile.write(head.encode() + body + b"\r\n")
+            time.sleep(step)
+
+    return answer
+
+
+def read(url: str, tally: Tally | None = None, frames: int | None = None, **settings: object) -> list[Frame | End]:
+    quick = {"open_timeout": 2.0, "read_timeout": 2.0, "backoff": (0.05, 0.1), **settings}
+    source = parse_source(url, name="door", ingest=IngestSettings.model_validate(quick))
+    reader = LiveReader(source, "run", tally or Tally())
+    messages = []
+    for message in reader:
+        messages.append(message)
+        if len(messages) == frames:
+            reader.stop()
+    assert reader.state.phase is Phase.ENDED
+    return messages
+
+
+def test_a_recording_on_a_web_server_plays_once_in_real_time(tmp_path: Path) -> None:
+    content = clip(tmp_path / "a.mp4", frames=30, container_options={"movflags": "faststart"}).read_bytes()
+    tally, begun = Tally(), time.monotonic()
+    with web(sends(content)) as url:
+        *frames, end = read(f"{url}/a.mp4", tally)
+    assert 29 / 25 <= time.monotonic() - begun < 4
+    assert end == End("door", "run", complete=True)
+    stamps = [frame.stamp for frame in frames if isinstance(frame, Frame)]
+    assert [stamp.frame for stamp in stamps] == list(range(30))
+    assert [stamp.pts for stamp in stamps] == pytest.approx([n / 25 for n in range(30)])
+    assert {stamp.clock for stamp in stamps} == {Clock.ARRIVAL}
+    assert all(abs(stamp.time - stamp.arrived) < 200_000 for stamp in stamps)
+    assert tally.of("door")[Count.RECONNECTS] == tally.of("door")[Count.STALE] == 0
+
+
+def test_a_recording_that_breaks_off_is_an_error(tmp_path: Path) -> None:
+    content = clip(tmp_path / "a.mp4", frames=50, container_options={"movflags": "faststart"}).read_bytes()
+    with (
+        web(sends(content[: len(content) // 2], announced=len(content))) as url,
+        pytest.raises(SourceError, match="a.mp4"),
+    ):
+        read(f"{url}/a.mp4")
+
+
+def test_multipart_jpeg_is_timed_by_arrival_and_opened_again() -> None:
+    tally = Tally()
+    with web(multipart(12, 0.1)) as url:
+        *frames, end = read(f"{url}/video", tally, frames=20)
+    assert end == End("door", "run", complete=False)
+    stamps = [frame.stamp for frame in frames if isinstance(frame, Frame)]
+    assert tally.of("door")[Count.RECONNECTS] == 1
+    assert [stamp.frame for stamp in stamps] == list(range(20))
+    steps = np.diff([stamp.pts for stamp in stamps])
+    assert np.median(steps) == pytest.approx(0.1, abs=0.02)  # ten a second, though FFmpeg would say 25
+    assert all(a.time <= b.time for a, b in itertools.pairwise(stamps))
+    assert abs(stamps[-1].time - stamps[-1].arrived) < 300_000
+
+
+def test_sampling_live() -> None:
+    tally = Tally()
+    with web(multipart(100, 0.02)) as url:
+        read(f"{url}/video", tally, frames=6, fps=5)
+    counts = tally.of("door")
+    assert counts[Count.FRAMES] > 4 * counts[Count.SAMPLED]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (status(401), "user name and password"),
+        (status(403), "403"),
+        (status(404), "404"),
+        (sends(b"<html>hello</html>" * 50), "not a video stream"),
+    ],
+    ids=["401", "403", "404", "a web page"],
+)
+def test_what_will_never_work_raises(answer: Answer, message: str) -> None:
+    with web(answer) as url, pytest.raises(SourceError, match=message) as caught:
+        read(url.replace("//", "//me:hush@") + "/video?token=hush")
+    assert "hush" not in str(caught.value)
+
+
+def test_after_a_first_success_even_404_is_waited_out() -> None:
+    answers = iter([multipart(5, 0.02), status(404), status(404), multipart(100, 0.02)])
+    tally = Tally()
+    with web(lambda request: next(answers)(request)) as url:
+        messages = read(f"{url}/video", tally, frames=10)
+    assert len(messages) == 11
+    assert tally.of("door")[Count.RECONNECTS] == 1
+
+
+def test_a_busy_server_is_waited_out() -> None:
+    answers = iter([status(503), multipart(100, 0.02)])
+    with web(lambda request: next(answers)(request)) as url:
+        assert len(read(f"{url}/video", frames=3)) == 4
+
+
+def test_webcam_reader_gives_what_opencv_captures(tmp_path: Path) -> None:
+    # A file stands in for the device: OpenCV reads both through the same object.
+    path = clip(tmp_path / "a.avi", codec="mjpeg", pixels="yuvj420p", full_range=True, frames=5)
+    webcam = Webcam(Source("webcam-0", str(path), "0", live=True))
+    decoded = list(itertools.islice(webcam.frames(lambda n: None), 5))
+    webcam.close()
+    assert (decoded[0].frame.width, decoded[0].frame.height) == (160, 96)
+    arrivals = [item.ticks for item in decoded if item.ticks is not None]
+    assert arrivals == sorted(arrivals)
+    assert webcam.step == pytest.approx(0.04)

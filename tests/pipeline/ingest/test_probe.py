@@ -1,0 +1,53 @@
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import SourceError
+from pipeline.ingest.probe import probe
+from pipeline.ingest.source import parse_source
+from tests import rtsp
+from tests.video import clip, sound
+
+
+def test_steady_file(tmp_path: Path) -> None:
+    seen = probe(parse_source(str(clip(tmp_path / "a.mp4", frames=50))))
+    assert (seen.size, seen.displayed, seen.turned, seen.pixels) == ((160, 96), (160, 96), False, "yuv420p")
+    assert seen.measured_fps == pytest.approx(25)
+    assert seen.duration == pytest.approx(2)
+    assert "Time stamps: steady." in seen.sentences()
+    assert "It lasts 2.0 s." in seen.sentences()
+    assert not seen.audio
+
+
+def test_awkward_file(tmp_path: Path) -> None:
+    turned = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    times = [0, 10, 100, 110, 500]
+    path = clip(tmp_path / "a.mp4", frames=5, times=times, aspect=Fraction(2), matrix=turned, full_range=True)
+    seen = probe(parse_source(str(path)))
+    told = "\n".join(seen.sentences())
+    assert seen.displayed == (96, 320)
+    assert "shown turned and stretched: 96 x 320 px" in told
+    assert "full range" in told
+    assert "the rate varies, with steps from 10 to 390 ms" in told
+
+
+def test_looks_for_some_seconds_only(tmp_path: Path) -> None:
+    assert probe(parse_source(str(clip(tmp_path / "a.mp4", frames=100))), seconds=1).frames == 26
+
+
+def test_no_video(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="holds no video"):
+        probe(parse_source(str(sound(tmp_path / "a.mp4"))))
+
+
+def test_camera(tmp_path: Path) -> None:
+    rtsp.require()
+    with rtsp.RtspServer(clip(tmp_path / "a.mp4", frames=250, options={"bf": "0"}), user="me:hush") as server:
+        seen = probe(parse_source(server.url.replace("//", "//me:hush@")), seconds=2)
+    assert seen.measured_fps == pytest.approx(25, abs=3)
+    assert seen.capture_time
+    told = "\n".join(seen.sentences())
+    assert "rtsp://***@127.0.0.1" in told
+    assert "hush" not in told
+    assert "Event times come from the camera's own clock (RTCP)." in told
