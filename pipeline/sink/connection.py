@@ -20,6 +20,17 @@ NAME: Final = "affectstream"
 _PASSING: Final = re.compile(r"\b(OOM|READONLY|MISCONF|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS)\b")
 """Refusals that end without anybody changing what was asked."""
 
+_CODES: Final[dict[type[redis.RedisError], str]] = {
+    redis.OutOfMemoryError: "OOM",
+    redis.ReadOnlyError: "READONLY",
+    redis.BusyLoadingError: "LOADING",
+    redis.exceptions.NoPermissionError: "NOPERM",
+    redis.exceptions.MasterDownError: "MASTERDOWN",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+    redis.exceptions.TryAgainError: "TRYAGAIN",
+}
+"""The server's own word for an error, which the client library takes off the message. Inside a script it stays."""
+
 _WAYS_OUT: Final = {
     "WRONGPASS": "the name or password is wrong; give redis://NAME:PASSWORD@HOST:PORT, or set it in the environment",
     "NOAUTH": "it asks for a password; give redis://NAME:PASSWORD@HOST:PORT, or set it in the environment",
@@ -93,7 +104,7 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError):
         return False
     if isinstance(error, redis.ResponseError):
-        return _PASSING.search(str(error)) is not None
+        return _PASSING.search(_text(error)) is not None
     return True
 
 
@@ -104,7 +115,7 @@ def refusal(url: str, error: Exception) -> BrokerError:
 
 def explain(url: str, error: Exception) -> str:
     """Return one line, without secrets, that says what an error of the client means."""
-    text = _redacted(url, str(error))
+    text = _redacted(url, _text(error))
     for word, way_out in _WAYS_OUT.items():
         if word in text:
             return f"{text}: {way_out}" if word in {"WRONGTYPE", "NOPERM", "unknown command"} else way_out
@@ -116,9 +127,16 @@ def explain(url: str, error: Exception) -> str:
         text = "what answers there is not a Redis; check host and port"
     elif isinstance(error, redis.TimeoutError | TimeoutError):
         text = f"no answer within {TIMEOUT:.0f} s; check host and port, and that it is not stopped"
+        if urlsplit(url).scheme == "rediss":
+            text += " (or take redis:// if it speaks without TLS)"
     elif isinstance(error, redis.ConnectionError | OSError):
         text = f"cannot connect ({text}); start it, check host and port, or use --redis none"
     return text
+
+
+def _text(error: Exception) -> str:
+    code = _CODES.get(type(error)) if isinstance(error, redis.RedisError) else None
+    return f"{code} {error}" if code else str(error)
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

@@ -1,0 +1,228 @@
+import socket
+import subprocess
+import threading
+from datetime import datetime
+
+import pytest
+
+from pipeline.errors import BrokerError
+from pipeline.messages import Change
+from pipeline.settings import RedisSettings
+from pipeline.sink import streams
+from pipeline.sink.connection import address
+from pipeline.sink.redis import RedisWriter
+from pipeline.sink.streams import EVENT_FIELDS, FIELDS
+from pipeline.tally import Tally
+from tests.pipeline.sink.runs import results
+from tests.redis_server import Server, executables
+
+RESULTS = results(120, life=40)
+ROWS = [row for result in RESULTS for row in result.emotions]
+
+
+@pytest.fixture(scope="module", params=executables())
+def server(request, tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("redis"), request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    with server.client() as client:
+        yield client
+        client.flushall()
+
+
+def publish(url, made, settings=None, wait=True):
+    writer = RedisWriter(url, settings or RedisSettings(), Tally(), wait=wait)
+    for result in made:
+        writer.write(result)
+    writer.close()
+
+
+def test_every_row_is_on_the_stream_of_its_source_in_order(server, client):
+    publish(server.url, RESULTS)
+
+    entries = [fields for _, fields in client.xrange("affect:emotions:door")]
+
+    assert [tuple(fields) for fields in entries] == [FIELDS] * len(ROWS)
+    for fields, row in zip(entries, ROWS, strict=True):
+        assert (fields["source"], fields["run"], fields["track"]) == ("door", "r1", row.track)
+        assert (int(fields["frame"]), float(fields["pts"])) == (row.stamp.frame, row.stamp.pts)
+        assert datetime.fromisoformat(fields["time"]).timestamp() == pytest.approx(row.stamp.time / 1e6, abs=1e-5)
+        assert (fields["dominant"], fields["model"], fields["clock"]) == (row.dominant, row.model, "file")
+        numbers = [float(fields[name]) for name in FIELDS if name.startswith(("p_", "s_"))]
+        assert numbers == pytest.approx([*row.raw, *row.smoothed], rel=1e-5)
+        box = tuple(float(fields[name]) for name in "xywh")
+        assert box == pytest.approx(row.box, rel=1e-5)
+        pose = tuple(float(fields[name]) for name in ("yaw", "pitch", "roll"))
+        assert pose == pytest.approx(row.pose, rel=1e-5)
+        assert float(fields["intensity"]) == pytest.approx(row.intensity, rel=1e-5)
+        assert float(fields["entropy"]) == pytest.approx(row.entropy, rel=1e-5)
+
+
+def test_redis_cli_shows_the_same_rows(server, client):
+    publish(server.url, RESULTS[:5])
+    command = ["redis-cli", "-p", str(server.port), "XRANGE", "affect:emotions:door", "-", "+"]
+    try:
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
+    except FileNotFoundError:
+        pytest.skip("no redis-cli on PATH")
+
+    rows = sum(len(result.emotions) for result in RESULTS[:5])
+    assert len([line for line in shown if line]) == rows * (1 + 2 * len(FIELDS))
+    assert shown[1:5] == ["source", "door", "run", "r1"]
+
+
+def test_each_face_has_a_stream_of_its_own_that_expires(server, client):
+    publish(server.url, RESULTS, RedisSettings(face_ttl=60))
+
+    for track in {row.track for row in ROWS}:
+        key = f"affect:face:door:{track}"
+        assert [fields["frame"] for _, fields in client.xrange(key)] == [
+            str(row.stamp.frame) for row in ROWS if row.track == track
+        ]
+        assert 0 < client.ttl(key) <= 60
+    assert client.ttl("affect:emotions:door") == -1
+
+
+def test_events_tell_what_happened(server, client):
+    publish(server.url, RESULTS)
+    events = [event for result in RESULTS for event in result.events]
+
+    entries = [fields for _, fields in client.xrange("affect:events:door")]
+
+    assert [tuple(fields) for fields in entries] == [EVENT_FIELDS] * len(events)
+    assert [(fields["event"], fields["track"], fields["dominant"], fields["previous"]) for fields in entries] == [
+        (event.change, event.track, event.dominant, event.previous or "") for event in events
+    ]
+    assert {fields["event"] for fields in entries} == set(Change)
+
+
+def test_streams_are_capped(server, client):
+    publish(server.url, results(600), RedisSettings(length=100))
+
+    # MAXLEN ~ drops whole nodes of the stream, which hold 100 entries by default.
+    assert 100 <= client.xlen("affect:emotions:door") <= 200
+
+
+@pytest.mark.parametrize("stop", [0, 1, 60, len(RESULTS)])
+def test_a_repeated_run_adds_no_row_twice(server, client, stop):
+    for made in (RESULTS[:stop], RESULTS, RESULTS):
+        publish(server.url, made)
+
+    assert client.xlen("affect:emotions:door") == len(ROWS)
+    assert client.xlen("affect:events:door") == sum(len(result.events) for result in RESULTS)
+    writer = RedisWriter(server.url, RedisSettings(), Tally(), wait=True)
+    assert writer.frontier("door", "r1") == (120, True)
+    assert writer.frontier("door", "r2") == (-1, False)
+    writer.close()
+
+
+def test_sources_and_runs_stay_apart(server, client):
+    mixed = [
+        result
+        for pair in zip(results(50), results(50, source="gate"), results(50, run="r2"), strict=True)
+        for result in pair
+    ]
+    publish(server.url, mixed)
+
+    assert client.xlen("affect:emotions:door") == 2 * client.xlen("affect:emotions:gate")
+    assert set(client.hkeys("affect:progress:door")) == {"r1", "r2"}
+
+
+def test_progress_is_kept_for_so_many_runs_only(server, client, monkeypatch):
+    monkeypatch.setattr(streams, "RUNS", 3)
+    client.hset("affect:progress:door", mapping={"old": "9 1 100", "older": "9 1 50", "new": "9 1 200"})
+
+    publish(server.url, RESULTS)
+
+    assert set(client.hkeys("affect:progress:door")) == {"old", "new", "r1"}
+
+
+def test_a_key_that_holds_something_else_is_refused_whole(server, client):
+    client.set("affect:events:door", "mine")
+
+    with pytest.raises(BrokerError, match=r"WRONGTYPE affect:events:door holds a string.*delete or rename"):
+        publish(server.url, RESULTS)
+
+    assert client.keys("*") == ["affect:events:door"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--maxmemory", "1"), "out of memory.*redis.length"),
+        (("--replicaof", "127.0.0.1", "1"), "read-only replica.*master"),
+    ],
+)
+def test_a_server_that_takes_no_writes_is_refused_at_the_start(tmp_path, options, message):
+    with (
+        Server(tmp_path, executables()[-1], *options) as server,
+        pytest.raises(BrokerError, match=f"127.0.0.1:{server.port}.*{message}"),
+    ):
+        RedisWriter(server.url, RedisSettings(), Tally(), wait=True)
+
+
+@pytest.mark.parametrize("login", ["", ":hunter2@", "door:hunter2@"])
+def test_a_wrong_password_is_never_shown(tmp_path, login):
+    with Server(tmp_path, executables()[-1], password="right") as server:
+        url = f"redis://{login}127.0.0.1:{server.port}"
+        with pytest.raises(BrokerError, match=rf"^Redis at 127.0.0.1:{server.port}: .*password") as error:
+            RedisWriter(url, RedisSettings(), Tally(), wait=True)
+    assert "hunter2" not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://127.0.0.1", "must begin with redis://"),
+        ("redis://:hunter2@127.0.0.1:port", "cannot be read"),
+        ("redis://:hunter2/@127.0.0.1:6379", "cannot be read"),
+        ("redis://:hunter2@127.0.0.1:1/0", "127.0.0.1:1: cannot connect.*--redis none"),
+        ("unix:///nowhere/redis.socket", "/nowhere/redis.socket: cannot connect"),
+    ],
+)
+def test_a_useless_url_is_refused_without_its_password(url, message):
+    with pytest.raises(BrokerError, match=message) as error:
+        RedisWriter(url, RedisSettings(), Tally(), wait=True)
+    assert "hunter2" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def serve_once(answer):
+    """Answer whatever comes first on a port with the same bytes."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        connection, _ = listener.accept()
+        with listener, connection:
+            connection.recv(1000)
+            connection.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return listener.getsockname()[1], thread
+
+
+def test_what_is_not_a_redis_is_told_so():
+    port, thread = serve_once(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with pytest.raises(BrokerError, match=f"127.0.0.1:{port}: what answers there is not a Redis"):
+        RedisWriter(f"redis://127.0.0.1:{port}", RedisSettings(), Tally(), wait=True)
+    thread.join()
+
+
+def test_a_failure_of_tls_is_told_so():
+    port, thread = serve_once(b"-ERR what was that\r\n")
+
+    with pytest.raises(BrokerError, match=f"127.0.0.1:{port}: TLS failed"):
+        RedisWriter(f"rediss://127.0.0.1:{port}", RedisSettings(), Tally(), wait=True)
+    thread.join()
+
+
+def test_addresses_hold_no_secret():
+    assert address("redis://:secret@[::1]:7000/2") == "::1:7000"
+    assert address("redis://me:secret@broker") == "broker:6379"
+    assert "secret" not in address("redis://me:secret/@broker:1")
