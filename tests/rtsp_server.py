@@ -14,6 +14,13 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 
+def report_often(_: object, media: GstRtspServer.RTSPMedia) -> None:
+    """Send RTCP reports every half second, where the standard asks for about five."""
+    media.connect(
+        "prepared", lambda it: it.get_stream(0).get_rtpsession().set_property("rtcp-min-interval", 500_000_000)
+    )
+
+
 def main() -> None:
     port, clip = sys.argv[1:3]
     Gst.init(None)
@@ -25,6 +32,7 @@ def main() -> None:
         f'( filesrc location="{clip}" ! qtdemux ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )'
     )
     factory.set_shared(True)
+    factory.connect("media-configure", report_often)
     server.get_mount_points().add_factory("/live", factory)
     if len(sys.argv) > 3:
         auth = GstRtspServer.RTSPAuth()

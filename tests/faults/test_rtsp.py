@@ -83,6 +83,7 @@ def seen_after(watch: Watch, number: int) -> Callable[[], bool]:
 def test_plays(server: RtspServer) -> None:
     watch = Watch(server.url)
     watch.wait(seen_after(watch, 75))
+    watch.wait(lambda: watch.frames[-1].stamp.clock is Clock.RTCP)
     state = watch.reader.state
     assert state.phase is Phase.LIVE
     assert state.fps == pytest.approx(25, abs=4)
