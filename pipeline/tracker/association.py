@@ -16,14 +16,14 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.tracker.kalman import Doubles
 
-TAIL: Final = 3.5
+TAIL: Final = 3.2
 """Degrees of freedom of Student's t."""
 
-LIMIT: Final = 11.0
+LIMIT: Final = 12.5
 """Cost from which a detection is rather another face: twice the negative log-likelihood that a new face appears just
 there, per square face height and squared logarithm of the sides."""
 
-REACH: Final = np.array([3.5, 0.75])
+REACH: Final = np.array([4.0, 0.8])
 """Farthest that a face may be from where it was expected: between centres, face heights; between sides, logarithm."""
 
 
@@ -33,15 +33,16 @@ def costs(expected: Doubles, variances: Doubles, measurements: Doubles) -> Doubl
     ``expected`` and ``variances``: (tracks, 4), mean and variance of each predicted measurement (see ``kalman``).
     ``measurements``: (detections, 4).
     """
-    errors = measurements - expected[:, None]
-    heights = np.exp(expected[:, 3])
-    squares = (errors**2 / variances[:, None]).sum(-1)
-    volume = np.log(variances).sum(-1) - 4 * np.log(heights)
-    cost = (TAIL + 4) * np.log1p(squares / TAIL) + volume[:, None]
-    far = np.hypot(errors[..., 0], errors[..., 1]) > REACH[0] * heights[:, None]
-    odd = (np.abs(errors[..., 2:]) > REACH[1]).any(-1)
-    limited: Doubles = np.where(far | odd, LIMIT, np.minimum(cost, LIMIT))
-    return limited
+    heights = np.exp(expected[:, 3:])
+    # Axis by axis, for small arrays are quick: (tracks, detections) each.
+    x, y, w, h = (place - mean[:, None] for place, mean in zip(measurements.T, expected.T, strict=True))
+    near = (x**2 + y**2 <= (REACH[0] * heights) ** 2) & (np.abs(w) <= REACH[1]) & (np.abs(h) <= REACH[1])
+    rows = np.nonzero(near)[0]
+    squares = sum(error[near] ** 2 / spread[rows] for error, spread in zip((x, y, w, h), variances.T, strict=True))
+    volume = np.log(variances).sum(1) - 4 * np.log(heights[:, 0])
+    cost = np.full(near.shape, LIMIT)
+    cost[near] = np.minimum((TAIL + 4) * np.log1p(squares / TAIL) + volume[rows], LIMIT)
+    return cost
 
 
 def assign(cost: Doubles) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

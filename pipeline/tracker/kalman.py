@@ -23,10 +23,10 @@ from pipeline.messages import Floats
 
 Doubles = NDArray[np.float64]
 
-FADE: Final = np.array([0.8, 0.8, 0.5, 0.5])
+FADE: Final = np.array([0.4, 0.4, 0.5, 0.5])
 """(4,) time constant with which each rate fades, s."""
 
-AGILITY: Final = np.array([3.5, 3.5, 0.4, 0.4])
+AGILITY: Final = np.array([5.0, 5.0, 0.4, 0.4])
 """(4,) how strongly each rate wanders: square root of its white-noise density; face heights / s^1.5, and 1 / s^1.5."""
 
 BLUR: Final = np.array([0.5, 0.5, 0.8, 0.8])
@@ -35,7 +35,7 @@ BLUR: Final = np.array([0.5, 0.5, 0.8, 0.8])
 ALARM: Final = 2.0
 """Standard deviations of surprise beyond which a face has changed its pace."""
 
-BIRTH: Final = np.array([0.8, 0.8, 0.3, 0.3])
+BIRTH: Final = np.array([0.6, 0.6, 0.3, 0.3])
 """(4,) standard deviation of the rates of a face seen for the first time: face heights / s, and 1 / s."""
 
 H: Final = np.eye(4, 8)
@@ -59,7 +59,7 @@ def measured(boxes: Floats) -> Doubles:
 
 def boxes_of(motions: list[Motion]) -> Floats:
     """Return the (n, 4) boxes x, y, w, h of n states, px."""
-    states = np.array([motion.x[:4, 0] for motion in motions]).reshape(-1, 4)
+    states = expected(motions)
     sides = np.exp(states[:, 2:])
     boxes: Floats = np.concatenate([states[:, :2] - sides / 2, sides], 1).astype(np.float32)
     return boxes
@@ -67,8 +67,13 @@ def boxes_of(motions: list[Motion]) -> Floats:
 
 def born(z: Doubles, pixel: float) -> Motion:
     """Begin the state of a face at its first measurement, (4,); for ``pixel`` see ``noise``."""
-    spread = np.concatenate([np.sqrt(noise(z[3], pixel)), BIRTH * _units(z[3])[4:]])
-    return Motion(np.concatenate([z, np.zeros(4)])[:, None], np.diag(spread**2))
+    spread = np.concatenate([noise(z[None], pixel)[0], (BIRTH * _units(z[None])[0, 4:]) ** 2])
+    return Motion(np.concatenate([z, np.zeros(4)])[:, None], np.diag(spread))
+
+
+def expected(motions: list[Motion]) -> Doubles:
+    """Return the (n, 4) measurements that n states expect."""
+    return np.array([motion.x[:4, 0] for motion in motions]).reshape(-1, 4)
 
 
 def transition(dt: float) -> Doubles:
@@ -102,31 +107,19 @@ def moved(motions: list[Motion], dt: float) -> None:
     if dt <= 0:
         return
     F, Q = transition(dt), disturbance(dt)  # noqa: N806 (the names of the textbooks)
-    for motion in motions:
-        units = _units(motion.x[3, 0])
+    for motion, units in zip(motions, _units(expected(motions)), strict=True):
         motion.x, motion.P = predict(motion.x, motion.P, F, Q=Q * units * units[:, None])
 
 
-def noise(log_height: float, pixel: float) -> Doubles:
-    """Return the (4,) variances of a measurement, the diagonal of R: of a face whose height has this logarithm.
+def noise(measurements: Doubles, pixel: float) -> Doubles:
+    """Return the variances of (n, 4) measurements, (n, 4): the diagonals of R.
 
     ``pixel``: px of the frame per px of the detector's picture.
     """
-    variances: Doubles = (BLUR * pixel / np.array([1.0, 1.0, *[np.exp(log_height)] * 2])) ** 2
+    variances = np.empty((len(measurements), 4))
+    variances[:, :2] = (BLUR[:2] * pixel) ** 2
+    variances[:, 2:] = (BLUR[2:] * pixel * np.exp(-measurements[:, 3:])) ** 2
     return variances
-
-
-def corrected(motion: Motion, z: Doubles, pixel: float) -> None:
-    """Take in one measurement, (4,), in place; for ``pixel`` see ``noise``.
-
-    A face that lies further from where it was expected than ``ALARM`` allows has changed its pace: its state counts
-    as so much less certain, lest the box lag behind (adaptive filtering, Labbe, chapter 14).
-    """
-    blur = noise(motion.x[3, 0], pixel)
-    surprise = (z - motion.x[:4, 0]) ** 2 / ALARM**2 - blur
-    doubt = np.sqrt(np.maximum(1.0, surprise / motion.P.diagonal()[:4]))
-    doubt = np.tile([*[doubt[:2].max()] * 2, *[doubt[2:].max()] * 2], 2)
-    motion.x, motion.P = update(motion.x, motion.P * doubt * doubt[:, None], z[:, None], np.diag(blur), H)
 
 
 def innovation(motions: list[Motion], pixel: float) -> Doubles:
@@ -134,13 +127,30 @@ def innovation(motions: list[Motion], pixel: float) -> Doubles:
 
     The four axes are independent throughout, so that S has nothing beside its diagonal.
     """
-    spread = np.array([motion.P.diagonal()[:4] for motion in motions]).reshape(-1, 4)
-    blur = np.array([noise(motion.x[3, 0], pixel) for motion in motions]).reshape(-1, 4)
-    variances: Doubles = spread + blur
-    return variances
+    certain = np.array([motion.P.diagonal()[:4] for motion in motions]).reshape(-1, 4)
+    return certain + noise(expected(motions), pixel)
 
 
-def _units(log_height: float) -> Doubles:
-    """(8,) what noise is relative to: the face's height for x and y and their rates, 1 for the logarithms."""
-    height = np.exp(log_height)
-    return np.array([height, height, 1.0, 1.0, height, height, 1.0, 1.0])
+def corrected(motions: list[Motion], measurements: Doubles, pixel: float) -> None:
+    """Take in one measurement, a row of (n, 4), per state, in place; for ``pixel`` see ``noise``.
+
+    A face that lies further from where it was expected than ``ALARM`` allows has changed its pace: its state counts
+    as so much less certain, lest the box lag behind (adaptive filtering, Labbe, chapter 14).
+    """
+    predicted = expected(motions)
+    blur = noise(predicted, pixel)
+    surprise = (measurements - predicted) ** 2 / ALARM**2 - blur
+    excess = np.sqrt(np.maximum(1.0, surprise / (innovation(motions, pixel) - blur)))
+    # One doubt for both coordinates of the centre and one for both sides, in value and rate alike.
+    doubts = excess.reshape(-1, 2, 2).max(2).repeat(2, 1)
+    doubts = np.concatenate([doubts, doubts], 1)
+    for motion, z, variances, doubt in zip(motions, measurements, blur, doubts, strict=True):
+        prior = motion.P * doubt * doubt[:, None]
+        motion.x, motion.P = update(motion.x, prior, z[:, None], np.diag(variances), H)
+
+
+def _units(measurements: Doubles) -> Doubles:
+    """(n, 8) what motion is relative to: the face's height for x and y and their rates, 1 for the logarithms."""
+    units = np.ones((len(measurements), 8))
+    units[:, [0, 1, 4, 5]] = np.exp(measurements[:, 3:])
+    return units

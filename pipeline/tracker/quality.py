@@ -12,7 +12,9 @@ Detail is the variance of the crop's Laplacian over sixteen times the variance o
 being of one size, of the face's size.
 """
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.messages import Bytes, Floats
 from pipeline.tracker.kalman import Doubles
@@ -40,12 +42,20 @@ def quality(
 
 def detail(crops: Bytes) -> Floats:
     """Return (n,) share of fine detail in (n, S, S) crops: about 1e-1 where sharp, below 1e-3 where blurred."""
-    shades = crops.astype(np.float32)
-    centre = shades[:, 1:-1, 1:-1]
-    laplacian = shades[:, :-2, 1:-1] + shades[:, 2:, 1:-1] + shades[:, 1:-1, :-2] + shades[:, 1:-1, 2:] - 4 * centre
-    contrast = centre.var((1, 2))
-    share: Floats = laplacian.var((1, 2)) / (16 * np.maximum(contrast, 1))
+    if not len(crops):
+        return np.empty(0, np.float32)
+    # One call for all crops in a column; what it makes of their borders is left out.
+    laplacian = cv2.Laplacian(crops.reshape(-1, crops.shape[2]), cv2.CV_16S).reshape(crops.shape)
+    share: Floats = _variance(laplacian) / (16 * np.maximum(_variance(crops), np.float32(1)))
     return share
+
+
+def _variance(maps: NDArray[np.generic]) -> Floats:
+    """Return (n,) variances of (n, S, S), borders left out."""
+    values = maps[:, 1:-1, 1:-1].reshape(len(maps), -1).astype(np.float32)
+    values -= values.mean(1, keepdims=True)
+    variances: Floats = np.einsum("ij,ij->i", values, values) / np.float32(values.shape[1])
+    return variances
 
 
 def inside(boxes: Floats, shown: tuple[int, int]) -> Floats:

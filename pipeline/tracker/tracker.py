@@ -8,7 +8,7 @@ from pipeline.messages import Floats
 from pipeline.settings import TrackerSettings
 from pipeline.tracker.association import assign, costs
 from pipeline.tracker.detector import Detections
-from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, innovation, measured, moved
+from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, expected, innovation, measured, moved
 from pipeline.tracker.landmarks import absolute, noise, relative, steadied
 
 
@@ -87,8 +87,7 @@ class Tracker:
         if not self._tracks or not len(measurements):
             return owners
         motions = [track.motion for track in self._tracks]
-        expected = np.array([motion.x[:4, 0] for motion in motions])
-        cost = costs(expected, innovation(motions, pixel), measurements)
+        cost = costs(expected(motions), innovation(motions, pixel), measurements)
         confirmed = np.array([track.number > 0 for track in self._tracks])
         # ByteTrack's order: what is known takes the sure detections, then the unsure; the rest may be new faces.
         for tracks, detections in ((confirmed, sure), (confirmed, ~sure), (~confirmed, sure)):
@@ -112,8 +111,8 @@ class Tracker:
             relative(found.landmarks[rows], found.boxes[rows]),
             noise(found.boxes[rows], pixel),
         )
-        for track, z, shape, variance in zip(tracks, measured(found.boxes[rows]), points, variances, strict=True):
-            corrected(track.motion, z, pixel)
+        corrected([track.motion for track in tracks], measured(found.boxes[rows]), pixel)
+        for track, shape, variance in zip(tracks, points, variances, strict=True):
             track.landmarks, track.variance, track.last = shape, float(variance), now
 
     def _confirm(self, track: Track, score: float) -> None:

@@ -63,7 +63,7 @@ def test_agrees_with_a_plain_implementation():
         np.testing.assert_allclose(innovation([motion], PIXEL)[0], s.diagonal(), rtol=1e-5)
         gain = p @ h.T @ np.linalg.inv(s)
         x, p = x + gain @ (z - h @ x), p - gain @ s @ gain.T
-        corrected(motion, measured(box)[0], PIXEL)
+        corrected([motion], measured(box), PIXEL)
         np.testing.assert_allclose(motion.x[:, 0], x, rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(motion.P, p, rtol=1e-3, atol=1e-7)
 
@@ -82,7 +82,7 @@ def test_learns_a_velocity_per_second_at_any_frame_rate(steps):
     for dt in steps:
         box[0, 0] += 120 * dt
         moved([motion], dt)
-        corrected(motion, measured(box)[0], PIXEL)
+        corrected([motion], measured(box), PIXEL)
     assert motion.x[4, 0] == pytest.approx(120, rel=0.15)
     assert boxes_of([motion])[0, 0] == pytest.approx(box[0, 0], abs=2)
 
@@ -100,10 +100,10 @@ def test_a_sudden_move_is_followed_at_once():
     motion = born(measured(FACE)[0], PIXEL)
     for _ in range(50):
         moved([motion], 0.04)
-        corrected(motion, measured(FACE)[0], PIXEL)
+        corrected([motion], measured(FACE), PIXEL)
     moved([motion], 0.04)
     aside = FACE + np.array([30, 0, 0, 0], np.float32)
-    corrected(motion, measured(aside)[0], PIXEL)
+    corrected([motion], measured(aside), PIXEL)
     assert boxes_of([motion])[0, 0] == pytest.approx(130, abs=3)
 
 
