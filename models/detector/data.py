@@ -16,8 +16,8 @@ from models.detector.augment import view
 from models.detector.boxes import STRIDES, Array, Image, held_back
 
 # (side in px, pictures): each holds about as many pixels as the next.
-BATCHES = ((256, 44), (320, 28), (416, 16))
-GRIDS = ((1, 0.5), (2, 0.3), (3, 0.14), (4, 0.06))
+BATCHES = ((256, 22), (320, 14), (416, 8))
+GRIDS = ((1, 0.3), (2, 0.35), (3, 0.25), (4, 0.1))
 # The face sizes (geometric mean side, px) between which each stride is fully responsible.
 RANGES = {8: (1.0, 44.0), 16: (44.0, 150.0), 32: (150.0, 1e9)}
 SMALLEST = 7.0

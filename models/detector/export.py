@@ -7,6 +7,8 @@ OpenCV's YuNet files use, so that every program which reads those reads this one
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from models.detector.boxes import STRIDES
-from models.detector.network import INPUT_SCALE, Conv, Detector, Head, Separable
+from models.detector.network import Conv, Detector, Head, Separable
 
 OPSET = 11
 IR_VERSION = 6
@@ -57,10 +59,10 @@ class Graph:
         kernel, strides = list(like.kernel_size), list(like.stride)
         return self.node("Conv", inputs, name, kernel_shape=kernel, strides=strides, pads=[pad] * 4, group=like.groups)
 
-    def conv(self, x: str, name: str, block: Conv, scale: float = 1.0) -> str:
-        """A `Conv` block whose input is to be multiplied by `scale` first."""
+    def conv(self, x: str, name: str, block: Conv) -> str:
+        """A `Conv` block."""
         weight, bias = fold(block)
-        y = self.convolution(x, name, weight * scale, bias, block.conv)
+        y = self.convolution(x, name, weight, bias, block.conv)
         return self.node("Relu", [y], f"{name}.relu") if block.relu else y
 
     def separable(self, x: str, name: str, block: Separable) -> str:
@@ -96,7 +98,7 @@ def build(network: Detector) -> onnx.ModelProto:
     with torch.no_grad():
         for i, block in enumerate(network.stem):
             assert isinstance(block, Conv)
-            x = graph.conv(x, f"stem.{i}", block, INPUT_SCALE if i == 0 else 1.0)
+            x = graph.conv(x, f"stem.{i}", block)
         ends = []
         for stride, stage in zip(STRIDES, (network.stage8, network.stage16, network.stage32), strict=True):
             for i, separable in enumerate(stage):
@@ -133,12 +135,17 @@ def trained(checkpoint: Path) -> Detector:
 
 
 def main() -> None:
-    """Export a checkpoint."""
+    """Export a checkpoint, and note its hash in the card beside it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/detector/checkpoint.pt"))
     parser.add_argument("--out", type=Path, default=Path("models/detector.onnx"))
     args = parser.parse_args()
-    args.out.write_bytes(build(trained(args.checkpoint)).SerializeToString())
+    network = build(trained(args.checkpoint)).SerializeToString()
+    args.out.write_bytes(network)
+    card = args.out.with_suffix(".json")
+    if card.is_file():
+        told = json.loads(card.read_text()) | {"sha256": hashlib.sha256(network).hexdigest()}
+        card.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ class Losses:
     @property
     def total(self) -> Tensor:
         """The weighted sum."""
-        return self.score + 2.0 * self.box + 1.0 * self.points
+        return self.score + 2.0 * self.box + 3.0 * self.points
 
 
 def losses(maps: tuple[Tensor, Tensor, Tensor], want: dict[str, Tensor], centres: Tensor, strides: Tensor) -> Losses:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 OUTPUTS = 15  # 1 score logit, 4 box values, 10 landmark values
-INPUT_SCALE = 1 / 128  # a scale without a shift folds into the first convolution exactly, zero padding included
 
 
 class Conv(nn.Module):
@@ -90,7 +89,7 @@ class Detector(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Raw maps of float pictures (N, 3, H, W)."""
-        c8 = self.stage8(self.stem(x * INPUT_SCALE))
+        c8 = self.stage8(self.stem(x))
         c16 = self.stage16(c8)
         p32 = self.lateral32(self.stage32(c16))
         p16 = functional.relu(self.lateral16(c16) + functional.interpolate(p32, scale_factor=2.0))
