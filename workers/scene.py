@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, OutputError
 from pipeline.messages import Bytes
 
 WIDTH: Final = 640
@@ -125,10 +125,28 @@ def frame(image: Bytes, time: float) -> Bytes:
 
 
 def render(path: Path, *, seconds: float = SECONDS) -> None:
-    """Write the clip as H.264 (or MPEG-4 part 2 where FFmpeg has no H.264 encoder) in mp4."""
+    """Write the clip as H.264 (or MPEG-4 part 2 where FFmpeg has no H.264 encoder) in mp4.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    hidden = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _encode(hidden, seconds)
+        hidden.rename(path)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; choose another folder with --out"
+        ) from error
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
+def _encode(path: Path, seconds: float) -> None:
     image = portrait()
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", format="mp4") as container:
         # A fixed creation time keeps the rows the same on every machine.
         container.metadata["creation_time"] = "2024-01-01T12:00:00.000000Z"
         stream = container.add_stream(codec, rate=Fraction(FPS))

@@ -93,7 +93,7 @@ class Screen:
     def summary(self) -> None:
         """Print the table of outcomes."""
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in ("source", "status", "frames", "frames/s", "tracks", "rows", "expressions", "note"):
+        for name in ("source", "status", "frames", "frames/s", "tracks", "rows", "expressions"):
             right = name in ("frames", "frames/s", "tracks", "rows")
             table.add_column(name, justify="right" if right else "left", overflow="fold")
         for outcome in sorted(self.outcomes, key=lambda outcome: outcome.source):
@@ -107,9 +107,11 @@ class Screen:
                 f"{len(tracks):,}",
                 f"{int(tracks['frames'].sum()):,}",
                 expressions(tracks),
-                escape(outcome.note),
             )
         self._console.print(table)
+        for outcome in self.outcomes:
+            if outcome.note:
+                self._console.print(f"{escape(outcome.source)}: {escape(outcome.note)}", soft_wrap=True)
 
 
 def read_tracks(out: Path, outcome: Outcome) -> pd.DataFrame:
@@ -120,7 +122,7 @@ def read_tracks(out: Path, outcome: Outcome) -> pd.DataFrame:
     return pd.read_parquet(folder, filters=[("run", "==", outcome.run)])
 
 
-def expressions(tracks: pd.DataFrame, most: int = 3) -> str:
+def expressions(tracks: pd.DataFrame, most: int = 2) -> str:
     """Say which expressions were most probable, on average over all frames of the tracks."""
     means = tracks.filter(regex="^p_")
     weights = tracks["frames"]
