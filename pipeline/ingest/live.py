@@ -99,6 +99,8 @@ class LiveReader:
         """What ended the thread; the iterating thread raises it."""
         self._finite = False
         self._phase, self._reason = Phase.CONNECTING, ""
+        self._lost = 0.0
+        """Monotonic time at which the source went away, s."""
         self._arrivals: deque[float] = deque(maxlen=1000)
         self._latency = 0.0
 
@@ -241,11 +243,13 @@ class LiveReader:
 
     def _live_again(self) -> None:
         if self._phase is Phase.WAITING:
-            logger.warning("%s: back", self.source.id)
+            logger.warning("%s: back after %.1f s", self.source.id, time.monotonic() - self._lost)
         self._phase, self._reason = Phase.LIVE, ""
 
     def _wait_because(self, reason: str) -> None:
         """Note why the source is away; warn once per reason, not at every attempt."""
         if (self._phase, self._reason) != (Phase.WAITING, reason):
             logger.warning("%s: %s; trying again until it works", self.source.id, reason)
+        if self._phase is not Phase.WAITING:
+            self._lost = time.monotonic()
         self._phase, self._reason = Phase.WAITING, reason

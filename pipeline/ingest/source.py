@@ -191,7 +191,9 @@ def _matches(text: str) -> list[Path]:
     path = existing(text)
     if not path.is_dir():
         return [path]
-    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in VIDEO_SUFFIXES and f.is_file())
+    # Hidden files are not the user's: some systems leave a ._NAME.mp4 without video beside each NAME.mp4.
+    found = (f for f in path.rglob("*") if f.suffix.lower() in VIDEO_SUFFIXES and not f.name.startswith("."))
+    files = sorted(f for f in found if f.is_file())
     if not files:
         raise InputError(f"folder {text} holds no videos ({', '.join(sorted(VIDEO_SUFFIXES))})")
     return files

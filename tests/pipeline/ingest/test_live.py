@@ -124,6 +124,22 @@ def test_a_recording_on_a_web_server_plays_once_in_real_time(tmp_path: Path) -> 
     assert tally.of("door")[Count.RECONNECTS] == tally.of("door")[Count.STALE] == 0
 
 
+def test_hls_plays_at_its_own_pace(tmp_path: Path) -> None:
+    clip(tmp_path / "a.m3u8", frames=40, gop=10, container_options={"hls_time": "0.4"})
+    assert len(list(tmp_path.glob("*.ts"))) == 4
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        sends((tmp_path / request.path[1:]).read_bytes())(request)
+
+    tally, begun = Tally(), time.monotonic()
+    with web(answer) as url:
+        *frames, end = read(f"{url}/a.m3u8", tally)
+    assert end == End("door", "run", complete=True)
+    assert len(frames) == 40
+    assert tally.of("door")[Count.STALE] == 0
+    assert time.monotonic() - begun >= 39 / 25
+
+
 def test_a_recording_that_breaks_off_is_an_error(tmp_path: Path) -> None:
     path = clip(
         tmp_path / "a.mp4",

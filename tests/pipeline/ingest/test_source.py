@@ -82,7 +82,7 @@ def test_file(tmp_path: Path) -> None:
 
 
 def test_expand(tmp_path: Path) -> None:
-    for name in ("b.mp4", "a/x.MOV", "a/x.mkv", "c/a/x.mkv", "notes.txt"):
+    for name in ("b.mp4", "a/x.MOV", "a/x.mkv", "c/a/x.mkv", "notes.txt", "a/._x.mkv"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
