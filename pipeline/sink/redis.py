@@ -7,7 +7,6 @@ from typing import Final
 
 import redis
 
-from pipeline.errors import BrokerError
 from pipeline.messages import Results
 from pipeline.settings import RedisSettings
 from pipeline.sink.connection import TIMEOUT, address, connect, explain, is_passing, refusal
@@ -55,7 +54,7 @@ class RedisWriter:
         """Rows dropped since Redis went away."""
         self._closing = False
         self._abandoned = False
-        self._error: BrokerError | None = None
+        self._error: Exception | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="redis", daemon=True)
         self._thread.start()
@@ -112,6 +111,10 @@ class RedisWriter:
                 with self._changed:
                     self._records -= _rows(batch)
                     self._changed.notify_all()
+        except Exception as error:
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
         finally:
             self._client.close()
 
