@@ -121,6 +121,29 @@ class Sampler:
         return wanted
 
 
+class Pacer:
+    """Spreads out in real time what a server sends in bursts (segments of HLS, files).
+
+    A frame that comes late moves all later ones back, so that what follows a stall is not played in a burst either.
+
+    >>> pacer = Pacer()
+    >>> [round(pacer.wait(pts, now), 3) for pts, now in ((0, 10), (0.04, 10), (0.08, 10.5), (0.12, 10.5))]
+    [0, 0.04, 0.0, 0.04]
+    """
+
+    def __init__(self, speed: float = 1.0) -> None:
+        """``speed``: s of media time per s."""
+        self._speed = speed
+        self._pts: float | None = None
+        self._due = 0.0
+
+    def wait(self, pts: float, now: float) -> float:
+        """Return how long to hold back the frame at media time ``pts``, s; ``now`` is the monotonic clock, s."""
+        due = now if self._pts is None else self._due + (pts - self._pts) / self._speed
+        self._pts, self._due = pts, max(due, now)
+        return self._due - now
+
+
 class ArrivalClock:
     """Event time of a live source that does not tell when it captures: first arrival plus media time.
 

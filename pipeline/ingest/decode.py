@@ -75,8 +75,9 @@ class Video:
         """Unit of time stamps, s."""
         self.packets = 0
         """Packets read so far."""
-        self.cut: bool = False
+        self.cut = False
         """Whether reading ended at something unreadable rather than at the end."""
+        self._offset: int | None = None
 
     def _open(self) -> Any:
         source, settings = self.source, self.source.settings
@@ -131,13 +132,13 @@ class Video:
         """When the container says that it was recorded, UTC, µs since 1970."""
         text = self._container.metadata.get("creation_time") or self.stream.metadata.get("creation_time")
         try:
-            time = datetime.fromisoformat(text) if text else None
+            recorded = datetime.fromisoformat(text) if text else None
         except ValueError:
             return None
         # Recorders without a clock write their epoch, 1904 or 1970 or close to it.
-        if time is None or time.tzinfo is None or time.year < 1990:
+        if recorded is None or recorded.tzinfo is None or recorded.year < 1990:
             return None
-        return round(time.timestamp() * 1e6)
+        return round(recorded.timestamp() * 1e6)
 
     @property
     def format(self) -> str:
@@ -216,8 +217,6 @@ class Video:
                 ticks = time.monotonic_ns() // 1000
             known = offset is not None and ticks is not None
             yield Decoded(frame, ticks, offset + round(ticks * self.base * 1_000_000) if known else None)
-
-    _offset: int | None = None
 
     def _capture_offset(self, packet: Any) -> int | None:
         """Return the camera's UTC at pts 0, µs, as of the latest packet that FFmpeg could date."""

@@ -13,7 +13,7 @@ import av
 import msgspec
 
 from pipeline.errors import SourceError, SourceLost
-from pipeline.ingest.clock import LiveClock, MediaClock, Sampler
+from pipeline.ingest.clock import LiveClock, MediaClock, Pacer, Sampler
 from pipeline.ingest.decode import Decoded, Video
 from pipeline.ingest.picture import Pictures
 from pipeline.ingest.source import Source
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 HEALTHY: Final = 10.0
 """s of frames after which a connection counts as good, and the next wait begins small again."""
+
+CATCH_UP: Final = 1.01
+"""Speed at which endless streams from web servers are played: a stall is made good, a fast camera's clock too."""
 
 RATE_WINDOW: Final = 2.0
 """s over which the frame rate is measured."""
@@ -174,7 +177,10 @@ class LiveReader:
                 try:
                     self._connection()
                 except SourceError as error:
-                    if self._finite or (self._number == 0 and not isinstance(error, SourceLost)):
+                    if self._finite:
+                        shown, at = self.source.safe_url, f"{self._media.pts if self._media else 0:.1f} s"
+                        raise SourceError(f"{shown} broke off at {at}; download the file and replay it") from error
+                    if self._number == 0 and not isinstance(error, SourceLost):
                         raise
                     self._wait_because(str(error))
                 else:
@@ -203,18 +209,17 @@ class LiveReader:
                 self._media.resume()
                 self._clock.resume()
             pictures = Pictures(source.detector, video.aspect)
-            # Monotonic time at which the media time of this connection is 0, s.
-            start: float | None = None
+            pacer: Pacer | None = None
             for decoded in video.frames(lambda n: self._tally.add(source.id, Count.CORRUPT, n)):
                 if self._stopping.is_set():
                     return
                 pts = self._media_time(decoded, video)
-                if start is None:
-                    start = time.monotonic() - pts
+                if pacer is None:
+                    pacer = Pacer(1.0 if video.finite else CATCH_UP)
                     self._finite = video.finite  # from here on, opening it again would begin at its beginning
                     self._live_again()
-                elif video.paced:
-                    self._stopping.wait(max(0.0, start + pts - time.monotonic()))
+                if video.paced:
+                    self._stopping.wait(pacer.wait(pts, time.monotonic()))
                 self._receive(decoded, pictures, pts)
             if not video.finite:
                 raise SourceLost(f"{source.safe_url} ended")

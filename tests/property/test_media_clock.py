@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingest.clock import LONGEST_GAP, ArrivalClock, LiveClock, MediaClock, Sampler
+from pipeline.ingest.clock import LONGEST_GAP, ArrivalClock, LiveClock, MediaClock, Pacer, Sampler
 from pipeline.messages import Clock
 
 BASE = Fraction(1, 90_000)
@@ -87,6 +87,29 @@ def test_sampler_takes_one_frame_per_slot(fps: float, rate: float, frames: int) 
 def test_sampler_keeps_the_rate(fps: float, rate: float) -> None:
     sampler = Sampler(fps)
     assert sum(sampler.wants(round(n / rate, 6)) for n in range(int(rate * 60))) == fps * 60
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 10)), min_size=1), st.floats(1, 1.1))
+def test_pacer_never_plays_faster_than_its_speed(moves: list[tuple[float, float]], speed: float) -> None:
+    pacer, pts, now = Pacer(speed), 0.0, 0.0
+    played: list[tuple[float, float]] = []
+    for media, wall in moves:
+        now += pacer.wait(pts, now)
+        played.append((pts, now))
+        pts, now = pts + media, now + wall
+    for (pts_a, at_a), (pts_b, at_b) in itertools.pairwise(played):
+        assert (at_b - at_a) * speed >= pts_b - pts_a - 1e-9
+
+
+@pytest.mark.parametrize("fast", [1.0, 1.001])
+def test_pacer_stays_near_a_stream_in_segments(fast: float) -> None:
+    pacer, now, lag = Pacer(1.01), 0.0, []
+    for n in range(50_000):  # half an hour of segments of 4 s
+        published = (n // 100 + 1) * 4 / fast
+        now = max(now, published)
+        now += pacer.wait(n * 0.04, now)
+        lag.append(now - published)
+    assert max(lag[-1000:]) < 4.1
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 2)), min_size=1, max_size=100))
