@@ -23,8 +23,15 @@ LIMIT: Final = 12.5
 """Cost from which a detection is rather another face: twice the negative log-likelihood that a new face appears just
 there, per square face height and squared logarithm of the sides."""
 
-REACH: Final = np.array([4.0, 0.8])
-"""Farthest that a face may be from where it was expected: between centres, face heights; between sides, logarithm."""
+LOW_LIMIT: Final = 2.5
+"""The same for detections of low score, most of which are no face at all."""
+
+REACH: Final = 4.0
+"""Farthest that a face's centre may be from where it was expected, face heights."""
+
+GROWTH: Final = (0.25, 3.0)
+"""Farthest that the logarithm of a side may be from what was expected: a constant, and standard deviations beyond it.
+Faces do leap, but they do not grow in leaps."""
 
 
 def costs(expected: Doubles, variances: Doubles, measurements: Doubles) -> Doubles:
@@ -36,7 +43,8 @@ def costs(expected: Doubles, variances: Doubles, measurements: Doubles) -> Doubl
     heights = np.exp(expected[:, 3:])
     # Axis by axis, for small arrays are quick: (tracks, detections) each.
     x, y, w, h = (place - mean[:, None] for place, mean in zip(measurements.T, expected.T, strict=True))
-    near = (x**2 + y**2 <= (REACH[0] * heights) ** 2) & (np.abs(w) <= REACH[1]) & (np.abs(h) <= REACH[1])
+    growth = GROWTH[0] + GROWTH[1] * np.sqrt(variances[:, 2:])
+    near = (x**2 + y**2 <= (REACH * heights) ** 2) & (np.abs(w) <= growth[:, :1]) & (np.abs(h) <= growth[:, 1:])
     rows = np.nonzero(near)[0]
     squares = sum(error[near] ** 2 / spread[rows] for error, spread in zip((x, y, w, h), variances.T, strict=True))
     volume = np.log(variances).sum(1) - 4 * np.log(heights[:, 0])
@@ -45,8 +53,8 @@ def costs(expected: Doubles, variances: Doubles, measurements: Doubles) -> Doubl
     return cost
 
 
-def assign(cost: Doubles) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows and columns of the assignment of least total cost, without pairs that cost ``LIMIT``."""
-    rows, columns = linear_sum_assignment(cost)
-    likely = cost[rows, columns] < LIMIT
+def assign(cost: Doubles, limit: float = LIMIT) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and columns of the assignment of least total cost, pairs that cost ``limit`` or more left out."""
+    rows, columns = linear_sum_assignment(np.minimum(cost, limit))
+    likely = cost[rows, columns] < limit
     return rows[likely], columns[likely]

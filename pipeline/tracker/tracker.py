@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from pipeline.messages import Floats
 from pipeline.settings import TrackerSettings
-from pipeline.tracker.association import assign, costs
+from pipeline.tracker.association import LIMIT, LOW_LIMIT, assign, costs
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, expected, innovation, measured, moved
 from pipeline.tracker.landmarks import absolute, noise, relative, steadied
@@ -90,11 +90,12 @@ class Tracker:
         cost = costs(expected(motions), innovation(motions, pixel), measurements)
         confirmed = np.array([track.number > 0 for track in self._tracks])
         # ByteTrack's order: what is known takes the sure detections, then the unsure; the rest may be new faces.
-        for tracks, detections in ((confirmed, sure), (confirmed, ~sure), (~confirmed, sure)):
+        rounds = ((confirmed, sure, LIMIT), (confirmed, ~sure, LOW_LIMIT), (~confirmed, sure, LIMIT))
+        for tracks, detections, limit in rounds:
             taken = np.isin(np.arange(len(motions)), owners)
             rows = np.flatnonzero(tracks & ~taken)
             columns = np.flatnonzero(detections & (owners < 0))
-            matched, by = assign(cost[np.ix_(rows, columns)])
+            matched, by = assign(cost[np.ix_(rows, columns)], limit)
             owners[columns[by]] = rows[matched]
         return owners
 

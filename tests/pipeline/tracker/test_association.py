@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.tracker.association import LIMIT, REACH, assign, costs
+from pipeline.tracker.association import GROWTH, LIMIT, REACH, assign, costs
 
 
 def faces(*boxes: tuple[float, float, float]) -> np.ndarray:
@@ -37,13 +37,13 @@ def test_a_small_fast_face_is_found_where_boxes_no_longer_overlap():
 @pytest.mark.parametrize(
     "detection",
     [
-        pytest.param((100 + 41 * REACH[0], 100, 40), id="too far"),
-        pytest.param((100, 100, 41 * np.exp(REACH[1])), id="too large"),
-        pytest.param((100, 100, 39 * np.exp(-REACH[1])), id="too small"),
+        pytest.param((100 + 41 * REACH, 100, 40), id="too far"),
+        pytest.param((100, 100, 41 * np.exp(GROWTH[0] + GROWTH[1] * 0.2)), id="too large"),
+        pytest.param((100, 100, 39 * np.exp(-GROWTH[0] - GROWTH[1] * 0.2)), id="too small"),
     ],
 )
-def test_out_of_reach_however_uncertain(detection):
-    assert pairs(faces((100, 100, 40)), 10.0, faces(detection)) == {}
+def test_out_of_reach(detection):
+    assert pairs(faces((100, 100, 40)), 0.2, faces(detection)) == {}
 
 
 def test_a_track_keeps_its_own_detection_though_a_hidden_one_would_like_it():

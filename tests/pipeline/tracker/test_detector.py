@@ -91,6 +91,8 @@ def test_another_network_is_refused_by_name(options, named):
 
 def test_agrees_with_opencv_on_its_own_file(data, portrait):
     path = data.parent / "teacher" / "face_detection_yunet_2026may.onnx"
+    if not path.is_file():
+        pytest.skip(f"no network at {path}")
     found = Detector(session(path), low=0.3, overlap=0.45)(portrait)
     _, expected = cv2.FaceDetectorYN.create(str(path), "", portrait.shape[1::-1], 0.3, 0.45).detect(portrait)
     assert len(found.scores) == len(expected) == 1

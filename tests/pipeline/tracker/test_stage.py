@@ -1,3 +1,4 @@
+import msgspec
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -121,6 +122,17 @@ def test_a_track_that_never_gave_a_row_does_not_end_either(make):
 def test_the_end_of_a_track_is_told_once_and_at_the_frame_that_shows_it(make):
     messages = make(TrackerSettings(patience=0.1)).process([frame(0, FACE), *(frame(n) for n in range(1, 8))])
     assert [message.ended for message in messages] == [(), (), (), ("r1-1",), (), (), (), ()]
+
+
+def test_three_hundred_faces_in_one_frame(make):
+    cells = [(5 * (n % 20) + 4, 5 * (n // 20) + 4, 255) for n in range(300)]
+    image, stage = picture(640, 832, *cells), make()
+    for number in range(3):
+        one = frame(number)
+        (faces,) = stage.process([msgspec.structs.replace(one, image=image, width=1664, height=1280)])
+        assert faces.tracks == tuple(f"r1-{n + 1}" for n in range(300))
+        assert faces.crops.shape == (300, 48, 48)
+        assert len(np.unique(faces.boxes.round(), axis=0)) == 300
 
 
 def test_sources_and_runs_interleave_without_touching_each_other(make, tally):
