@@ -194,6 +194,7 @@ class _Table(Generic[Row]):
         if end.complete and not self.frontier.complete:
             if not self._count:
                 self._first = self._last = self.frontier.frame + 1
+                # No row, no event time: an empty part is filed under the day on which it was written.
                 self._begun = time.time_ns() // 1000
             self._write_part(complete=True)
         else:

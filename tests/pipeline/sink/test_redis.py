@@ -174,6 +174,15 @@ def test_a_wrong_password_is_never_shown(tmp_path, login):
     assert error.value.__cause__ is None
 
 
+def test_a_user_who_may_not_do_enough_is_told_what_is_needed(tmp_path):
+    user = ("--user", "door", "on", ">hunter2", "~affect:*", "+ping", "+set", "+client")
+    with Server(tmp_path, executables()[-1], *user) as server:
+        url = f"redis://door:hunter2@127.0.0.1:{server.port}"
+        with pytest.raises(BrokerError, match=r"NOPERM.*evalsha.*affect:\*") as error:
+            publish(url, RESULTS)
+    assert "hunter2" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
