@@ -26,10 +26,14 @@ there, per square face height and squared logarithm of the sides."""
 LOW_LIMIT: Final = 2.5
 """The same for detections of low score, most of which are no face at all."""
 
+RETURN: Final = 3.0
+"""Added cost of a track that the last frame with faces did not show: twice the negative logarithm of the chance, about
+one in five, that it returns in just this one."""
+
 REACH: Final = 4.0
 """Farthest that a face's centre may be from where it was expected, face heights."""
 
-GROWTH: Final = (0.25, 3.0)
+GROWTH: Final = (0.35, 3.0)
 """Farthest that the logarithm of a side may be from what was expected: a constant, and standard deviations beyond it.
 Faces do leap, but they do not grow in leaps."""
 

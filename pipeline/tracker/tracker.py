@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from pipeline.messages import Floats
 from pipeline.settings import TrackerSettings
-from pipeline.tracker.association import LIMIT, LOW_LIMIT, assign, costs
+from pipeline.tracker.association import LIMIT, LOW_LIMIT, RETURN, assign, costs
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, expected, innovation, measured, moved
 from pipeline.tracker.landmarks import absolute, noise, relative, steadied
@@ -88,6 +88,8 @@ class Tracker:
             return owners
         motions = [track.motion for track in self._tracks]
         cost = costs(expected(motions), innovation(motions, pixel), measurements)
+        last = max(track.last for track in self._tracks)
+        cost += RETURN * np.array([[track.last < last] for track in self._tracks])
         confirmed = np.array([track.number > 0 for track in self._tracks])
         # ByteTrack's order: what is known takes the sure detections, then the unsure; the rest may be new faces.
         rounds = ((confirmed, sure, LIMIT), (confirmed, ~sure, LOW_LIMIT), (~confirmed, sure, LIMIT))
