@@ -71,9 +71,9 @@ def _cut(luma: Bytes, place: Doubles, crop: Bytes) -> None:
     """Fill one crop; ``place``, (2, 3), maps its coordinates to those of ``luma``."""
     size = len(crop)
     # Shrinking by whole numbers with exact area means is the low-pass; the warp then stays near scale 1.
-    shrink = np.maximum(1, np.rint(np.hypot(place[:, 0], place[:, 1]))).astype(int)
-    corners = place @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
     limits = np.array(luma.shape[::-1])
+    shrink = np.clip(np.rint(np.hypot(place[:, 0], place[:, 1])), 1, limits).astype(int)
+    corners = place @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
     first = np.clip(np.floor(corners.min(1)) - 2 * shrink, 0, limits - shrink).astype(int)
     last = np.clip(np.ceil(corners.max(1)) + 2 * shrink, first + shrink, limits).astype(int)
     count = (last - first) // shrink

@@ -25,6 +25,9 @@ VALUES: Final = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 MOST: Final = 5000
 """Candidates, best first, that non-maximum suppression looks at: bounds its time on a picture full of texture."""
 
+FARTHEST: Final = 1e6
+"""Largest coordinate and side of a face, px."""
+
 
 class Detections(NamedTuple):
     """The n faces found in one picture, best score first, in px of that picture."""
@@ -77,17 +80,17 @@ class Detector:
         column, row, stride = _grid(height, width)[chosen].T
         cell = np.stack([column, row], -1)
         box = joined("bbox")[chosen]
-        size = np.exp(box[:, 2:]) * stride[:, None]
+        size = np.exp(np.minimum(box[:, 2:], 20)) * stride[:, None]
         corner = (cell + box[:, :2]) * stride[:, None] - size / 2
         landmarks = (cell[:, None] + joined("kps")[chosen].reshape(-1, 5, 2)) * stride[:, None, None]
         boxes: Floats = np.concatenate([corner, size], 1)
-        kept = self._suppress(boxes, scores)
+        kept = self._suppress(boxes, landmarks, scores)
         return Detections(boxes[kept], landmarks[kept], scores[kept])
 
-    def _suppress(self, boxes: Floats, scores: Floats) -> NDArray[np.int64]:
+    def _suppress(self, boxes: Floats, landmarks: Floats, scores: Floats) -> NDArray[np.int64]:
         """Return the rows that survive greedy non-maximum suppression, best score first."""
-        # OpenCV fails on values that overflow; a box without size or number is no face.
-        sound = np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1) & (np.abs(boxes) < 1e6).all(1)
+        # What is not a number, or far outside any picture, is no face.
+        sound = (np.abs(boxes) < FARTHEST).all(1) & (np.abs(landmarks) < FARTHEST).all((1, 2))
         rows = np.flatnonzero(sound)
         rows = rows[np.argsort(-scores[rows], kind="stable")][:MOST]
         if len(rows) == 0:

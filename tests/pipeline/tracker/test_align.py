@@ -98,6 +98,14 @@ def test_beyond_the_frame_its_edge_is_repeated():
     assert (far == 90).all()
 
 
+@pytest.mark.parametrize("scale", [1e-3, 0.02, 30.0, 1e4])
+@pytest.mark.parametrize("shift", [-1e5, 0.0, 50.0, 1e5])
+def test_any_size_and_place_gives_a_crop_of_what_there_is(scale, shift):
+    luma = waves(100, 80)
+    crop = cut(luma, turned(TEMPLATE, 33, scale, (shift, shift))[None])[0]
+    assert luma.min() <= crop.min() <= crop.max() <= luma.max()
+
+
 def test_a_roll_is_undone():
     portrait = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8), (0, 0), 4)
     portrait = cv2.normalize(portrait, None, 0, 255, cv2.NORM_MINMAX)

@@ -51,6 +51,12 @@ def test_no_face_gives_empty_arrays_of_the_right_shape(detector):
     assert (found.boxes.shape, found.landmarks.shape, found.scores.shape) == ((0, 4), (0, 5, 2), (0,))
 
 
+@pytest.mark.parametrize("size", [np.nan, np.inf, 1e30])
+def test_what_is_no_number_is_no_face(size):
+    found = Detector(network(strides=[8], size=size), low=0.3, overlap=0.45)(picture(96, 128, (4, 5, 255)))
+    assert found.boxes.shape == (0, 4)
+
+
 def test_two_shapes_in_turn(detector):
     for height, width in ((64, 96), (96, 64), (64, 96)):
         found = detector(picture(height, width, (4, 5, 255)))

@@ -18,15 +18,17 @@ def network(
     sides: Sequence[int | str] = ("height", "width"),
     channels: int = 3,
     left_out: str = "",
+    size: float = SIDE,
     strides: Sequence[int] = STRIDES,
 ) -> ort.InferenceSession:
     """Open a network whose score, at ``strides``, is the mean of blue over 255 in each cell; elsewhere it is 0.
 
-    Landmarks lie at (n, -n) strides from the cell's near corner, n = 0 to 4. ``left_out`` names an output to leave out.
+    Landmarks lie at (n, -n) strides from the cell's near corner, n = 0 to 4. ``left_out`` names an output to leave
+    out. ``size``: sides of the boxes in strides.
     """
     nodes, outputs, constants = [], [], {}
     constants["blue"] = np.array([1.0] + [0.0] * (channels - 1), np.float32).reshape(1, channels, 1, 1)
-    constants["box"] = np.array([[0, 0, np.log(SIDE), np.log(SIDE)]], np.float32)
+    constants["box"] = np.array([[0, 0, np.log(size), np.log(size)]], np.float32)
     constants["points"] = np.array([[value for n in range(5) for value in (n, -n)]], np.float32)
     constants["one"] = np.array([0, -1, 1], np.int64)
     constants["full"] = np.array(255, np.float32)
