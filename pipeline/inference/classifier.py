@@ -80,6 +80,8 @@ class Classifier:
         return self._distribution(np.asarray(output, np.float64))
 
     def _distribution(self, output: NDArray[np.float64]) -> Floats:
+        if not np.isfinite(output).all():
+            raise ModelError(f"the network {self.card.name!r} gave values that are not finite; use another --emotion")
         if self.card.output.kind == "logits":
             output = np.exp(output - output.max(axis=1, keepdims=True))
         result = np.zeros((len(output), len(LABELS)))

