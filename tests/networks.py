@@ -25,13 +25,14 @@ def classifier(
     channels: int = 1,
     kind: str = "logits",
     value_range: tuple[float, float] = (0.0, 255.0),
+    weight: float = 0.002,
     changes: Mapping[str, Any] = {},
 ) -> Path:
-    """Write a linear classifier and its card; its logits are fixed weights times the mean of each image row."""
+    """Write a linear classifier with random weights of about ``weight``, and its card, with ``changes`` to it."""
     rng = np.random.default_rng(0)
     shape = ["n", channels, size, size] if layout == "NCHW" else ["n", size, size, channels]
     element = TensorProto.UINT8 if dtype == "uint8" else TensorProto.FLOAT
-    weights = rng.normal(0, 0.002, (size * size * channels, len(labels))).astype(np.float32)
+    weights = weight * rng.normal(0, 1, (size * size * channels, len(labels))).astype(np.float32)
     nodes = [
         helper.make_node("Cast", ["faces"], ["values"], to=TensorProto.FLOAT),
         helper.make_node("Flatten", ["values"], ["flat"], axis=1),

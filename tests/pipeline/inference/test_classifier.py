@@ -8,9 +8,6 @@ from pipeline.settings import EmotionSettings, RuntimeSettings
 from tests import networks
 
 
-HUGE = {"name": "faces", "size": 48, "dtype": "float32", "range": [-1e38, 1e38]}
-
-
 def load(path, batch=32):
     return Classifier.load(EmotionSettings(model=path, batch=batch), RuntimeSettings())
 
@@ -87,7 +84,7 @@ def test_a_card_that_does_not_fit_is_refused(tmp_path, changes, words):
 
 
 def test_values_that_are_not_numbers_are_an_error(tmp_path):
-    classify = load(networks.classifier(tmp_path, dtype="float32", changes={"input": HUGE}))
+    classify = load(networks.classifier(tmp_path, weight=float("nan")))
     with pytest.raises(ModelError, match="not finite"):
         classify(crops(2))
 
