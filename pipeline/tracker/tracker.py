@@ -91,14 +91,15 @@ class Tracker:
         last = max(track.last for track in self._tracks)
         cost += RETURN * np.array([[track.last < last] for track in self._tracks])
         confirmed = np.array([track.number > 0 for track in self._tracks])
+        doubtful = ~confirmed
         # ByteTrack's order: what is known takes the sure detections, then the unsure; the rest may be new faces.
-        rounds = ((confirmed, sure, LIMIT), (confirmed, ~sure, LOW_LIMIT), (~confirmed, sure, LIMIT))
+        rounds = ((confirmed, sure, LIMIT), (confirmed, ~sure, LOW_LIMIT), (doubtful, sure, LIMIT))
         for tracks, detections, limit in rounds:
-            taken = np.isin(np.arange(len(motions)), owners)
-            rows = np.flatnonzero(tracks & ~taken)
-            columns = np.flatnonzero(detections & (owners < 0))
-            matched, by = assign(cost[np.ix_(rows, columns)], limit)
-            owners[columns[by]] = rows[matched]
+            rows, columns = np.flatnonzero(tracks), np.flatnonzero(detections & (owners < 0))
+            if len(rows) and len(columns):
+                matched, by = assign(cost[rows[:, None], columns], limit)
+                owners[columns[by]] = rows[matched]
+                tracks[rows[matched]] = False
         return owners
 
     def _take_in(self, now: float, found: Detections, owners: NDArray[np.intp], pixel: float) -> None:
