@@ -56,6 +56,7 @@ class SourceLink:
             raise Closed from None
         except SourceError as error:
             self._failed(self._reader.source, error)
+            self._messages = iter(())
             message = End(self._reader.source.id, self._reader.run, complete=False)
         self._ended = isinstance(message, End)
         return (message,)

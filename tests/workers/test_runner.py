@@ -1,0 +1,113 @@
+import threading
+
+import pytest
+
+from pipeline.errors import OutputError, SourceError
+from pipeline.ingest.file import FileReader
+from pipeline.ingest.source import parse_source
+from pipeline.sink.writer import Frontier
+from pipeline.tally import Count, Tally
+from tests import video
+from workers.config import load_config
+from workers.engine import Engine
+from workers.runner import Runner
+
+
+class Notebook:
+    """A writer that keeps what it is given, or fails when told to."""
+
+    def __init__(self, fails=None):
+        self.results = []
+        self._fails = fails
+
+    def write(self, results):
+        if self._fails:
+            raise self._fails
+        self.results.append(results)
+
+    def frontier(self, source, run):
+        return Frontier()
+
+    def tick(self):
+        pass
+
+    def close(self):
+        pass
+
+    @property
+    def ends(self):
+        return {end.source: end.complete for results in self.results for end in results.ends}
+
+
+class Unreadable:
+    """A reader whose source turns out to be none."""
+
+    def __init__(self, path):
+        self.source = parse_source(str(path), name="unreadable")
+        self.run = "r0"
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise SourceError("unreadable holds no video")
+
+    def stop(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine.load(load_config(None, {}))
+
+
+@pytest.fixture
+def clips(tmp_path):
+    return [video.clip(tmp_path / f"{name}.mp4", frames=30) for name in ("one", "two", "three")]
+
+
+def run(engine, readers, writer, tally, *, live=False):
+    runner = Runner(engine, readers, [writer], tally, live=live)
+    runner.start()
+    try:
+        assert runner.wait(60)
+    finally:
+        for thread in threading.enumerate():
+            if thread.name.startswith(("ingest", "tracker", "inference", "sink")):
+                thread.join(10)
+                assert not thread.is_alive()
+    return runner
+
+
+def test_every_source_is_read_to_its_end(engine, clips):
+    tally, writer = Tally(), Notebook()
+    readers = [FileReader(parse_source(str(clip)), clip.stem, tally) for clip in clips]
+    run(engine, readers, writer, tally)
+    assert writer.ends == {"one": True, "two": True, "three": True}
+    assert [tally.of(clip.stem)[Count.FRAMES] for clip in clips] == [30, 30, 30]
+
+
+def test_a_source_that_fails_does_not_stop_the_others(engine, clips):
+    tally, writer = Tally(), Notebook()
+    readers = [Unreadable(clips[0]), FileReader(parse_source(str(clips[1])), "r1", tally)]
+    runner = run(engine, readers, writer, tally)
+    assert "holds no video" in str(runner.failures["unreadable"])
+    assert writer.ends == {"unreadable": False, "two": True}
+
+
+def test_a_writer_that_fails_ends_everything_with_its_reason(engine, clips):
+    tally = Tally()
+    reader = FileReader(parse_source(str(clips[0])), "r1", tally)
+    with pytest.raises(OutputError, match="disk full"):
+        run(engine, [reader], Notebook(OutputError("disk full")), tally)
+
+
+def test_stopping_ends_without_completing(engine, tmp_path):
+    tally, writer = Tally(), Notebook()
+    reader = FileReader(parse_source(str(video.clip(tmp_path / "long.mp4", frames=500))), "r1", tally)
+    runner = Runner(engine, [reader], [writer], tally, live=False)
+    runner.start()
+    runner.stop()
+    assert runner.wait(30)
+    assert writer.ends == {"long": False}
+    assert tally.of("long")[Count.FRAMES] < 500
