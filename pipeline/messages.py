@@ -58,6 +58,8 @@ class Frame(msgspec.Struct, frozen=True, eq=False):
     """Whether luma spans 0-255 (True) or the studio range 16-235 (False)."""
     image: Bytes
     """(H, W, 3) BGR at the detector's input size, H and W multiples of 32; the whole frame, stretched to fit."""
+    min_face: float
+    """Height of the smallest face wanted, px; a setting of the source, which the tracker does not know otherwise."""
 
 
 class Faces(msgspec.Struct, frozen=True, eq=False):
@@ -117,6 +119,8 @@ class Emotion(msgspec.Struct, frozen=True):
     """Distribution of this frame alone, eight values that sum to 1."""
     smoothed: tuple[float, ...]
     """Distribution smoothed over the track, eight values that sum to 1."""
+    uncertainty: float
+    """Standard deviation of each centred log-ratio (natural logarithms) of ``smoothed``, by the filter's reckoning."""
     dominant: str
     """Label with the highest smoothed probability."""
     intensity: float

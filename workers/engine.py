@@ -62,7 +62,6 @@ class Engine:
         return TrackerStage(
             self.detector,
             settings.tracker,
-            settings.detector,
             threshold=self.threshold,
             template=self.classifier.template,
             size=self.classifier.size,

@@ -75,7 +75,15 @@ class FileReader:
                     arrived=time.time_ns() // 1000,
                 )
                 picture = pictures.picture(decoded.frame)
-                yield Frame(stamp, picture.width, picture.height, picture.luma, picture.full_range, picture.image)
+                yield Frame(
+                    stamp,
+                    picture.width,
+                    picture.height,
+                    picture.luma,
+                    picture.full_range,
+                    picture.image,
+                    source.detector.min_face,
+                )
             number += 1
         if number == 0 and not self.stopped:
             raise SourceError(f"{source.safe_url}: nothing in it can be decoded; convert it to H.264 or copy it again")

@@ -131,7 +131,13 @@ class LiveReader:
                 self._latency = time.monotonic() - waiting.arrived
                 self._tally.add(self.source.id, Count.SAMPLED)
                 yield Frame(
-                    waiting.stamp, picture.width, picture.height, picture.luma, picture.full_range, picture.image
+                    waiting.stamp,
+                    picture.width,
+                    picture.height,
+                    picture.luma,
+                    picture.full_range,
+                    picture.image,
+                    self.source.detector.min_face,
                 )
             if self._failure is not None and not self.stopped:
                 raise self._failure

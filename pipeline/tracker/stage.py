@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.messages import End, Faces, Floats, Frame
-from pipeline.settings import DetectorSettings, TrackerSettings
+from pipeline.settings import TrackerSettings
 from pipeline.tally import Count, Tally
 from pipeline.tracker.align import crops, placements, scales
 from pipeline.tracker.cuts import is_cut, thumbnail
@@ -29,7 +29,6 @@ class TrackerStage:
         self,
         detector: Detector,
         settings: TrackerSettings,
-        detector_settings: DetectorSettings,
         threshold: float,
         template: Floats,
         size: int,
@@ -37,7 +36,6 @@ class TrackerStage:
     ) -> None:
         self._detector = detector
         self._settings = settings
-        self._smallest = TOO_SMALL * detector_settings.min_face
         self._threshold = threshold
         self._template = template
         self._size = size
@@ -69,7 +67,7 @@ class TrackerStage:
         rows, columns = frame.image.shape[:2]
         scale = np.array([frame.width / columns, frame.height / rows], np.float32)
         boxes = found.boxes * np.tile(scale, 2)
-        large = boxes[:, 3] >= self._smallest
+        large = boxes[:, 3] >= TOO_SMALL * frame.min_face
         return Detections(boxes[large], found.landmarks[large] * scale, found.scores[large])
 
     def _describe(self, frame: Frame, seen: Seen, run: "_Run") -> Faces:

@@ -4,7 +4,7 @@ import onnxruntime as ort
 import pytest
 
 from pipeline.messages import Clock, End, Faces, Frame, Stamp
-from pipeline.settings import DetectorSettings, TrackerSettings
+from pipeline.settings import TrackerSettings
 from pipeline.tally import Count, Tally
 from pipeline.tracker.detector import Detector
 from pipeline.tracker.stage import TrackerStage
@@ -27,11 +27,10 @@ def tally() -> Tally:
 
 @pytest.fixture
 def make(session, tally):
-    def stage(settings: TrackerSettings | None = None, **detector) -> TrackerStage:
+    def stage(settings: TrackerSettings | None = None) -> TrackerStage:
         return TrackerStage(
             Detector(session, low=0.3, overlap=0.45),
             settings or TrackerSettings(),
-            DetectorSettings(**detector),
             threshold=0.6,
             template=np.array(TEMPLATE, np.float32),
             size=48,
@@ -49,6 +48,7 @@ def frame(
     shown: tuple[int, int] = (256, 192),
     flat: bool = False,
     scene: int = 0,
+    min_face: float = 20.0,
 ) -> Frame:
     """Make a frame with bright cells (column, row, brightness); its detector's picture is 128 x 96.
 
@@ -59,7 +59,8 @@ def frame(
     luma = np.full((height, width), 128, np.uint8) if flat else rng.integers(0, 256, (height, width), np.uint8)
     image = picture(96, 128, *faces)
     image[:, :, 1:] = np.random.default_rng(scene).integers(0, 256, (12, 16, 2), np.uint8).repeat(8, 0).repeat(8, 1)
-    return Frame(Stamp(source, run, number, number * 0.04, 0, Clock.FILE, 0), width, height, luma, True, image)
+    stamp = Stamp(source, run, number, number * 0.04, 0, Clock.FILE, 0)
+    return Frame(stamp, width, height, luma, True, image, min_face)
 
 
 FACE = (5, 5, 255)
@@ -103,8 +104,8 @@ def test_boxes_are_clipped_to_the_frame(make):
 
 
 def test_faces_well_below_the_smallest_wanted_are_left_out(make):
-    assert make(min_face=2 * HEIGHT).process([frame(0, FACE)])[0].tracks == ("r1-1",)
-    assert make(min_face=4 * HEIGHT).process([frame(0, FACE)])[0].tracks == ()
+    assert make().process([frame(0, FACE, min_face=2 * HEIGHT)])[0].tracks == ("r1-1",)
+    assert make().process([frame(0, FACE, min_face=4 * HEIGHT)])[0].tracks == ()
 
 
 def test_faces_below_the_quality_wanted_give_no_row(make):

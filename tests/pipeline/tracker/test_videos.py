@@ -10,7 +10,7 @@ import pytest
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import parse_source
 from pipeline.messages import Faces, Frame
-from pipeline.settings import DetectorSettings, TrackerSettings
+from pipeline.settings import TrackerSettings
 from pipeline.tally import Tally
 from pipeline.tracker.align import placements
 from pipeline.tracker.detector import Detector
@@ -33,7 +33,7 @@ def detector(data) -> Detector:
 def follow(data: Path, detector: Detector) -> Follow:
     def play(clip: str, *, first: int = 0, last: int = 10_000) -> list[Faces]:
         stage = TrackerStage(
-            detector, TrackerSettings(), DetectorSettings(), 0.6, np.array(TEMPLATE, np.float32), 48, tally := Tally()
+            detector, TrackerSettings(), 0.6, np.array(TEMPLATE, np.float32), 48, tally := Tally()
         )
         reader = FileReader(parse_source(str(data / clip)), "r1", tally)
         frames = [message for message in islice(reader, first, last) if isinstance(message, Frame)]
