@@ -5,6 +5,7 @@ from typing import Final
 
 from pipeline.labels import LABELS
 from pipeline.messages import Change, Emotion, Event, Faces, Track
+from pipeline.sink.smoother import Smoothed
 
 UNIFORM_ENTROPY: Final = log(len(LABELS))
 
@@ -14,19 +15,20 @@ def dominant(distribution: tuple[float, ...]) -> int:
     return distribution.index(max(distribution))
 
 
-def emotion(faces: Faces, face: int, raw: tuple[float, ...], smoothed: tuple[float, ...], model: str) -> Emotion:
+def emotion(faces: Faces, face: int, raw: tuple[float, ...], smoothed: Smoothed, model: str) -> Emotion:
     """Return the row of one face of a frame.
 
     Args:
         faces: the frame.
         face: index of the face in it.
         raw: its distribution in this frame alone, in the order of ``LABELS``.
-        smoothed: its distribution given the rest of the track.
+        smoothed: its distribution given the rest of the track, and how sure that is.
         model: id of the network that gave ``raw``.
     """
     x, y, w, h = faces.boxes[face].tolist()
     yaw, pitch, roll = faces.pose[face].tolist()
-    top = dominant(smoothed)
+    distribution, deviation = smoothed
+    top = dominant(distribution)
     return Emotion(
         stamp=faces.stamp,
         track=faces.tracks[face],
@@ -35,10 +37,11 @@ def emotion(faces: Faces, face: int, raw: tuple[float, ...], smoothed: tuple[flo
         quality=float(faces.quality[face]),
         pose=(yaw, pitch, roll),
         raw=raw,
-        smoothed=smoothed,
+        smoothed=distribution,
+        uncertainty=deviation,
         dominant=LABELS[top],
-        intensity=smoothed[top],
-        entropy=entropy(smoothed),
+        intensity=distribution[top],
+        entropy=entropy(distribution),
         model=model,
     )
 

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, expm1, inf, log, sqrt
 from operator import mul
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.settings import SmootherSettings
 
@@ -46,6 +46,15 @@ FLOOR: Final = 0.002
 
 LOWEST_QUALITY: Final = 1e-6
 """A face of quality 0 says nothing, but its variance must stay finite."""
+
+
+class Smoothed(NamedTuple):
+    """A final value."""
+
+    distribution: Distribution
+    """Sums to 1."""
+    deviation: float
+    """Standard deviation of each log-ratio (natural logarithms) given all that was used."""
 
 
 @dataclass(slots=True)
@@ -85,7 +94,7 @@ class Smoother:
         # With a lag, all that is not final; without, only the newest.
         self._steps: list[_Step] = []
 
-    def observe(self, pts: float, probabilities: Sequence[float], quality: float) -> list[Distribution]:
+    def observe(self, pts: float, probabilities: Sequence[float], quality: float) -> list[Smoothed]:
         """Add the next observation; return the smoothed values that became final, oldest first.
 
         Args:
@@ -97,7 +106,7 @@ class Smoother:
         step = self._filter(pts, _log_ratios(probabilities), NOISE / max(quality, LOWEST_QUALITY))
         if self._lag == 0:
             self._steps = [step]
-            final.append(_distribution(step.mean))
+            final.append(Smoothed(_distribution(step.mean), sqrt(step.variance)))
             return final
         self._steps.append(step)
         if pts - self._steps[0].pts >= 1.5 * self._lag:
@@ -108,7 +117,7 @@ class Smoother:
         """Return whether an observation at ``pts`` would begin anew, so that ``finish`` changes no value."""
         return bool(self._steps) and pts - self._steps[-1].pts > self._gap
 
-    def finish(self) -> list[Distribution]:
+    def finish(self) -> list[Smoothed]:
         """Forget the past; return all values that were not final yet, oldest first."""
         final = self._smooth(inf) if self._lag else []
         self._steps = []
@@ -134,21 +143,24 @@ class Smoother:
         mean = [m + gain * v for m, v in zip(last.mean, innovation, strict=True)]
         return _Step(pts, mean, predicted * (1 - gain), predicted, standard)
 
-    def _smooth(self, until: float) -> list[Distribution]:
+    def _smooth(self, until: float) -> list[Smoothed]:
         """Run the backward pass over all steps; drop those not after ``until`` and return their values."""
         steps = self._steps
         count = sum(step.pts <= until for step in steps)
-        final: list[Distribution] = []
+        final: list[Smoothed] = []
         mean: list[float] = []
+        variance = 0.0
         for index in range(len(steps) - 1, -1, -1):
             step = steps[index]
             if not mean:
-                mean = step.mean
+                mean, variance = step.mean, step.variance
             else:
-                gain = step.variance / steps[index + 1].predicted
+                ahead = steps[index + 1].predicted
+                gain = step.variance / ahead
+                variance = step.variance + gain * gain * (variance - ahead)
                 mean = [m + gain * (s - m) for m, s in zip(step.mean, mean, strict=True)]
             if index < count:
-                final.append(_distribution(mean))
+                final.append(Smoothed(_distribution(mean), sqrt(variance)))
         del steps[:count]
         final.reverse()
         return final

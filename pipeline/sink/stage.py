@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pipeline.messages import Clock, Emotion, End, Event, Results, Scores, Track
 from pipeline.settings import SmootherSettings
 from pipeline.sink.record import Summary, emotion
-from pipeline.sink.smoother import Distribution, Smoother
+from pipeline.sink.smoother import Smoothed, Smoother
 from pipeline.tally import Count, Tally
 
 
@@ -62,7 +62,7 @@ class _Held:
     def __init__(self, scores: Scores) -> None:
         self.scores = scores
         self.raw: list[list[float]] = scores.probabilities.tolist()
-        self.smoothed: list[Distribution | None] = [None] * len(self.raw)
+        self.smoothed: list[Smoothed | None] = [None] * len(self.raw)
         self.missing = len(self.raw)
 
 
@@ -77,7 +77,7 @@ class _Open:
         self.waiting: deque[tuple[_Held, int]] = deque()
         """Frame, and index of the face in it, of each value that is not final."""
 
-    def settle(self, values: Sequence[Distribution]) -> None:
+    def settle(self, values: Sequence[Smoothed]) -> None:
         """Put final values where they belong."""
         for value in values:
             held, face = self.waiting.popleft()

@@ -30,7 +30,7 @@ EVENT_FIELDS: Final = ("source", "run", "frame", "pts", "time", "clock", "track"
 RUNS: Final = 1000
 """Runs of a source whose progress is remembered; then the one that was silent for longest is forgotten."""
 
-_FORMAT: Final = " ".join(["%.6g"] * 25)
+_FORMAT: Final = " ".join(["%.6g"] * 26)
 
 _COMMIT: Final = """
 -- KEYS: progress, emotions, events, then one per face.
@@ -148,6 +148,7 @@ def entry(row: Emotion) -> list[str]:
         *row.pose,
         *row.raw,
         *row.smoothed,
+        row.uncertainty,
     )
     values = (
         *_stamp(row.stamp),

@@ -37,28 +37,38 @@ def tracks(draw, longest_step=2.0):
     return [(at, p, quality) for at, (_, p, quality) in zip(pts, rows, strict=True)]
 
 
-def smooth(track, lag, settings=SETTINGS):
+def values(track, lag, settings=SETTINGS):
     smoother = Smoother(settings, lag)
-    values = []
+    final = []
     for pts, p, quality in track:
-        values += smoother.observe(pts, p, quality)
-    return np.array(values + smoother.finish())
+        final += smoother.observe(pts, p, quality)
+    return final + smoother.finish()
+
+
+def smooth(track, lag):
+    """Return (n, 8) distributions."""
+    return np.array([value.distribution for value in values(track, lag)])
+
+
+def deviations(track, lag):
+    """Return (n,) standard deviations of a log-ratio."""
+    return np.array([value.deviation for value in values(track, lag)])
 
 
 @given(tracks(), LAGS)
 def test_every_observation_gives_one_distribution(track, lag):
-    values = smooth(track, lag)
+    smoothed = smooth(track, lag)
 
-    assert values.shape == (len(track), 8)
-    assert (values >= 0).all()
-    assert values.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
+    assert smoothed.shape == (len(track), 8)
+    assert (smoothed >= 0).all()
+    assert smoothed.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
 
 
 @given(tracks(), distributions(), LAGS)
 def test_what_does_not_change_comes_out_unchanged(track, p, lag):
-    values = smooth([(pts, p, quality) for pts, _, quality in track], lag)
+    smoothed = smooth([(pts, p, quality) for pts, _, quality in track], lag)
 
-    assert np.abs(values - p).max() < 1e-9
+    assert np.abs(smoothed - p).max() < 1e-9
 
 
 @given(tracks(), LAGS, st.permutations(range(8)))
@@ -98,7 +108,7 @@ def calm(rng, count):
 
 
 def reference(track):
-    """The same model in filterpy: filtered and smoothed distributions, each (n, 8)."""
+    """The same model in filterpy: filtered and smoothed distributions, each (n, 8), and deviations, each (n,)."""
     floor = 0.002
     ratios = np.log(floor + (1 - 8 * floor) * np.array([p for _, p, _ in track]))
     ratios -= ratios.mean(axis=1, keepdims=True)
@@ -117,13 +127,14 @@ def reference(track):
         means.append(kalman.x.copy())
         covariances.append(kalman.P.copy())
         noises.append(noise)
-    smoothed, *_ = kalman.rts_smoother(np.array(means), np.array(covariances), Qs=noises)
+    smoothed, certain, *_ = kalman.rts_smoother(np.array(means), np.array(covariances), Qs=noises)
 
     def distribution(values):
         raised = softmax(np.array(values)[:, :, 0]) - floor
         return raised / raised.sum(axis=1, keepdims=True)
 
-    return distribution(means), distribution(smoothed)
+    filtered = distribution(means), np.sqrt(np.array(covariances)[:, 0, 0])
+    return filtered, (distribution(smoothed), np.sqrt(np.array(certain)[:, 0, 0]))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -131,8 +142,9 @@ def test_it_is_the_textbook_filter_where_nothing_odd_happens(seed):
     track = calm(np.random.default_rng(seed), 80)
     filtered, smoothed = reference(track)
 
-    assert smooth(track, 0.0) == pytest.approx(filtered, abs=1e-9)
-    assert smooth(track, inf) == pytest.approx(smoothed, abs=1e-9)
+    for lag, (expected, spread) in ((0.0, filtered), (inf, smoothed)):
+        assert smooth(track, lag) == pytest.approx(expected, abs=1e-9)
+        assert deviations(track, lag) == pytest.approx(spread, abs=1e-9)
 
 
 @pytest.mark.parametrize("lag", [0.0, 0.4, inf])

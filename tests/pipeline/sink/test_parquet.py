@@ -28,6 +28,7 @@ COLUMNS = {
     **dict.fromkeys(("x", "y", "w", "h", "score", "quality", "yaw", "pitch", "roll"), pa.float32()),
     **{f"p_{label}": pa.float32() for label in LABELS},
     **{f"s_{label}": pa.float32() for label in LABELS},
+    "s_std": pa.float32(),
     "dominant": TEXT,
     "intensity": pa.float32(),
     "entropy": pa.float32(),
@@ -62,6 +63,7 @@ def test_pandas_reads_back_what_was_written(tmp_path):
         block = frame[[f"{prefix}_{label}" for label in LABELS]].to_numpy()
         assert (block == np.array([getattr(row, field) for row in expected], np.float32)).all()
         assert block.sum(axis=1) == pytest.approx(1.0, abs=1e-6)
+    assert frame["s_std"].tolist() == np.array([row.uncertainty for row in expected], np.float32).tolist()
     assert (frame[["x", "y", "w", "h"]].to_numpy() == np.array([row.box for row in expected], np.float32)).all()
     assert frame["dominant"].tolist() == [row.dominant for row in expected]
     assert set(frame["source"]) == {"door"}

@@ -4,6 +4,7 @@ import pytest
 from pipeline.labels import LABELS
 from pipeline.messages import Change
 from pipeline.sink.record import Summary, dominant, emotion, entropy
+from pipeline.sink.smoother import Smoothed
 from tests.messages import faces
 
 GAP = 1.5
@@ -14,7 +15,7 @@ def only(label, rest=0.0):
 
 
 def row(frame, raw, smoothed=None):
-    return emotion(faces(1, frame), 0, raw, smoothed or raw, "net@0")
+    return emotion(faces(1, frame), 0, raw, Smoothed(smoothed or raw, 0.25), "net@0")
 
 
 def summary(rows):
@@ -27,13 +28,13 @@ def summary(rows):
 def test_a_row_says_what_was_measured():
     frame = faces(3, 7)
 
-    made = emotion(frame, 1, only("fear"), only("anger", 0.02), "net@0")
+    made = emotion(frame, 1, only("fear"), Smoothed(only("anger", 0.02), 0.25), "net@0")
 
     assert made.stamp is frame.stamp
     assert made.track == frame.tracks[1]
     assert made.box == tuple(frame.boxes[1].tolist())
     assert made.score == pytest.approx(0.9)
-    assert made.raw == only("fear")
+    assert (made.raw, made.smoothed, made.uncertainty) == (only("fear"), only("anger", 0.02), 0.25)
     assert (made.dominant, made.intensity) == ("anger", pytest.approx(0.86))
     assert type(made.score) is type(made.quality) is type(made.box[0]) is float
 

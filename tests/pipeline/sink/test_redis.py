@@ -52,7 +52,7 @@ def test_every_row_is_on_the_stream_of_its_source_in_order(server, client):
         assert datetime.fromisoformat(fields["time"]).timestamp() == pytest.approx(row.stamp.time / 1e6, abs=1e-5)
         assert (fields["dominant"], fields["model"], fields["clock"]) == (row.dominant, row.model, "file")
         numbers = [float(fields[name]) for name in FIELDS if name.startswith(("p_", "s_"))]
-        assert numbers == pytest.approx([*row.raw, *row.smoothed], rel=1e-5)
+        assert numbers == pytest.approx([*row.raw, *row.smoothed, row.uncertainty], rel=1e-5)
         box = tuple(float(fields[name]) for name in "xywh")
         assert box == pytest.approx(row.box, rel=1e-5)
         pose = tuple(float(fields[name]) for name in ("yaw", "pitch", "roll"))
