@@ -7,19 +7,20 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def augment(faces: Tensor, *, degrade: float) -> Tensor:
+def augment(faces: Tensor, *, degrade: float, erase: float) -> Tensor:
     """A changed copy of `faces`, float32 (n, 1, 48, 48), values 0-255, from torch's global random state.
 
     Args:
         faces: uint8 (n, 1, 48, 48).
         degrade: share of the faces that are also shrunk, blurred or compressed as video does, 0-1.
+        erase: share of the faces that get a hole, 0-1.
     """
     x = _light(_warp(faces.float()))
     count = round(degrade * len(x))
     if count:
         # Rows come shuffled, so that the first ones are as random as any.
         x = torch.cat([_degrade(x[:count]), x[count:]])
-    return _erase(x.clamp(0, 255))
+    return _erase(x.clamp(0, 255), erase)
 
 
 def _uniform(n: int, low: float, high: float) -> Tensor:
@@ -57,15 +58,15 @@ def _light(x: Tensor) -> Tensor:
     return 255 * (x.clamp(0, 255) / 255).pow(gamma)
 
 
-def _erase(x: Tensor) -> Tensor:
-    """Fills a rectangle of 6-20 px a side with one gray level in half of the faces, a stand-in for hands and hair."""
+def _erase(x: Tensor, share: float) -> Tensor:
+    """Fills a rectangle of 6-20 px a side with one gray level in a `share` of the faces, as hands and hair do."""
     n, size = len(x), x.shape[-1]
     height, width = _uniform(n, 6, 20), _uniform(n, 6, 20)
     top, left = torch.rand(n) * (size - height), torch.rand(n) * (size - width)
     at = torch.arange(size)
     down = (at >= top[:, None]) & (at < (top + height)[:, None])
     across = (at >= left[:, None]) & (at < (left + width)[:, None])
-    hole = down[:, None, :, None] & across[:, None, None, :] & (torch.rand(n) < 0.5).view(n, 1, 1, 1)
+    hole = down[:, None, :, None] & across[:, None, None, :] & (torch.rand(n) < share).view(n, 1, 1, 1)
     return torch.where(hole, _uniform(n, 0, 255).view(n, 1, 1, 1), x)
 
 

@@ -20,8 +20,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from models.emotion.data import hold_out, without
 from models.emotion.metrics import Truth, divergence, load, truth
 from models.emotion.network import Block, EmotionNet
-from models.emotion.train import predict
+from models.emotion.train import TrainingError, predict, read_checkpoint
 from pipeline.card import shipped
+from pipeline.errors import AffectError
 from pipeline.labels import LABELS
 from pipeline.onnx import file_hash, open_session
 from pipeline.settings import RuntimeSettings
@@ -116,6 +117,13 @@ def write(network: Shipped, path: Path) -> None:
         raise RuntimeError(f"{path} and torch differ by {worst:.1e}")
 
 
+def stages(folder: Path) -> list[dict[str, Any]]:
+    """The recipes of a run and of those that it began with, first to last; files are left out, they are local."""
+    recipe = read_checkpoint(folder)["recipe"]
+    before = stages(Path(recipe["start"])) if recipe.get("start") else []
+    return [*before, {key: value for key, value in recipe.items() if key not in ("data", "valid", "start")}]
+
+
 def card(path: Path, training: dict[str, Any]) -> dict[str, Any]:
     """The card of the network at `path`, figures left to `models.emotion.figures`."""
     return {
@@ -162,7 +170,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/emotion"), help="run folder (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=shipped("emotion"), help="ONNX file; the card goes beside it")
     options = parser.parse_args()
-    state: dict[str, Any] = torch.load(options.run / "checkpoint.pt", weights_only=True)
+    state = read_checkpoint(options.run)
     recipe = state["recipe"]
     network = EmotionNet()
     network.load_state_dict(state["average"])
@@ -180,14 +188,14 @@ def main() -> None:
         f"{len(faces.images) - len(rest.images)} near-duplicates of validation faces, {len(held.images)} held out for "
         "the temperature, and near-duplicates of these)",
         "terms": "FER2013 photographs are for research; FER+ votes are MIT. The weights hold no photograph.",
-        "recipe": {key: recipe[key] for key in sorted(recipe) if key not in ("data", "valid")},
-        "epochs": state["epoch"],
+        "recipe": "SGD with Nesterov momentum, one cycle per stage, bfloat16, average of the weights (README.md)",
+        "stages": stages(options.run),
         "seed": recipe["seed"],
         "temperature": round(temperature, 4),
         "parameters": parameters,
         "macs": macs,
         "architecture": network.config,
-        "command": "python -m models.emotion.train --data FERPLUS_TRAIN.npz --valid FERPLUS_VALID.npz",
+        "command": "python -m models.emotion.train",
     }
     text = json.dumps(card(options.out, training), indent=2) + "\n"
     options.out.with_suffix(".json").write_text(text)
@@ -195,4 +203,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (AffectError, TrainingError) as error:
+        raise SystemExit(f"error: {error}") from error

@@ -13,6 +13,7 @@ from models.emotion.evaluate import PROTOCOL, Report, open_network, report, shru
 from models.emotion.metrics import Estimate, load
 from models.emotion.speed import milliseconds
 from pipeline.card import shipped
+from pipeline.errors import AffectError
 from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
 
@@ -89,4 +90,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AffectError as error:
+        raise SystemExit(f"error: {error}") from error

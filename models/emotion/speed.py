@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime as ort
 
 from pipeline.card import emotion_card, shipped
+from pipeline.errors import AffectError
 from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
 
@@ -46,4 +47,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AffectError as error:
+        raise SystemExit(f"error: {error}") from error

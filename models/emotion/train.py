@@ -23,6 +23,9 @@ from models.emotion.augment import augment
 from models.emotion.data import Rows, hold_out, rows, without
 from models.emotion.metrics import Faces, divergence, load, truth
 from models.emotion.network import EmotionNet
+from pipeline.errors import AffectError
+
+CHECKPOINT = "checkpoint.pt"
 
 
 class TrainingError(RuntimeError):
@@ -30,7 +33,7 @@ class TrainingError(RuntimeError):
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line; its defaults are the recipe of the network that ships."""
+    """The command line; its defaults are the first of the two stages of the network that ships (see README.md)."""
     parser = argparse.ArgumentParser(prog="python -m models.emotion.train", description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="npz of images and votes to learn from")
@@ -41,6 +44,7 @@ def arguments() -> argparse.ArgumentParser:
         help="npz whose near-duplicates are left out of the training rows",
     )
     add("--out", type=Path, default=Path("runs/emotion"), help="run folder (default: %(default)s)")
+    add("--start", type=Path, help="run folder whose averaged weights to begin with (default: random weights)")
     add("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from the folder's checkpoint")
     add("--epochs", type=int, default=28)
     add("--batch", type=int, default=128, help="faces per step (default: %(default)s)")
@@ -54,12 +58,23 @@ def arguments() -> argparse.ArgumentParser:
         default=0.25,
         help="share of faces shrunk, blurred or compressed (default: %(default)s)",
     )
+    add("--erase", type=float, default=0.5, help="share of faces with a rectangle filled (default: %(default)s)")
+    add("--dropout", type=float, default=0.3, help="share of pooled features dropped (default: %(default)s)")
     add(
         "--held-out", type=float, default=0.04, help="share of the rows kept for the temperature (default: %(default)s)"
     )
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=2)
     return parser
+
+
+def read_checkpoint(folder: Path) -> dict[str, Any]:
+    """The state that `Run.save` wrote into a run folder. Raises TrainingError where there is none."""
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        raise TrainingError(f"no checkpoint at {str(path)!r}; train first: python -m models.emotion.train --help")
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    return state
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -93,7 +108,9 @@ class Run:
         torch.manual_seed(options.seed)
         self.options = options
         self.learn = learn
-        self.network = EmotionNet().to(memory_format=torch.channels_last)
+        self.network = EmotionNet(dropout=options.dropout).to(memory_format=torch.channels_last)
+        if options.start:
+            self.network.load_state_dict(read_checkpoint(options.start)["average"])
         self.average = EmotionNet().to(memory_format=torch.channels_last)
         self.average.load_state_dict(self.network.state_dict())
         # Norms and biases are not decayed: they do not overfit, and decay only fights the loss for them.
@@ -103,7 +120,7 @@ class Run:
         self.optimizer = torch.optim.SGD(groups, lr=options.rate, momentum=0.9, nesterov=True)
         self.epoch = 0
         self.steps = len(learn.images) // options.batch
-        self.checkpoint = options.out / "checkpoint.pt"
+        self.checkpoint = options.out / CHECKPOINT
         fixed = {key: value for key, value in vars(options).items() if key not in ("out", "resume", "threads")}
         self.recipe = {key: str(value) if isinstance(value, Path) else value for key, value in fixed.items()}
 
@@ -120,7 +137,7 @@ class Run:
 
     def load(self) -> None:
         """Goes back to the checkpoint. Raises TrainingError where it is of another recipe."""
-        state: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
+        state = read_checkpoint(self.options.out)
         changed = {
             key: (state["recipe"].get(key), value)
             for key, value in self.recipe.items()
@@ -148,7 +165,9 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             pick = order[batch * options.batch : (batch + 1) * options.batch]
-            faces = augment(torch.from_numpy(self.learn.images[pick]).unsqueeze(1), degrade=options.degrade)
+            faces = augment(
+                torch.from_numpy(self.learn.images[pick]).unsqueeze(1), degrade=options.degrade, erase=options.erase
+            )
             targets, weights = torch.from_numpy(self.learn.targets[pick]), torch.from_numpy(self.learn.weights[pick])
             with torch.autocast("cpu", torch.bfloat16):
                 logits = self.network(faces.contiguous(memory_format=torch.channels_last))
@@ -216,4 +235,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (AffectError, TrainingError) as error:
+        raise SystemExit(f"error: {error}") from error

@@ -66,13 +66,21 @@ def test_a_broken_run_ends_as_a_whole_one(
     with pytest.raises(train.TrainingError, match=r"--rate was 0\.02, is 0\.01"):
         run(monkeypatch, [*broken, "--rate", "0.01"])
 
-    monkeypatch.setattr(sys, "argv", ["export", "--run", str(tmp_path / "run"), "--out", str(tmp_path / "net.onnx")])
+    second = [*files[:5], str(tmp_path / "second"), *files[6:], "--epochs", "1", "--start", str(tmp_path / "run")]
+    run(monkeypatch, second)
+    monkeypatch.setattr(sys, "argv", ["export", "--run", str(tmp_path / "second"), "--out", str(tmp_path / "net.onnx")])
     export.main()
     card = emotion_card(tmp_path / "net.onnx")
     assert card.file == "net.onnx"
     training = json.loads((tmp_path / "net.json").read_text())["training"]
-    assert training["epochs"] == 3
+    assert [stage["epochs"] for stage in training["stages"]] == [3, 1]
+    assert str(tmp_path) not in json.dumps(training)
     assert "faces" in training["data"]
+
+
+def test_a_missing_run_is_named(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(train.TrainingError, match=r"no checkpoint at .*nowhere/checkpoint\.pt"):
+        run(monkeypatch, [*files, "--start", str(tmp_path / "nowhere")])
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(files: list[str], tmp_path: Path) -> None:
@@ -99,7 +107,7 @@ def test_augmented_faces_stay_faces() -> None:
     torch.manual_seed(0)
     faces = torch.full((64, 1, 48, 48), 90, dtype=torch.uint8)
     faces[:, :, 12:36, 12:36] = 160
-    changed = augment(faces, degrade=0.5)
+    changed = augment(faces, degrade=0.5, erase=0.5)
     assert (changed.shape, changed.dtype) == (faces.shape, torch.float32)
     assert float(changed.min()) >= 0
     assert float(changed.max()) <= 255
