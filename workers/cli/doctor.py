@@ -13,7 +13,7 @@ CODECS = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mjpeg", "mpeg1video", "
 
 def doctor(
     source: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE]", help="A file, URL or webcam to look at as well.")
+        str | None, typer.Argument(metavar="SOURCE", help="A file, URL or webcam to look at as well.")
     ] = None,
     redis: options.Redis = None,
     config: options.ConfigFile = None,

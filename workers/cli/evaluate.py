@@ -23,7 +23,7 @@ def emotion(
         ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card [default: the one shipped].")
+        Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card (default: the one shipped).")
     ] = None,
 ) -> None:
     """Measure an expression network against the votes of human raters (FER+ protocol).

@@ -8,7 +8,7 @@ import typer
 
 def models(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]...", help="ONNX files [default: those shipped].")
+        list[Path] | None, typer.Argument(metavar="FILE", help="ONNX files (default: those shipped).")
     ] = None,
 ) -> None:
     """List the networks with their cards: what they take, how well they do, where they fail.

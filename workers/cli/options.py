@@ -10,21 +10,21 @@ _OUTPUT = "Output"
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Folder for Parquet [default: affectstream-out].", rich_help_panel=_OUTPUT),
+    typer.Option("--out", "-o", help="Folder for Parquet (default: affectstream-out).", rich_help_panel=_OUTPUT),
 ]
 Redis = Annotated[
     str | None,
     typer.Option(
         "--redis",
         metavar="URL",
-        help="redis://, rediss:// or unix:// URL of a server; 'none' publishes nothing [default: an embedded Redis].",
+        help="redis://, rediss:// or unix:// URL of a server; 'none' publishes nothing (default: an embedded Redis).",
         rich_help_panel=_OUTPUT,
     ),
 ]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration in YAML or TOML.")
 ]
-Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second to analyse [default: every frame].")]
+Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second to analyse (default: every frame).")]
 Detector = Annotated[
     Path | None,
     typer.Option(
@@ -46,14 +46,14 @@ EmotionNetwork = Annotated[
 MinFace = Annotated[
     float | None,
     typer.Option(
-        "--min-face", help="Height of the smallest face wanted, px [default: 20].", rich_help_panel=_PERCEPTION
+        "--min-face", help="Height of the smallest face wanted, px (default: 20).", rich_help_panel=_PERCEPTION
     ),
 ]
 Provider = Annotated[
     str | None,
     typer.Option(
         "--provider",
-        help="ONNX Runtime's execution provider: cpu, cuda, tensorrt, openvino, coreml [default: cpu].",
+        help="ONNX Runtime's execution provider: cpu, cuda, tensorrt, openvino, coreml (default: cpu).",
         rich_help_panel=_PERCEPTION,
     ),
 ]

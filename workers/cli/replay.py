@@ -8,7 +8,7 @@ from workers.cli import options
 
 
 def replay(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Video files, folders, or globs in quotes.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Video files, folders, or globs in quotes.")],
     out: options.Out = None,
     redis: options.Redis = None,
     fps: options.Fps = None,

@@ -10,13 +10,13 @@ from workers.cli import options
 def run(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SOURCE]...", help="rtsp(s):// or http(s):// URL, webcam number, or /dev/video0."),
+        typer.Argument(metavar="SOURCE", help="rtsp(s):// or http(s):// URL, webcam number, or /dev/video0."),
     ] = None,
     out: options.Out = None,
     redis: options.Redis = None,
     fps: options.Fps = None,
     duration: Annotated[
-        float | None, typer.Option("--duration", min=0, help="Seconds after which to stop [default: never].")
+        float | None, typer.Option("--duration", min=0, help="Seconds after which to stop (default: never).")
     ] = None,
     config: options.ConfigFile = None,
     detector: options.Detector = None,
