@@ -50,7 +50,7 @@ def _placement(
         centre = (image.shape[1] * rng.uniform(0.25, 0.75), image.shape[0] * rng.uniform(0.25, 0.75))
         place = (width / 2, height / 2)
     aspect = np.exp(rng.uniform(-0.25, 0.25) if stretched else rng.uniform(-0.08, 0.08))
-    angle = np.deg2rad(np.clip(rng.normal(0, 13), -35, 35)) if rng.random() < 0.7 else 0.0
+    angle = np.deg2rad(np.clip(rng.normal(0, 13), -35, 35)) if rng.random() < 0.5 else 0.0
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = turn @ np.diag([scale * aspect * rng.choice([-1, 1]), scale / aspect])
     return np.column_stack([linear, np.array(place) - linear @ np.array(centre)])
@@ -100,7 +100,7 @@ def _cover(rng: Generator, image: Image, face: Array) -> None:
 def recolour(rng: Generator, image: Image) -> Image:
     """Random exposure, contrast, colour balance and gamma by one table; now and then gray."""
     ramp = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
-    gamma = np.exp(rng.uniform(0.4, 1.2) if rng.random() < 0.1 else rng.normal(0, 0.2))
+    gamma = np.exp(rng.uniform(0.4, 1.2) if rng.random() < 0.06 else rng.normal(0, 0.2))
     gain = np.exp(rng.normal(0, 0.18) + rng.normal(0, 0.06, 3))
     contrast = np.exp(rng.normal(0, 0.18))
     table = ((ramp**gamma * gain - 0.45) * contrast + 0.45 + rng.normal(0, 0.05)) * 255
@@ -114,9 +114,9 @@ def degrade(rng: Generator, image: Image) -> Image:
     """What lenses, sensors and codecs do: motion or focus blur, low resolution, noise, JPEG blocks."""
     out: np.ndarray = image
     kind = rng.random()
-    if kind < 0.06:
+    if kind < 0.03:
         out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 1.8))
-    elif kind < 0.11:
+    elif kind < 0.06:
         length = int(rng.integers(3, 9))
         kernel = np.zeros((length, length), np.float32)
         angle = rng.uniform(0, np.pi)
@@ -125,14 +125,14 @@ def degrade(rng: Generator, image: Image) -> Image:
         start, end = np.rint(middle - arm).astype(int), np.rint(middle + arm).astype(int)
         cv2.line(kernel, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), [1.0])
         out = cv2.filter2D(out, -1, kernel / max(float(kernel.sum()), 1.0))
-    elif kind < 0.17:
+    elif kind < 0.09:
         factor = rng.uniform(0.4, 0.8)
         small = cv2.resize(out, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         out = cv2.resize(small, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
-    if rng.random() < 0.08:
+    if rng.random() < 0.05:
         noise = rng.standard_normal(image.shape[:2], np.float32)[..., None] * rng.uniform(3, 16)
         out = np.clip(out + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.12:
+    if rng.random() < 0.08:
         coded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 75))])[1]
         out = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     return out.astype(np.uint8, copy=False)

@@ -13,7 +13,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from models.detector.augment import view
-from models.detector.boxes import STRIDES, Array, Image, held_back
+from models.detector.boxes import STRIDES, Array, Image, held_back, iou
+from models.detector.teacher import Teacher, cells
 
 # (side in px, pictures): each holds about as many pixels as the next.
 BATCHES = ((256, 22), (320, 14), (416, 8))
@@ -23,6 +24,10 @@ RANGES = {8: (1.0, 44.0), 16: (44.0, 150.0), 32: (150.0, 1e9)}
 SMALLEST = 7.0
 # Labels below this score are left out: the cells there learn "no face".
 FAINTEST = 0.15
+# A label from this score is kept where the teacher misses its face.
+SURE = 0.6
+# Cells to which the teacher gives this score learn its box and its landmarks.
+HEARD = 0.3
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,9 @@ def load(labels: Path, root: Path) -> list[Photo]:
 class Batches:
     """A map from step number to batch, the same for the same seed: what lets a stopped run go on as if it had not."""
 
-    def __init__(self, photos: list[Photo], seed: int) -> None:
+    def __init__(self, photos: list[Photo], seed: int, teacher: Path) -> None:
         self.photos = photos
+        self.teacher = Teacher(teacher)
         self.seed = seed
         # Pictures with faces teach more than the empty and the doubtful.
         sure = np.array([(p.faces[:, 14] > 0.5).any() for p in photos])
@@ -92,7 +98,8 @@ class Batches:
         wanted = []
         for i in range(count):
             faces, seen = self._mosaic(rng, images[i])
-            wanted.append(targets(faces, seen, side))
+            answer = self.teacher(images[i].transpose(2, 0, 1))
+            wanted.append(follow(faces, seen, side, answer))
         stacked = (np.stack(parts) for parts in zip(*wanted, strict=True))
         return Batch(images.transpose(0, 3, 1, 2), *stacked)
 
@@ -135,17 +142,52 @@ def clip(faces: Array, seen: Array, width: int, height: int) -> tuple[Array, Arr
     return out[keep], (seen * (visible > 0.6))[keep]
 
 
-def cells(side: int) -> tuple[Array, Array]:
-    """Points (A, 2) in px and strides (A,) of a square picture's cells; a cell's point is its corner, as in YuNet."""
-    centres, strides = [], []
-    for stride in STRIDES:
-        steps = np.arange(side // stride, dtype=np.float32) * stride
-        centres.append(np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2))
-        strides.append(np.full(len(centres[-1]), stride, np.float32))
-    return np.concatenate(centres), np.concatenate(strides)
+Targets = tuple[Array, Array, Array, Array, Array, Array]
 
 
-def targets(faces: Array, seen: Array, side: int) -> tuple[Array, Array, Array, Array, Array, Array]:
+def follow(faces: Array, seen: Array, side: int, answer: tuple[Array, Array, Array]) -> Targets:
+    """The teacher's answer to this very picture (score (A,), box (A, 4), points (A, 10)) as targets, cell by cell.
+
+    The labels are steadier than any one answer: where a cell's box is a labelled face's, the face's box and landmarks
+    are wanted. And where the teacher does not see a face that the labels are sure of (turned, blurred, masked, small),
+    it is wanted all the same: there the network is to be better than its teacher.
+    """
+    score, box, points = answer
+    box, points = steadied(faces, seen, score > HEARD, box, points)
+    centres, strides = cells(side)
+    size = faces[:, None, 2:4]
+    near = np.abs(centres - (faces[:, None, :2] + size / 2)) <= np.maximum(0.3 * size, 0.75 * strides[:, None])
+    best = np.where(near.all(axis=2), score, 0).max(axis=1, initial=0)
+    kept = (faces[:, 14] < 0) | ((faces[:, 14] > SURE) & (best < 0.6 * faces[:, 14]))
+    want, care, own_box, own_points, weight, landmarked = targets(faces[kept], seen[kept], side)
+    heard = np.where(score > HEARD, score, 0)
+    own = want > score
+    return (
+        np.maximum(score, want),
+        np.where(heard > 0, 1, care).astype(np.float32),
+        np.where(own[:, None], own_box, box),
+        np.where(own[:, None], own_points, points),
+        np.where(own, weight, heard),
+        np.where(own, landmarked, heard),
+    )
+
+
+def steadied(faces: Array, seen: Array, heard: NDArray[np.bool_], box: Array, points: Array) -> tuple[Array, Array]:
+    """Boxes (A, 4) and points (A, 10), those of labelled faces in the place of the teacher's where `heard` (A,)."""
+    box, points = box.copy(), points.copy()
+    known, whole = faces[faces[:, 14] > 0], seen[faces[:, 14] > 0] > 0
+    chosen = np.flatnonzero(heard)
+    if len(known) and len(chosen):
+        overlap = iou(box[chosen], known)
+        face = overlap.argmax(axis=1)
+        same = overlap.max(axis=1) > 0.5
+        box[chosen[same]] = known[face[same], :4]
+        same &= whole[face]
+        points[chosen[same]] = known[face[same], 4:14]
+    return box, points
+
+
+def targets(faces: Array, seen: Array, side: int) -> Targets:
     """What each cell should say: score, care, box, points, weight, landmarked, as in `Batch`.
 
     Every face is a bell over the cells near its centre, on the stride of its size (near a border of two, on both). The

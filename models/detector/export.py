@@ -81,15 +81,22 @@ class Graph:
     def head(self, x: str, stride: int, head: Head) -> None:
         """One level's outputs, under YuNet's names: both factors of the score are the same map, as it has one class."""
         x = self.separable(x, f"head{stride}", head.mix)
-        for kind, first, last in (("score", 0, 1), ("bbox", 1, 5), ("kps", 5, 15)):
-            weight, bias = head.out.weight[first:last], head.out.bias[first:last]
-            y = self.convolution(x, f"{kind}{stride}.map", weight, bias, head.out)
-            y = self.node("Transpose", [y], f"{kind}{stride}.last", perm=[0, 2, 3, 1])
-            shape = self.constant(f"rows{last - first}", np.array([1, -1, last - first], np.int64))
-            y = self.node("Reshape", [y, shape], f"score{stride}.logit" if kind == "score" else f"{kind}_{stride}")
-            if kind == "score":
-                self.node("Sigmoid", [y], f"cls_{stride}")
-                self.node("Sigmoid", [y], f"obj_{stride}")
+
+        def linear(name: str, rows: list[int]) -> str:
+            return self.convolution(x, f"{name}{stride}", head.out.weight[rows], head.out.bias[rows], head.out)
+
+        def flat(y: str, size: int, name: str) -> str:
+            y = self.node("Transpose", [y], f"{name}.last", perm=[0, 2, 3, 1])
+            shape = self.constant(f"rows{size}", np.array([1, -1, size], np.int64))
+            return self.node("Reshape", [y, shape], name)
+
+        logit = flat(linear("score", [0]), 1, f"logit{stride}")
+        self.node("Sigmoid", [logit], f"cls_{stride}")
+        self.node("Sigmoid", [logit], f"obj_{stride}")
+        flat(linear("box", [1, 2, 3, 4]), 4, f"bbox_{stride}")
+        size = self.node("Exp", [linear("size", [3, 4] * 5)], f"size{stride}.exp")
+        shape = self.node("Mul", [size, linear("shape", list(range(5, 15)))], f"shape{stride}.sized")
+        flat(self.node("Add", [linear("centre", [1, 2] * 5), shape], f"points{stride}"), 10, f"kps_{stride}")
 
 
 def build(network: Detector) -> onnx.ModelProto:

@@ -15,13 +15,15 @@ from rich.console import Console
 from rich.progress import track
 
 from models.detector.boxes import Array, Image, from_corners, held_back, iou
-from models.detector.find import Finder, read
+from models.detector.find import Finder, fit, read
 from models.detector.speed import beside
 from pipeline.card import shipped
 
 COMMAND = "python -m models.detector.measure --data DATA --teacher TEACHER.onnx"
 SIDE = 640
 LOW = 0.05
+SHIFTS = ((0, 0), (3, 2), (5, 7), (8, 4), (11, 13))
+"""px, right and down."""
 SAME = 0.5
 """IoU from which two detectors' boxes are one face."""
 SAME_REAL = 0.4
@@ -154,6 +156,40 @@ def in_pixels(rows: Array, scale: float) -> Array:
     return np.concatenate([rows[:, :14] * scale, rows[:, 14:]], axis=1)
 
 
+def jitter_figures(data: Path, finders: dict[str, Finder]) -> Iterator[dict[str, Any]]:
+    """How much each detector's landmarks move against the face when the picture is shifted by a few px."""
+    paths = [path for path in sorted((data / "photos").glob("*.webp")) if held_back(path.name)][::3]
+    told: dict[str, list[list[float]]] = {name: [] for name in finders}
+    for path in track(paths, "shifted photos"):
+        small, _ = fit(read(path), SIDE)
+        for name, finder in finders.items():
+            told[name].append(jitter(finder, small))
+    how = f"pictures of {SIDE} px shifted by {len(SHIFTS)} amounts; faces of score ≥ 0.8 with eyes ≥ 0.3 sides apart"
+    for name, rows in told.items():
+        total, count = np.array([sum(row) for row in rows]), np.array([len(row) for row in rows], np.float64)
+        what = f"landmark jitter / inter-ocular distance, {name}"
+        yield figure(what, ratio(total, count), f"photos held back from training ({len(paths)})", how)
+
+
+def jitter(finder: Finder, picture: Image) -> list[float]:
+    """For each sure face that looks ahead: deviation of its landmarks over shifts, over the distance of the eyes."""
+    looks = []
+    for dx, dy in SHIFTS:
+        rows = finder(np.pad(picture, ((dy, 0), (dx, 0), (0, 0))))
+        rows[:, [0, *range(4, 14, 2)]] -= dx
+        rows[:, [1, *range(5, 14, 2)]] -= dy
+        looks.append(rows)
+    sure = looks[0][(looks[0][:, 14] >= 0.8) & (looks[0][:, 2:4].min(axis=1) >= 20)]
+    pairs = [{j: i for i, j in match(rows, sure, SAME)} for rows in looks]
+    spreads = []
+    for j, face in enumerate(sure):
+        apart = float(np.linalg.norm(face[4:6] - face[6:8]))
+        if apart >= 0.3 * np.sqrt(face[2] * face[3]) and all(j in found for found in pairs):
+            points = np.stack([rows[found[j], 4:14] for rows, found in zip(looks, pairs, strict=True)])
+            spreads.append(float(np.sqrt(points.var(axis=0).reshape(5, 2).sum(axis=1)).mean()) / apart)
+    return spreads
+
+
 def truth_figures(data: Path, finders: dict[str, Finder]) -> Iterator[dict[str, Any]]:
     """Recall on real boxes, masked and unmasked, of each detector."""
     folder = data / "detect_valid"
@@ -193,6 +229,7 @@ def main() -> None:
     threshold = json.loads(card.read_text())["threshold"] if args.threshold is None else args.threshold
     finders = {"this network": Finder(args.model, LOW), "the teacher": Finder(args.teacher, LOW)}
     figures = list(agreement_figures(args.data, finders["the teacher"], finders["this network"], threshold))
+    figures += jitter_figures(args.data, finders)
     figures += truth_figures(args.data, finders)
     times = beside([args.model, args.teacher])
     for name, (median, fastest, calls) in zip(finders, times, strict=True):

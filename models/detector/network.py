@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-OUTPUTS = 15  # 1 score logit, 4 box values, 10 landmark values
+OUTPUTS = 15  # 1 score logit, 4 box values, 10 shape values
+SHAPE = [-0.18, -0.12, 0.17, -0.12, -0.01, 0.08, -0.15, 0.24, 0.14, 0.24]
+"""A face looking ahead: the landmarks' x, y from the box's centre, in units of its sides."""
 
 
 class Conv(nn.Module):
@@ -49,22 +51,30 @@ class Separable(nn.Module):
 
 
 class Head(nn.Module):
-    """One level's head: a separable convolution, then one linear map to the 15 outputs of each cell."""
+    """One level's head: a separable convolution, then a linear map to the score, the box and the face's shape.
+
+    The shape is the landmarks in the box's own frame, from its centre, in units of its sides: nearly the same for a
+    small face and a large one, so that the last layer need not multiply.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.mix = Separable(width, width, 3, shortcut=False)
         self.out = nn.Conv2d(width, OUTPUTS, 1)
-        # Rare positives: begin by answering "no face" nearly everywhere (Lin et al., "Focal Loss", 2017).
         nn.init.normal_(self.out.weight, std=0.01)
-        nn.init.zeros_(self.out.bias)
         with torch.no_grad():
-            self.out.bias[0] = -4.6
+            # Rare positives: begin by answering "no face" nearly everywhere (Lin et al., "Focal Loss", 2017).
+            self.out.bias[:5] = torch.tensor([-4.6, 0, 0, 0, 0])
+            self.out.bias[5:] = torch.tensor(SHAPE)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, h, w) to (N, 15, h, w)."""
-        y: Tensor = self.out(self.mix(x))
-        return y
+        x = self.mix(x)
+        # Landmarks need more digits than a half-precision number has.
+        with torch.autocast(x.device.type, enabled=False):
+            y: Tensor = self.out(x.float())
+            centre, size = y[:, 1:3].repeat(1, 5, 1, 1), y[:, 3:5].exp().repeat(1, 5, 1, 1)
+            return torch.cat([y[:, :5], centre + size * y[:, 5:]], dim=1)
 
 
 class Detector(nn.Module):

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
-from models.detector.data import Batch, Batches, Photo, cells, load
+from models.detector.data import Batch, Batches, Photo, load
 from models.detector.loss import losses
 from models.detector.network import Detector
+from models.detector.teacher import cells
 
 SEED = 20
 WARM = 300
@@ -28,8 +29,8 @@ WARM = 300
 class Steps(Dataset[Batch]):
     """The batches of steps `start` to `stop`, for a loader with workers."""
 
-    def __init__(self, photos: list[Photo], start: int, stop: int) -> None:
-        self.batches = Batches(photos, SEED)
+    def __init__(self, photos: list[Photo], teacher: Path, start: int, stop: int) -> None:
+        self.batches = Batches(photos, SEED, teacher)
         self.start, self.stop = start, stop
 
     def __len__(self) -> int:
@@ -99,6 +100,7 @@ def main() -> None:
     """Train, with a checkpoint every `--every` steps."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds photos/ and detect_train/")
+    parser.add_argument("--teacher", type=Path, required=True, help="an ONNX file of the YuNet kind")
     parser.add_argument("--labels", type=Path, default=Path("runs/detector/labels.npz"))
     parser.add_argument("--out", type=Path, default=Path("runs/detector/checkpoint.pt"))
     parser.add_argument("--steps", type=int, default=10000)
@@ -114,7 +116,7 @@ def main() -> None:
         trainer.restore(args.out)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     photos = load(args.labels, args.data)
-    steps = Steps(photos, trainer.step, args.steps)
+    steps = Steps(photos, args.teacher, trainer.step, args.steps)
     loader = DataLoader(steps, batch_size=None, num_workers=args.workers, prefetch_factor=4)
     smooth = [0.0, 0.0, 0.0]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.detector.boxes import STRIDES, Array
+from models.detector.data import Batches, Photo, clip, follow, targets
+from models.detector.find import Finder
+from models.detector.teacher import Teacher, cells
+from pipeline.card import shipped
+
+SIDE = 256
+NETWORK = shipped("detector")
+
+
+def face(x: float, y: float, side: float, score: float = 0.9) -> Array:
+    points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]) * side + (x, y)
+    return np.array([[x, y, side, side, *points.ravel(), score]], np.float32)
+
+
+def test_cells_are_in_the_order_of_the_networks_outputs() -> None:
+    centres, strides = cells(64)
+    assert len(centres) == sum((64 // stride) ** 2 for stride in STRIDES)
+    assert centres[:3].tolist() == [[0, 0], [8, 0], [16, 0]]
+    assert centres[64:66].tolist() == [[0, 0], [16, 0]]
+    assert strides[[0, 63, 64, 79, 80]].tolist() == [8, 8, 16, 16, 32]
+
+
+@given(st.floats(0, 150), st.floats(0, 150), st.floats(8, 100), st.floats(0.2, 0.95))
+def test_a_face_asks_its_own_score_of_the_cell_nearest_its_centre(
+    x: float, y: float, side: float, score: float
+) -> None:
+    wanted, care, box, points, weight, landmarked = targets(face(x, y, side, score), np.ones(1, np.float32), SIDE)
+    best = int(wanted.argmax())
+    assert wanted[best] == pytest.approx(score, rel=1e-4)
+    assert weight[best] == pytest.approx(score, rel=1e-4)
+    assert landmarked[best] == weight[best]
+    assert box[best] == pytest.approx([x, y, side, side], abs=1e-3)
+    assert points[best] == pytest.approx(face(x, y, side)[0, 4:14], abs=1e-3)
+    assert care.all()
+    centres, strides = cells(SIDE)
+    assert (np.abs(centres[best] - (x + side / 2, y + side / 2)) <= strides[best]).all()
+
+
+@pytest.mark.parametrize(("side", "stride"), [(12, 8), (30, 8), (80, 16), (130, 16), (240, 32)])
+def test_a_face_is_the_task_of_the_stride_of_its_size(side: float, stride: int) -> None:
+    wanted, *_ = targets(face(5, 5, side), np.ones(1, np.float32), SIDE)
+    assert cells(SIDE)[1][wanted.argmax()] == stride
+
+
+def test_no_face_asks_for_nothing() -> None:
+    wanted, care, _, _, weight, _ = targets(np.zeros((0, 15), np.float32), np.zeros(0, np.float32), SIDE)
+    assert not wanted.any()
+    assert not weight.any()
+    assert care.all()
+
+
+def test_a_doubtful_face_is_neither_asked_for_nor_denied() -> None:
+    wanted, care, _, _, weight, _ = targets(face(50, 50, 64, score=-1), np.ones(1, np.float32), SIDE)
+    assert not wanted.any()
+    assert not weight.any()
+    inner = ((cells(SIDE)[0] > 50) & (cells(SIDE)[0] < 114)).all(axis=1)
+    assert not care[inner].any()
+    assert care[~((cells(SIDE)[0] > 40) & (cells(SIDE)[0] < 124)).all(axis=1)].all()
+
+
+def test_a_face_mostly_outside_becomes_doubtful_and_one_cut_a_little_is_cut() -> None:
+    faces = np.concatenate([face(-30, 10, 40), face(-5, 100, 40), face(500, 10, 40)])
+    rows, seen = clip(faces, np.ones(3, np.float32), SIDE, SIDE)
+    assert rows[:, 14].tolist() == pytest.approx([-1, 0.9])
+    assert rows[1, :4] == pytest.approx([0, 100, 35, 40])
+    assert seen.tolist() == [0, 1]
+
+
+def silent() -> tuple[Array, Array, Array]:
+    """The answer of a teacher that sees nothing."""
+    total = len(cells(SIDE)[0])
+    return np.zeros(total, np.float32), np.zeros((total, 4), np.float32), np.zeros((total, 10), np.float32)
+
+
+def test_a_sure_face_that_the_teacher_misses_is_still_wanted() -> None:
+    faces = np.concatenate([face(50, 50, 64), face(150, 150, 64, score=0.4)])
+    followed = follow(faces, np.ones(2, np.float32), SIDE, silent())
+    alone = targets(faces[:1], np.ones(1, np.float32), SIDE)
+    assert followed[0] == pytest.approx(alone[0])
+    assert followed[4] == pytest.approx(alone[4])
+    chosen = followed[4] > 0
+    assert followed[2][chosen] == pytest.approx(alone[2][chosen])
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_where_the_teacher_sees_a_face_its_score_is_wanted_and_the_steadier_place(labelled: bool) -> None:
+    score, box, points = silent()
+    cell = int(np.flatnonzero((cells(SIDE)[0] == (80, 80)).all(axis=1) & (cells(SIDE)[1] == 16))[0])
+    score[cell], box[cell], points[cell] = 0.8, (49, 51, 60, 70), np.arange(10)
+    faces = face(50, 50, 64) if labelled else face(150, 150, 64, score=0.4)
+    want, care, own_box, own_points, weight, landmarked = follow(
+        faces, np.ones(1, np.float32), SIDE, (score, box, points)
+    )
+    assert want == pytest.approx(score)
+    assert care.all()
+    assert np.flatnonzero(weight).tolist() == [cell]
+    assert landmarked[cell] == pytest.approx(0.8)
+    assert own_box[cell].tolist() == ([50, 50, 64, 64] if labelled else [49, 51, 60, 70])
+    assert own_points[cell].tolist() == (faces[0, 4:14].tolist() if labelled else list(range(10)))
+
+
+def test_the_teachers_cells_decode_to_what_the_pipeline_decodes() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)
+    score, box, points = Teacher(NETWORK)(picture.transpose(2, 0, 1))
+    best = int(score.argmax())
+    row = Finder(NETWORK, 0.5 * float(score[best]))(picture)[0]
+    assert row[14] == pytest.approx(score[best], rel=1e-4)
+    assert row[:4] == pytest.approx(box[best], abs=1e-2)
+    assert row[4:14] == pytest.approx(points[best], abs=1e-2)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 1000))
+def test_batches_are_the_same_for_the_same_seed_and_step(step: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (120, 100, 3)).astype(np.uint8)
+    photos = [Photo("a", picture, face(20, 20, 50), np.ones(1, np.float32), True)]
+    once, again = (vars(Batches(photos, 3, NETWORK)[step]) for _ in range(2))
+    assert all(np.array_equal(once[key], again[key]) for key in once)
+    images, score = once["images"], once["score"]
+    assert images.dtype == np.uint8
+    assert score.shape == (len(images), len(cells(images.shape[-1])[0]))
+    assert score.min() >= 0
+    assert score.max() <= 1

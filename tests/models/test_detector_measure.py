@@ -1,0 +1,95 @@
+from typing import cast
+
+import numpy as np
+import pytest
+
+from models.detector.boxes import Array, Image
+from models.detector.find import Finder
+from models.detector.measure import Truth, agreement, jitter, landmark_error, match, ratio, recall_at_false
+
+
+def row(x: float, y: float, side: float, score: float) -> Array:
+    points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]) * side + (x, y)
+    return np.array([[x, y, side, side, *points.ravel(), score]], np.float32)
+
+
+def test_a_detector_agrees_with_itself() -> None:
+    faces = np.concatenate(
+        [row(10, 10, 40, 0.95), row(100, 10, 40, 0.85), row(200, 10, 40, 0.5), row(300, 10, 15, 0.9)]
+    )
+    same = agreement(faces, faces, 0.4)
+    # Two faces count: the third is not sure, the fourth is small.
+    assert (same.sure, same.found, same.extra) == (2, 2, 0)
+    assert same.errors == [0, 0]
+
+
+def test_extra_is_what_touches_none_of_the_teachers_faces() -> None:
+    teacher = np.concatenate([row(10, 10, 40, 0.95), row(200, 10, 40, 0.35), row(300, 10, 40, 0.2)])
+    student = np.concatenate(
+        [row(45, 45, 40, 0.9), row(205, 10, 40, 0.9), row(300, 10, 40, 0.9), row(400, 10, 40, 0.3)]
+    )
+    result = agreement(teacher, student, 0.4)
+    assert (result.sure, result.found, result.extra) == (1, 0, 1)
+
+
+def test_nothing_found_is_no_agreement() -> None:
+    nothing = np.zeros((0, 15), np.float32)
+    assert agreement(row(10, 10, 40, 0.95), nothing, 0.4).found == 0
+    assert agreement(nothing, row(10, 10, 40, 0.95), 0.4).extra == 1
+
+
+def test_landmark_error_is_a_share_of_the_distance_between_the_eyes() -> None:
+    face = row(0, 0, 100, 0.9)[0]
+    moved = face.copy()
+    moved[4:14:2] += 4  # px; the eyes are 40 px apart
+    assert landmark_error(moved, face) == pytest.approx(0.1)
+
+
+def test_one_box_found_stands_for_one_wanted() -> None:
+    found = np.concatenate([row(0, 0, 40, 0.5), row(2, 0, 40, 0.9)])
+    assert match(found, row(1, 0, 40, 1.0), 0.5) == [(1, 0)]
+
+
+def test_recall_stops_at_the_allowed_false_boxes() -> None:
+    # Ten photos allow one false box. In each a face is found at 0.5 + p/100; two false ones score 0.9 and 0.545.
+    photos = []
+    for p in range(10):
+        found = [row(0, 0, 40, 0.5 + p / 100)] + [
+            row(200, 0, 40, s) for s in ((0.9,) if p == 0 else (0.545,) if p == 1 else ())
+        ]
+        photos.append(Truth(row(0, 0, 40, 1)[:, :4], np.array([p % 2 == 0]), np.concatenate(found)))
+    threshold, counts = recall_at_false(photos)
+    assert threshold == pytest.approx(0.545)
+    found, total = counts["masked"]
+    assert (found.sum(), total.sum()) == (2, 5)
+    found, total = counts["unmasked"]
+    assert (found.sum(), total.sum()) == (3, 5)
+
+
+class Shifty:
+    """A detector that sees one face where it is; in a picture that was shifted, off by a share of the eyes' distance."""
+
+    def __init__(self, off: float) -> None:
+        self.off = off
+
+    def __call__(self, image: Image) -> Array:
+        dy, dx = image.shape[0] - 200, image.shape[1] - 200
+        rows = row(50 + dx, 50 + dy, 100, 0.9)
+        if dx:
+            rows[:, 4:14:2] += self.off * 40  # px; the eyes are 40 px apart
+        return rows
+
+
+@pytest.mark.parametrize("off", [0.0, 0.1])
+def test_jitter_is_the_spread_of_landmarks_under_shifts(off: float) -> None:
+    (spread,) = jitter(cast(Finder, Shifty(off)), np.zeros((200, 200, 3), np.uint8))
+    # One look in five stays: the deviation of (0, 1, 1, 1, 1) is 0.4.
+    assert spread == pytest.approx(0.4 * off, abs=1e-5)
+
+
+def test_ratio_gives_an_interval_round_its_value() -> None:
+    told = ratio(np.array([1.0, 0, 1, 1] * 20), np.ones(80))
+    assert told["value"] == 0.75
+    assert told["n"] == 80
+    low, high = told["ci95"]
+    assert 0.6 < low < 0.75 < high < 0.9
