@@ -52,7 +52,7 @@ class Engine:
                 overlap=settings.detector.overlap,
             ),
             classifier=classifier,
-            threshold=_threshold(path, settings.detector),
+            threshold=threshold_of(path, settings.detector),
             hashes=(file_hash(path), classifier.card.sha256),
         )
 
@@ -80,7 +80,7 @@ class Engine:
         return SinkStage(self.settings.smoother, lag=lag, tally=tally)
 
 
-def _threshold(path: Path, settings: DetectorSettings) -> float:
+def threshold_of(path: Path, settings: DetectorSettings) -> float:
     if settings.threshold is not None:
         return settings.threshold
     if not path.with_suffix(".json").exists():
