@@ -13,15 +13,24 @@ On that plane the true distribution is taken for a random walk, seen through noi
 With noise so shaped the covariance stays a multiple ``P`` of the unit matrix, so that the whole filter is eight means
 and one variance (Kalman, 1960), and the backward pass (Rauch, Tung & Striebel, 1965) has one gain a step.
 
+How large the noise is differs between tracks by orders of magnitude, so the filter measures it: ``P``, ``q`` and ``R``
+are in units of a scale, the variance of a log-ratio of a face of full quality, that is learnt from the innovations and
+slowly forgotten (variance learning; West & Harrison, "Bayesian Forecasting and Dynamic Models", 1997, 10.8). The gains
+of the textbook filter depend on ``q / R`` alone; the scale says what is odd, and how sure the result is.
+
 Faces do not walk at random, though: they hold an expression, and change it within a few frames. Two departures from the
-textbook tell the odd frame from a change. A single large innovation counts less (Huber, 1964). Two in a row that
-point the same way show that the filter has been left behind, because those of one that keeps up are uncorrelated;
+textbook tell the odd frame from a change. A single large innovation counts less (Huber, 1964). Several in a row that
+point the same way show that the filter has been left behind, because those of one that keeps up average to nothing;
 ``P`` then grows until it keeps up again (a strong tracking filter; Zhou & Frank, 1996).
+
+A change shows only after it began, so the filter is late, and so would be a backward pass over its steps. With a lag
+the same is done from the end to the beginning, which is early by as much. Where nothing is odd the two agree; where
+they do not, that which is nearer to the observations around counts more.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, expm1, inf, log, sqrt
+from math import dist, exp, expm1, inf, log, sqrt
 from operator import mul
 from typing import Final, NamedTuple
 
@@ -29,17 +38,38 @@ from pipeline.settings import SmootherSettings
 
 Distribution = tuple[float, ...]
 
-NOISE: Final = 0.5
-"""Variance R of a log-ratio of a face of full quality. Gains depend on q / R; R alone says what is an outlier."""
+_Estimate = tuple[list[float], float]
+"""Mean of the log-ratios, and variance of each in units of the scale."""
 
 NOMINAL_STEP: Final = 0.04
 """s between frames (25 fps) at which the filter has the time constant that is set."""
 
+SCALE: Final = 0.1
+"""Variance of a log-ratio of a face of full quality, before its track has shown its own."""
+
+LEAST_SCALE: Final = 1e-4
+"""Below this, noise is no more than rounding in the video."""
+
+PATIENCE: Final = 10
+"""Observations that ``SCALE`` is worth."""
+
+MEMORY: Final = 3.0
+"""s within which the scale forgets by e."""
+
 OUTLIER: Final = 1.5
 """Root mean square innovation, in standard deviations, beyond which R grows in proportion to it."""
 
-CHANGE: Final = 0.8
-"""Correlation of successive innovations, in variances, that chance may still give; P grows by what goes beyond."""
+TREND: Final = 0.1
+"""s over which innovations are averaged to tell a change from chance."""
+
+CLIPPED: Final = 2.0
+"""What an innovation counts at most in that average, root mean square in standard deviations."""
+
+CHANGE: Final = 1.6
+"""Mean square of that average, in variances, that chance may still give; P grows by what goes beyond."""
+
+NEIGHBOURS: Final = 2
+"""Observations before and after that tell which of the two passes over the past is right."""
 
 FLOOR: Final = 0.002
 """What every probability is raised by, at the cost of all, before logarithms are taken: zeros have none."""
@@ -59,17 +89,25 @@ class Smoothed(NamedTuple):
 
 @dataclass(slots=True)
 class _Step:
-    """What the filter knew after one observation."""
+    """An observation, and what the filter knew after it; variances in units of the scale."""
 
     pts: float
+    ratios: list[float]
+    """Observed log-ratios."""
+    noise: float
+    """Variance R of each by its quality alone."""
     mean: list[float]
     """Filtered log-ratios."""
     variance: float
     """Filtered variance P of each."""
     predicted: float
     """P before the observation."""
-    innovation: list[float]
-    """Observed less predicted log-ratios, in standard deviations."""
+    scale: float
+    """Variance of a log-ratio of a face of full quality."""
+    weight: float
+    """Observations that the scale rests on."""
+    trend: list[float]
+    """Average of the latest innovations, in standard deviations."""
 
 
 class Smoother:
@@ -79,7 +117,7 @@ class Smoother:
         settings: the time constant of the steady filter at 25 fps and full quality, and the gap that resets it.
         lag: s of future that a value may use. 0 gives the plain filter: every value as soon as it is observed. With
             more, a value is final once the track was seen ``lag`` s later (at the latest 1.5 ``lag``, because the
-            backward pass runs once per half a lag), or once the track has ended or begun anew after a gap.
+            backward passes run once per half a lag), or once the track has ended or begun anew after a gap.
 
     Every value follows from the observations of the track and their order alone, never from how they were handed over.
     A constant input comes out unchanged, zeros included, because the floor is taken away again after smoothing.
@@ -87,8 +125,8 @@ class Smoother:
 
     def __init__(self, settings: SmootherSettings, lag: float) -> None:
         gain = -expm1(-NOMINAL_STEP / settings.time_constant)
-        # In the steady state P + qΔt = R K / (1 - K) and K (P + qΔt) = qΔt.
-        self._diffusion = NOISE * gain * gain / (1 - gain) / NOMINAL_STEP
+        # In the steady state, with R = 1, P + qΔt = K / (1 - K) and K (P + qΔt) = qΔt.
+        self._diffusion = gain * gain / (1 - gain) / NOMINAL_STEP
         self._gap = settings.gap
         self._lag = lag
         # With a lag, all that is not final; without, only the newest.
@@ -103,10 +141,14 @@ class Smoother:
             quality: of the crop, in [0, 1]; measurement noise is divided by it.
         """
         final = self.finish() if self.lost(pts) else []
-        step = self._filter(pts, _log_ratios(probabilities), NOISE / max(quality, LOWEST_QUALITY))
+        ratios, noise = _log_ratios(probabilities), 1 / max(quality, LOWEST_QUALITY)
+        if self._steps:
+            step = _follow(self._steps[-1], pts, ratios, noise, self._diffusion)
+        else:
+            step = _begin(pts, ratios, noise, SCALE, PATIENCE)
         if self._lag == 0:
             self._steps = [step]
-            final.append(Smoothed(_distribution(step.mean), sqrt(step.variance)))
+            final.append(Smoothed(_distribution(step.mean), sqrt(step.variance * step.scale)))
             return final
         self._steps.append(step)
         if pts - self._steps[0].pts >= 1.5 * self._lag:
@@ -123,47 +165,88 @@ class Smoother:
         self._steps = []
         return final
 
-    def _filter(self, pts: float, ratios: list[float], noise: float) -> _Step:
-        if not self._steps:
-            return _Step(pts, ratios, noise, noise, [0.0] * len(ratios))
-        last = self._steps[-1]
-        # Log-ratios sum to zero: one degree of freedom fewer than labels.
-        freedom = len(ratios) - 1
-        predicted = last.variance + self._diffusion * (pts - last.pts)
-        innovation = [z - m for z, m in zip(ratios, last.mean, strict=True)]
-        deviation = sqrt(predicted + noise)
-        standard = [v / deviation for v in innovation]
-        correlation = sum(map(mul, standard, last.innovation)) / freedom
-        if correlation > CHANGE:
-            predicted += (correlation - CHANGE) * (predicted + noise)
-        size = sqrt(sum(map(mul, innovation, innovation)) / freedom / (predicted + noise))
-        if size > OUTLIER:
-            noise *= size / OUTLIER
-        gain = predicted / (predicted + noise)
-        mean = [m + gain * v for m, v in zip(last.mean, innovation, strict=True)]
-        return _Step(pts, mean, predicted * (1 - gain), predicted, standard)
-
     def _smooth(self, until: float) -> list[Smoothed]:
-        """Run the backward pass over all steps; drop those not after ``until`` and return their values."""
+        """Look back over all steps; drop those not after ``until`` and return their values."""
         steps = self._steps
         count = sum(step.pts <= until for step in steps)
-        final: list[Smoothed] = []
-        mean: list[float] = []
-        variance = 0.0
-        for index in range(len(steps) - 1, -1, -1):
-            step = steps[index]
-            if not mean:
-                mean, variance = step.mean, step.variance
-            else:
-                ahead = steps[index + 1].predicted
-                gain = step.variance / ahead
-                variance = step.variance + gain * gain * (variance - ahead)
-                mean = [m + gain * (s - m) for m, s in zip(step.mean, mean, strict=True)]
-            if index < count:
-                final.append(Smoothed(_distribution(mean), sqrt(variance)))
+        if not count:
+            return []
+        newest = steps[-1]
+        turned = [_begin(-newest.pts, newest.ratios, newest.noise, newest.scale, newest.weight)]
+        for step in reversed(steps[:-1]):
+            turned.append(_follow(turned[-1], -step.pts, step.ratios, step.noise, self._diffusion))
+        late, early = _look_back(steps), _look_back(turned)
+        early.reverse()
+        final = []
+        for index, share in enumerate(_shares(steps, late, early)[:count]):
+            (one, variance), (other, spread) = late[index], early[index]
+            mean = [a + share * (b - a) for a, b in zip(one, other, strict=True)]
+            variance += share * (spread - variance)
+            final.append(Smoothed(_distribution(mean), sqrt(variance * newest.scale)))
         del steps[:count]
-        final.reverse()
         return final
+
+
+def _begin(pts: float, ratios: list[float], noise: float, scale: float, weight: float) -> _Step:
+    return _Step(pts, ratios, noise, ratios, noise, noise, scale, weight, [0.0] * len(ratios))
+
+
+def _follow(last: _Step, pts: float, ratios: list[float], noise: float, diffusion: float) -> _Step:
+    """Return the filter's next step."""
+    # Log-ratios sum to zero: one degree of freedom fewer than labels.
+    freedom = len(ratios) - 1
+    elapsed = pts - last.pts
+    predicted = last.variance + diffusion * elapsed
+    innovation = [z - m for z, m in zip(ratios, last.mean, strict=True)]
+    square = sum(map(mul, innovation, innovation)) / freedom / last.scale
+
+    size = square / (predicted + noise)
+    # A face of low quality says little about the scale; an odd one no more than the largest that is not.
+    share = max(1 / (last.weight + 1), min(elapsed / MEMORY, 0.5)) / max(noise, 1.0)
+    scale = max(last.scale * (1 + share * (min(size, OUTLIER * OUTLIER) - 1)), LEAST_SCALE)
+
+    kept = exp(-elapsed / TREND)
+    added = (1 - kept) / sqrt((predicted + noise) * last.scale * max(size / (CLIPPED * CLIPPED), 1.0))
+    trend = [kept * t + added * v for t, v in zip(last.trend, innovation, strict=True)]
+    change = sum(map(mul, trend, trend)) / freedom - CHANGE
+    if change > 0:
+        predicted += change * (predicted + noise)
+
+    odd = sqrt(square / (predicted + noise)) / OUTLIER
+    gain = predicted / (predicted + noise * max(odd, 1.0))
+    mean = [m + gain * v for m, v in zip(last.mean, innovation, strict=True)]
+    return _Step(pts, ratios, noise, mean, predicted * (1 - gain), predicted, scale, last.weight + 1, trend)
+
+
+def _shares(steps: Sequence[_Step], late: Sequence[_Estimate], early: Sequence[_Estimate]) -> list[float]:
+    """Return what each early estimate counts, in (0, 1), beside the late one.
+
+    Inversely to the squared distances from what was observed, averaged over ``NEIGHBOURS``.
+    """
+    lateness, earliness = _misfits(steps, late), _misfits(steps, early)
+    shares = []
+    for index in range(len(steps)):
+        around = slice(max(index - NEIGHBOURS, 0), index + NEIGHBOURS + 1)
+        one, other = sum(lateness[around]), sum(earliness[around])
+        shares.append(one / (one + other) if one + other > 0 else 0.5)
+    return shares
+
+
+def _misfits(steps: Sequence[_Step], estimates: Sequence[_Estimate]) -> list[float]:
+    return [dist(step.ratios, mean) ** 2 / step.noise for step, (mean, _) in zip(steps, estimates, strict=True)]
+
+
+def _look_back(steps: Sequence[_Step]) -> list[_Estimate]:
+    """Return the mean and variance of each step given all of them."""
+    mean, variance = steps[-1].mean, steps[-1].variance
+    values = [(mean, variance)]
+    for step, ahead in zip(reversed(steps[:-1]), reversed(steps[1:]), strict=True):
+        gain = step.variance / ahead.predicted
+        mean = [m + gain * (s - m) for m, s in zip(step.mean, mean, strict=True)]
+        variance = step.variance + gain * gain * (variance - ahead.predicted)
+        values.append((mean, variance))
+    values.reverse()
+    return values
 
 
 def _log_ratios(probabilities: Sequence[float]) -> list[float]:

@@ -1,0 +1,1 @@
+"""Smoothing measured against known truth, and its constants fitted to real tracks."""
