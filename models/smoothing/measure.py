@@ -1,5 +1,6 @@
 """What a smoothed series is worth: how near the truth, how calm, how late."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +29,7 @@ class Figures:
     """Of the probabilities, summed over labels, while an expression is held: mean over frames."""
 
 
-def measure(series: list[Series], estimates: list[Doubles]) -> Figures:
+def measure(series: Sequence[Series], estimates: Sequence[Doubles]) -> Figures:
     """Compare estimates, (n, 8) each, with the truth."""
     divergences = np.concatenate([divergence(s.truth, e) for s, e in zip(series, estimates, strict=True)])
     minutes = sum(s.pts[-1] - s.pts[0] for s in series) / 60
@@ -36,7 +37,7 @@ def measure(series: list[Series], estimates: list[Doubles]) -> Figures:
     deviations = np.concatenate([unrest(s, e) for s, e in zip(series, estimates, strict=True)])
     return Figures(
         divergence=float(divergences.mean()),
-        flips=sum(map(flips, estimates)) / minutes,
+        flips=float(sum(map(flips, estimates)) / minutes),
         lag=float(lags.mean()),
         variance=float(deviations.mean()),
     )

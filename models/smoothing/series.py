@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.sink.smoother import FLOOR
+
 Doubles = NDArray[np.float64]
 
 LABELS: Final = 8
@@ -28,17 +30,23 @@ ODD: Final = 1 / 40
 
 
 @dataclass(frozen=True)
-class Series:
-    """One track of n observations."""
+class Track:
+    """What is seen of one face, n times."""
 
     pts: Doubles
     """(n,) media time, s, increasing."""
-    truth: Doubles
-    """(n, 8) true distributions."""
     seen: Doubles
     """(n, 8) raw distributions."""
     quality: Doubles
-    """(n,) in (0, 1]; variances of errors are divided by it."""
+    """(n,) in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Series(Track):
+    """A track whose truth is known; the variances of its errors are divided by its quality."""
+
+    truth: Doubles
+    """(n, 8) true distributions."""
     hold: NDArray[np.int64]
     """(n,) number of the expression that is held, -1 while it changes."""
 
@@ -55,13 +63,20 @@ def generate(seed: int, seconds: float = 60.0) -> Series:
     seen = ratios + spread[:, None] * (np.sqrt(LASTING) * lasting + np.sqrt(1 - LASTING) * brief)
     odd = rng.random(len(pts)) < ODD
     seen[odd] = rng.normal(0.0, 2.0, (int(odd.sum()), LABELS))
-    return Series(pts, softmax(ratios), softmax(seen), quality, hold)
+    return Series(pts, softmax(seen), quality, softmax(ratios), hold)
 
 
 def softmax(ratios: Doubles) -> Doubles:
     """Return the distributions, (..., 8), of log-ratios."""
     values = np.exp(ratios - ratios.max(axis=-1, keepdims=True))
     result: Doubles = values / values.sum(axis=-1, keepdims=True)
+    return result
+
+
+def log_ratios(distributions: Doubles) -> Doubles:
+    """Return centred log-ratios, (n, 8), as the smoother takes them, of (n, 8) distributions."""
+    logs = np.log(FLOOR + (1 - FLOOR * LABELS) * distributions)
+    result: Doubles = logs - logs.mean(axis=1, keepdims=True)
     return result
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.smoothing.filters import kalman
-from models.smoothing.series import generate, softmax
+from models.smoothing.series import generate, log_ratios, softmax
 from pipeline.settings import SmootherSettings
 from pipeline.sink.smoother import Smoother
 
@@ -179,11 +179,6 @@ def test_the_uncertainty_is_of_the_size_of_the_error(lag):
         error = log_ratios(distributions[held]) - log_ratios(series.truth[held])
         ratio = np.sqrt(np.median((error**2).sum(axis=1) / 7 / deviation[held] ** 2))
         assert 0.7 < ratio < 1.6
-
-
-def log_ratios(distributions):
-    ratios = np.log(0.002 + 0.984 * distributions)
-    return ratios - ratios.mean(axis=1, keepdims=True)
 
 
 def step(count, at):
