@@ -63,3 +63,36 @@ def emotion(
         except OSError as error:
             raise OutputError(f"cannot write {str(predictions)!r}: {error.strerror}; choose another path") from error
         console.print(f"probabilities: {predictions}", soft_wrap=True)
+
+
+@app.command()
+def smoothing(
+    parquet: Annotated[
+        Path | None,
+        typer.Option("--parquet", metavar="OUT/emotions", help="Also count flips on the tracks of a replay."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=2000, help="Seed of the first series; each further one takes the next.")
+    ] = 5000,
+) -> None:
+    """Measure smoothing on series whose truth is known, beside other filters at their best.
+
+    Expressions that are held and changed, seen with noise, odd frames and gaps at uneven times. The other filters get
+    the parameters of the lowest KL on other series, those on which the constants of the shipped one were chosen.
+    KL to truth in nats; flips: changes of the most probable label; lag: how much longer than in truth the old label
+    leads at a change; variance: of the probabilities while an expression is held.
+
+    Example:
+
+      affectstream evaluate smoothing --parquet results/emotions
+    """
+    from rich.console import Console
+
+    from models.smoothing.compare import compare, table
+    from models.smoothing.tracks import read_tracks
+
+    tracks = read_tracks(parquet) if parquet is not None else []
+    console = Console(highlight=False)
+    with console.status("smoothing"):
+        rows = compare(seed, tracks)
+    console.print(table(rows))
