@@ -136,3 +136,20 @@ def test_a_face_out_of_sight_does_not_hold_up_the_others_for_ever():
 def test_a_run_without_faces_still_ends():
     assert stage(2.0).process([*scores(5, faces=0), COMPLETE])[-1].ends == (COMPLETE,)
     assert stage(2.0).process([COMPLETE])[-1].ends == (COMPLETE,)
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.4, 2.0])
+def test_live_and_replay_agree_where_they_smooth_alike(lag):
+    recorded = [*scores(150, faces=3), COMPLETE]
+    live = [*scores(150, faces=3, clock=Clock.ARRIVAL), STOPPED]
+    at_once = stage(lag).process(recorded)
+    watching = stage(lag)
+    one_by_one = [result for message in live for result in watching.process([message])]
+
+    def values(results):
+        return [(row.stamp.frame, row.track, row.smoothed, row.uncertainty, row.dominant) for row in emotions(results)]
+
+    assert values(one_by_one) == values(at_once)
+    assert [track.transitions for result in one_by_one for track in result.tracks] == [
+        track.transitions for result in at_once for track in result.tracks
+    ]
