@@ -67,7 +67,7 @@ def test_recall_stops_at_the_allowed_false_boxes() -> None:
 
 
 class Shifty:
-    """A detector that sees one face where it is; in a picture that was shifted, off by a share of the eyes' distance."""
+    """Sees one face where it is; in a picture that was shifted, off by a share of the distance of the eyes."""
 
     def __init__(self, off: float) -> None:
         self.off = off
