@@ -37,6 +37,38 @@ GROWTH: Final = (0.35, 3.0)
 """Farthest that the logarithm of a side may be from what was expected: a constant, and standard deviations beyond it.
 Faces do leap, but they do not grow in leaps."""
 
+PACE: Final = 0.5
+"""s over which pace and size of a face are averaged: its last box is often cut off by what hides it."""
+
+DETOUR: Final = -5.0
+"""Cost of a detection just where a face was last or may have gone since, however unlikely its filter takes it to be."""
+
+STRAY: Final = (1.0, 1.5, 4.0)
+"""Farthest that a recovered face may be from its way, face heights: at once, more per s, and at most."""
+
+RESIZED: Final = 0.5
+"""Farthest that the logarithm of its height may be from what it was."""
+
+
+def strayed(places: Doubles, paces: Doubles, elapsed: Doubles, measurements: Doubles) -> Doubles:
+    """Return how far (detections) measurements are off the ways of (tracks) faces, (tracks, detections); 1 is too far.
+
+    Observation-centric recovery (Cao et al., "Observation-Centric SORT", 2023): a filter that last saw half a face, or
+    one that turned round, expects it far from where it is, while its last place still tells. A face that was hidden
+    may have stood still or walked on: its way is the line between the two.
+
+    ``places``: (tracks, 3) last centre, px, and log height. ``paces``: (tracks, 2) px/s. ``elapsed``: (tracks,) s.
+    ``measurements``: (detections, 4).
+    """
+    heights = np.exp(places[:, 2])[:, None]
+    ways = (paces * elapsed[:, None])[:, None]
+    offsets = measurements[None, :, :2] - places[:, None, :2]
+    along = np.clip((offsets * ways).sum(2) / np.maximum((ways**2).sum(2), 1e-9), 0, 1)
+    distance = np.linalg.norm(offsets - along[:, :, None] * ways, axis=2) / heights
+    share = distance / np.minimum(STRAY[0] + STRAY[1] * elapsed, STRAY[2])[:, None]
+    alike = np.abs(measurements[None, :, 3] - places[:, None, 2]) <= RESIZED
+    return np.where(alike, share, np.inf)
+
 
 def costs(expected: Doubles, variances: Doubles, measurements: Doubles) -> Doubles:
     """Return the (tracks, detections) costs of all pairs, at most ``LIMIT``.

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from pipeline.messages import Floats
 from pipeline.settings import TrackerSettings
-from pipeline.tracker.association import LIMIT, LOW_LIMIT, RETURN, assign, costs
+from pipeline.tracker.association import DETOUR, LIMIT, LOW_LIMIT, PACE, RETURN, assign, costs, strayed
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, expected, innovation, measured, moved
 from pipeline.tracker.landmarks import absolute, noise, relative, steadied
@@ -24,6 +24,10 @@ class Track(msgspec.Struct, eq=False):
     """When it was first seen, s."""
     last: float
     """When it was last seen, s."""
+    place: Doubles
+    """(3,) centre then, px, and log height: the mean over about ``PACE`` before."""
+    pace: Doubles
+    """(2,) velocity of the centre, px/s: the mean over about ``PACE`` before."""
     number: int = 0
     """From 1 in order of confirmation, unique in the run; 0 while it may still be a mistake of the detector."""
 
@@ -70,7 +74,7 @@ class Tracker:
         # The order in which a detector lists its finds must not matter.
         order = np.lexsort((*found.boxes.T, -found.scores))
         found = Detections(found.boxes[order], found.landmarks[order], found.scores[order])
-        owners = self._match(measured(found.boxes), found.scores >= self._threshold, pixel)
+        owners = self._match(now, measured(found.boxes), found.scores >= self._threshold, pixel)
         self._take_in(now, found, owners, pixel)
         for row in np.flatnonzero((owners < 0) & (found.scores >= self._threshold)):
             owners[row] = len(self._tracks)
@@ -81,7 +85,7 @@ class Tracker:
         self._tracks = [track for track in self._tracks if track.number or now - track.last <= self._settings.confirm]
         return seen
 
-    def _match(self, measurements: Doubles, sure: NDArray[np.bool_], pixel: float) -> NDArray[np.intp]:
+    def _match(self, now: float, measurements: Doubles, sure: NDArray[np.bool_], pixel: float) -> NDArray[np.intp]:
         """Return the row in ``_tracks`` of the track that owns each detection, or -1."""
         owners = np.full(len(measurements), -1, np.intp)
         if not self._tracks or not len(measurements):
@@ -89,6 +93,13 @@ class Tracker:
         motions = [track.motion for track in self._tracks]
         cost = costs(expected(motions), innovation(motions, pixel), measurements)
         last = max(track.last for track in self._tracks)
+        off = strayed(
+            np.array([track.place for track in self._tracks]),
+            np.array([track.pace for track in self._tracks]),
+            now - np.array([track.last for track in self._tracks]),
+            measurements,
+        )
+        cost = np.minimum(cost, DETOUR + (LIMIT - DETOUR) * off)
         cost += RETURN * np.array([[track.last < last] for track in self._tracks])
         confirmed = np.array([track.number > 0 for track in self._tracks])
         doubtful = ~confirmed
@@ -116,7 +127,11 @@ class Tracker:
             noise(found.boxes[rows], pixel),
         )
         corrected([track.motion for track in tracks], measured(found.boxes[rows]), pixel)
-        for track, shape, variance in zip(tracks, points, variances, strict=True):
+        for track, shape, variance, z in zip(tracks, points, variances, measured(found.boxes[rows]), strict=True):
+            if now > track.last:
+                new = 1 - np.exp((track.last - now) / PACE)
+                track.pace = track.pace + new * ((z[:2] - track.place[:2]) / (now - track.last) - track.pace)
+                track.place = np.append(z[:2], track.place[2] + new * (z[3] - track.place[2]))
             track.landmarks, track.variance, track.last = shape, float(variance), now
 
     def _confirm(self, track: Track, score: float) -> None:
@@ -154,4 +169,5 @@ def _begin(now: float, found: Detections, row: int, pixel: float) -> Track:
     boxes = found.boxes[row : row + 1]
     points = relative(found.landmarks[row : row + 1], boxes)[0]
     variance = float(noise(boxes, pixel)[0])
-    return Track(born(measured(boxes)[0], pixel), points, variance, first=now, last=now)
+    z = measured(boxes)[0]
+    return Track(born(z, pixel), points, variance, first=now, last=now, place=z[[0, 1, 3]], pace=np.zeros(2))

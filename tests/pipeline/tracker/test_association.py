@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.tracker.association import GROWTH, LIMIT, REACH, assign, costs
+from pipeline.tracker.association import GROWTH, LIMIT, REACH, STRAY, assign, costs, strayed
 
 
 def faces(*boxes: tuple[float, float, float]) -> np.ndarray:
@@ -71,3 +71,18 @@ def test_nobody_to_match():
     assert cost.shape == (1, 0)
     assert [len(part) for part in assign(cost)] == [0, 0]
     assert [len(part) for part in assign(np.full((2, 3), LIMIT))] == [0, 0]
+
+
+def test_a_hidden_face_may_have_stayed_or_walked_on():
+    place, pace = np.array([[100.0, 100.0, np.log(50)]]), np.array([[200.0, 0.0]])
+    stayed, walked, between, sideways, resized = [100, 100], [300, 100], [200, 100], [200, 175], [200, 100]
+    seen = np.array([[*at, np.log(40), np.log(50)] for at in (stayed, walked, between, sideways, resized)], float)
+    seen[-1, 3] = np.log(100)
+    off = strayed(place, pace, np.array([1.0]), seen)[0]
+    np.testing.assert_allclose(off, [0, 0, 0, 1.5 / (STRAY[0] + STRAY[1]), np.inf], atol=1e-9)
+
+
+def test_a_face_at_rest_has_a_place_and_no_way():
+    seen = np.array([[100.0, 130.0, np.log(40), np.log(50)]])
+    off = strayed(np.array([[100.0, 100.0, np.log(50)]]), np.zeros((1, 2)), np.zeros(1), seen)
+    np.testing.assert_allclose(off, [[0.6 / STRAY[0]]])

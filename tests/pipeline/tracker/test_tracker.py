@@ -121,3 +121,13 @@ def test_a_pickled_tracker_goes_on_as_if_nothing_had_happened(tracker):
         mine, yours = (each.step(n * 0.04, found((100 + n, 100, 50))) for each in (tracker, other))
         np.testing.assert_array_equal(mine.boxes, yours.boxes)
         assert mine.numbers == yours.numbers == (1,)
+
+
+def test_a_face_that_was_covered_bit_by_bit_comes_back_as_itself(tracker):
+    walk = [(n * 0.04, ((100 + 6 * n, 100, 80),)) for n in range(20)]
+    # What is left of it shrinks and stays where the cover begins.
+    last = 100 + 6 * 19
+    covered = [(0.8 + n * 0.04, ((last, 100 + 8 * n, 80 - 18 * n, 0.8),)) for n in range(4)]
+    hidden = [(0.96 + n * 0.04, ()) for n in range(12)]
+    seen = play(tracker, *walk, *covered, *hidden, (1.44, ((100 + 6 * 36, 100, 80),)))
+    assert seen[-1].numbers == (1,)

@@ -1,0 +1,136 @@
+"""The measurement as a whole: scenes, watched once; the tracker, run over them many times."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from rich.table import Table
+
+from models.tracking.cast import cast
+from models.tracking.generator import scene
+from models.tracking.measures import MATCH, Measures, measure
+from models.tracking.sequences import LOOSE, alone, load, tiled
+from models.tracking.trial import RATES, WHOLE, Variant, run, thinned
+from models.tracking.watch import Shown, Watched, watch
+from pipeline.card import shipped
+from pipeline.errors import InputError
+from pipeline.messages import Bytes
+from pipeline.onnx import open_session
+from pipeline.settings import PipelineSettings
+from pipeline.tracker.detector import Detector
+from workers.engine import threshold_of
+
+PEOPLE: Final = 30
+"""Faces that the generator draws from."""
+
+BACKGROUNDS: Final = 24
+"""Photos without faces that it draws from."""
+
+GENERATED: Final = "generated"
+TILED: Final = "tiles"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scenes that are measured together."""
+
+    name: str
+    scenes: tuple[list[Watched], ...]
+    match: float
+    """Least IoU of a face and its true box."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report."""
+
+    group: str
+    rate: str
+    variant: str
+    measures: Measures
+
+
+class Scenes:
+    """Opens the detector and watches scenes with it.
+
+    ``data``: folder that holds ``photos`` and ``tracks``, or None: then only generated scenes of the demo's portrait.
+    """
+
+    def __init__(self, settings: PipelineSettings, data: Path | None) -> None:
+        """Raise ``InputError`` where ``data`` lacks what it should hold."""
+        self.settings = settings
+        self._data = data
+        path = settings.detector.model or shipped("detector")
+        self.threshold = threshold_of(path, settings.detector)
+        session = open_session(path, settings.runtime)
+        self.detector = Detector(session, low=settings.detector.low, overlap=settings.detector.overlap)
+        for part in ("photos", "tracks"):
+            if data is not None and not (data / part).is_dir():
+                raise InputError(f"{str(data)!r} has no folder {part!r}; give --data the folder that holds it")
+
+    def annotated(self) -> Iterator[Group]:
+        """Watch every annotated sequence alone, then tiles of them."""
+        if self._data is None:
+            return
+        sequences = load(self._data / "tracks", self.detector)
+        for sequence in sequences:
+            yield Group(sequence.name, (self._watch(alone(sequence)),), LOOSE)
+        tiles = tuple(self._watch(tiled(sequences, first, mirrored=first % 2 == 1)) for first in range(len(sequences)))
+        yield Group(TILED, tiles, LOOSE)
+
+    def generated(self, seeds: Sequence[int]) -> Group:
+        """Watch one generated scene per seed."""
+        photos = self._data / "photos" if self._data is not None else None
+        backgrounds = _backgrounds(photos) if photos else []
+        scenes = []
+        for seed in seeds:
+            people = cast(self.detector, photos, np.random.default_rng(seed), PEOPLE)
+            scenes.append(self._watch(scene(seed, people, backgrounds)))
+        return Group(GENERATED, tuple(scenes), MATCH)
+
+    def _watch(self, frames: Iterator[Shown]) -> list[Watched]:
+        return watch(frames, self.detector, self.settings.detector)
+
+
+def rows(group: Group, scenes: Scenes, variants: Sequence[Variant] = (WHOLE,)) -> Iterator[Row]:
+    """Run variants of the tracker over a group at every rate."""
+    for variant in variants:
+        for rate in RATES:
+            runs = [
+                run(thinned(frames, rate, seed), variant, scenes.settings.tracker, scenes.threshold, group.match)
+                for seed, frames in enumerate(group.scenes)
+            ]
+            yield Row(group.name, rate, variant.name, measure(runs, group.match))
+
+
+def _backgrounds(photos: Path) -> list[Bytes]:
+    read = [cv2.imread(str(path)) for path in sorted(photos.glob("background_*"))[:BACKGROUNDS]]
+    return [np.asarray(image, np.uint8) for image in read if image is not None]
+
+
+def table(title: str, lines: Sequence[Row]) -> Table:
+    """The report, for people."""
+    shown = Table(title=title)
+    for column in ("tracker", "scenes", "frames"):
+        shown.add_column(column)
+    for column in ("faces", "HOTA", "IDF1", "MOTA", "switches", "per 1,000", "fragments", "box IoU"):
+        shown.add_column(column, justify="right")
+    for line in lines:
+        found = line.measures
+        shown.add_row(
+            line.variant,
+            line.group,
+            line.rate,
+            f"{found.faces:,}",
+            f"{found.hota:.3f}",
+            f"{found.idf1:.3f}",
+            f"{found.mota:.3f}",
+            str(found.switches),
+            f"{found.switch_rate:.2f}",
+            str(found.fragmentations),
+            f"{found.iou:.3f}",
+        )
+    return shown

@@ -1,0 +1,118 @@
+"""Runs the tracker over watched scenes: at other frame rates, and with one of its parts switched off."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.tracking.measures import MATCH, Compared, compared
+from models.tracking.watch import Watched
+from pipeline.settings import TrackerSettings
+from pipeline.tracker import association, kalman
+from pipeline.tracker.cuts import is_cut
+from pipeline.tracker.detector import Detections
+from pipeline.tracker.tracker import Tracker
+
+RATES: Final = ("25 fps", "5 fps, jittered", "70 % dropped")
+"""How many of a scene's frames the tracker gets."""
+
+
+class Forgetful(Tracker):
+    """A tracker that ends every track at the first frame that does not show it."""
+
+    def _bury(self, horizon: float) -> tuple[int, ...]:
+        newest = max((track.last for track in self._tracks), default=horizon)
+        return super()._bury(max(horizon, newest))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The tracker, whole or with one part switched off."""
+
+    name: str
+    tracker: type[Tracker] = Tracker
+    second_round: bool = True
+    """Whether detections below the threshold are used at all."""
+    true_times: bool = True
+    """Whether the tracker knows the true times, rather than count frames of 1/25 s."""
+    cuts: bool = True
+    patched: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
+    """Switches off what is off while the tracker runs."""
+
+
+@contextmanager
+def _altered(module: ModuleType, **values: Any) -> Iterator[None]:
+    before = {name: getattr(module, name) for name in values}
+    for name, value in values.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
+
+
+def _still(dt: float) -> NDArray[np.float64]:
+    """Stand in for ``kalman.transition``: nothing moves."""
+    return np.eye(8)
+
+
+WHOLE: Final = Variant("whole tracker")
+
+VARIANTS: Final = (
+    WHOLE,
+    Variant("no second round (low scores)", second_round=False),
+    Variant("no motion model (faces expected where they were)", patched=lambda: _altered(kalman, transition=_still)),
+    Variant("time counted in frames, not true", true_times=False),
+    Variant(
+        "no gates on distance and growth",
+        patched=lambda: _altered(association, REACH=1e9, GROWTH=(1e9, 0.0)),
+    ),
+    Variant("no re-activation", tracker=Forgetful),
+    Variant("no cut detection", cuts=False),
+)
+"""The whole tracker, and each part's absence."""
+
+
+def thinned(frames: Sequence[Watched], rate: str, seed: int) -> list[Watched]:
+    """Leave out frames for one of ``RATES``."""
+    rng = np.random.default_rng(seed)
+    if rate == RATES[2]:
+        return [frame for frame in frames if rng.uniform() < 0.3]
+    if rate == RATES[0]:
+        return list(frames)
+    kept, due = [], frames[0].pts
+    for frame in frames:
+        if frame.pts >= due:
+            kept.append(frame)
+            due = frame.pts + rng.uniform(0.1, 0.3) - 0.02  # half a frame, lest every interval be rounded up
+    return kept
+
+
+def run(
+    frames: Sequence[Watched], variant: Variant, settings: TrackerSettings, threshold: float, match: float = MATCH
+) -> list[Compared]:
+    """Follow the faces of a scene as the tracker's stage does, and compare every frame with the truth."""
+    tracker = variant.tracker(settings, threshold)
+    results = []
+    before: Watched | None = None
+    with variant.patched():
+        for number, frame in enumerate(frames):
+            cut = (
+                variant.cuts
+                and before is not None
+                and is_cut(before.thumbnail, frame.thumbnail, frame.pts - before.pts)
+            )
+            found = frame.found
+            if not variant.second_round:
+                sure = found.scores >= threshold
+                found = Detections(found.boxes[sure], found.landmarks[sure], found.scores[sure])
+            pts = frame.pts if variant.true_times else number / 25
+            seen = tracker.step(pts, found, pixel=frame.pixel, cut=cut)
+            results.append(compared(frame.truth, seen.numbers, seen.boxes, match))
+            before = frame
+    return results

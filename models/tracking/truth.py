@@ -1,0 +1,66 @@
+"""What is known of a scene: who is where in every frame."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.messages import Floats
+
+ABSENCE: Final = 2.0
+"""s unseen after which a face counts as another one: without recognising people, nobody could tell."""
+
+
+class Truth(NamedTuple):
+    """The n faces of one frame."""
+
+    ids: tuple[int, ...]
+    boxes: Floats
+    """(n, 4) x, y, w, h, px."""
+    counted: NDArray[np.bool_]
+    """(n,) False for a face that can hardly be seen: whether it is followed counts neither for nor against."""
+
+
+def truth(ids: Sequence[int], boxes: Sequence[Sequence[float]] | Sequence[Floats], counted: Sequence[bool]) -> Truth:
+    """Make a truth of plain sequences."""
+    return Truth(tuple(ids), np.array(boxes, np.float32).reshape(-1, 4), np.array(counted, np.bool_))
+
+
+def renewed(times: Sequence[float], truths: Sequence[Truth], absence: float = ABSENCE) -> list[Truth]:
+    """Give a face a new id whenever it comes back from more than ``absence`` s in which it did not count.
+
+    ``times``: of each frame, s, ascending. Ids of the result count from 1 in order of appearance.
+    """
+    current: dict[int, int] = {}
+    last: dict[int, float] = {}
+    given = 0
+    result = []
+    for time, one in zip(times, truths, strict=True):
+        ids = []
+        for face, counts in zip(one.ids, one.counted, strict=True):
+            if face not in current or (counts and time - last[face] > absence):
+                given += 1
+                current[face] = given
+                last[face] = time
+            if counts:
+                last[face] = time
+            ids.append(current[face])
+        result.append(one._replace(ids=tuple(ids)))
+    return result
+
+
+def overlaps(one: Floats, other: Floats) -> Floats:
+    """IoU of (n, 4) with (m, 4) boxes, (n, m)."""
+    shared = intersections(one, other)
+    areas = one[:, None, 2:].prod(2) + other[None, :, 2:].prod(2)
+    ratio: Floats = shared / np.maximum(areas - shared, 1e-9)
+    return ratio
+
+
+def intersections(one: Floats, other: Floats) -> Floats:
+    """Area that (n, 4) share with (m, 4) boxes, (n, m), px²."""
+    near = np.maximum(one[:, None, :2], other[None, :, :2])
+    far = np.minimum(one[:, None, :2] + one[:, None, 2:], other[None, :, :2] + other[None, :, 2:])
+    area: Floats = np.clip(far - near, 0, None).prod(2)
+    return area

@@ -1,0 +1,110 @@
+"""A small scene, the real detector and the real tracker."""
+
+import itertools
+import sys
+
+import numpy as np
+import pytest
+
+from models.tracking.cast import cast
+from models.tracking.evaluate import Scenes
+from models.tracking.generator import HEIGHT, ROAM, WIDTH, Actor, Shot, Wave, draw, true_faces
+from models.tracking.measures import measure
+from models.tracking.trial import RATES, VARIANTS, WHOLE, run, thinned
+from models.tracking.truth import Truth
+from models.tracking.watch import Shown, Watched, watch
+from pipeline.settings import PipelineSettings, TrackerSettings
+from pipeline.tracker import association, kalman
+from pipeline.tracker.detector import Detections
+from pipeline.tracker.tracker import Tracker
+from workers.scene import portrait
+
+FPS = 25
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Scenes:
+    return Scenes(PipelineSettings(), None)
+
+
+@pytest.fixture(scope="module")
+def walk(scenes) -> list[Watched]:
+    """Two people walk towards each other and pass; a pillar hides one of them for a moment."""
+    rng = np.random.default_rng(0)
+    people = cast(scenes.detector, None, rng, 2)
+
+    def walker(number: int, x: float, swing: float, y: float) -> Actor:
+        levels = (people[number], people[number].halved())
+        return Actor(levels, Wave(x, swing, 8, 0), Wave(y, 5, 1, number / 2), Wave(np.log(90), 0.1, 5, 0), 0, 9)
+
+    background = np.full((HEIGHT + 2 * ROAM, WIDTH + 2 * ROAM, 3), 120, np.uint8)
+    rest = (Wave(0, 2, 0.6, 0),)
+    shot = Shot((walker(0, 500, -250, 150), walker(1, 460, 250, 370)), background, ((570, 640),), (rest, rest), ())
+    times = [number / FPS for number in range(4 * FPS)]
+    shown = (Shown(time, draw(shot, time), true_faces(shot, time)) for time in times)
+    return watch(shown, scenes.detector, scenes.settings.detector)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_two_people_who_pass_keep_their_ids(scenes, walk, rate):
+    found = measure([run(thinned(walk, rate, 0), WHOLE, TrackerSettings(), scenes.threshold)])
+    assert found.idf1 >= 0.95
+    assert found.switches == 0
+    assert found.iou > 0.7
+
+
+def test_rows_only_where_a_face_was_seen_and_few_tracks_in_mind(scenes, walk):
+    tracker = Tracker(TrackerSettings(), scenes.threshold)
+    ended: set[int] = set()
+    for again, frame in itertools.product(range(3), walk):
+        seen = tracker.step(10.0 * again + frame.pts, frame.found, pixel=frame.pixel)
+        assert len(seen.numbers) <= len(frame.found.scores)
+        # A number that has ended never comes back.
+        ended.update(seen.ended)
+        assert not ended.intersection(seen.numbers)
+        assert len(tracker._tracks) <= 4
+    assert len(ended) >= 4
+
+
+def watched(step: float, count: int) -> list[Watched]:
+    nobody = Detections(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
+    none = Truth((), np.empty((0, 4), np.float32), np.empty(0, np.bool_))
+    return [Watched(step * number, nobody, np.zeros((12, 16, 3), np.float32), 1, none) for number in range(count)]
+
+
+def test_rates_leave_out_what_they_say():
+    frames = watched(1 / FPS, 2500)
+    every, five, few = (thinned(frames, rate, 7) for rate in RATES)
+    assert every == frames
+    assert len(few) == pytest.approx(750, abs=75)
+    assert len(five) == pytest.approx(500, abs=25)
+    steps = np.diff([frame.pts for frame in five])
+    assert 0.07 < steps.min() < 0.13
+    assert 0.26 < steps.max() < 0.33
+
+
+def test_switched_off_parts_are_on_again_afterwards(scenes, walk):
+    before = (association.REACH, association.GROWTH, kalman.transition)
+    for variant in VARIANTS:
+        run(walk[:20], variant, TrackerSettings(), scenes.threshold)
+    assert (association.REACH, association.GROWTH, kalman.transition) == before
+
+
+def test_a_portrait_is_cut_out_round_its_face(scenes):
+    head = cast(scenes.detector, None, np.random.default_rng(0), 1)[0]
+    x, y, w, h = head.box
+    assert head.image.shape[:2] == head.alpha.shape
+    assert max(head.image.shape) < max(portrait().shape)
+    middle = head.alpha[round(y + h / 2), round(x + w / 2)]
+    assert (middle, head.alpha[0, 0]) == (1, 0)
+
+
+def test_the_command_without_its_library_says_how_to_get_it(monkeypatch, capsys):
+    from workers.cli import main
+
+    monkeypatch.setitem(sys.modules, "motmetrics", None)
+    monkeypatch.setattr(sys, "argv", ["affectstream", "evaluate", "tracking"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "affectstream[evaluate]" in capsys.readouterr().err
