@@ -3,7 +3,8 @@
 An annotation goes on while a face is turned away or another is in front, so only frames count in which the face can be
 seen: where the detector, given the annotated box alone and much enlarged, finds one face at a low score, and only one,
 in most of the frames around. This says nothing of the tracker, which sees the whole frame at the size that the pipeline
-gives it. Clear faces that nobody annotated count neither for nor against.
+gives it. The annotated person stays the same one however long the face is away. Clear faces that nobody annotated count
+neither for nor against.
 """
 
 import json
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 
 from models.tracking.measures import WITHIN
-from models.tracking.truth import Truth, intersections, renewed, truth
+from models.tracking.truth import Truth, intersections, truth
 from models.tracking.watch import Shown
 from pipeline.errors import InputError
 from pipeline.messages import Bytes, Floats
@@ -129,7 +130,7 @@ def strangers(image: Bytes, box: Floats, detector: Detector) -> list[Floats]:
 def alone(sequence: Sequence) -> Iterator[Shown]:
     """Show one sequence."""
     times = [number / sequence.fps for number in range(len(sequence.images))]
-    for time, image, one in zip(times, sequence.images, renewed(times, sequence.truths), strict=True):
+    for time, image, one in zip(times, sequence.images, sequence.truths, strict=True):
         yield Shown(time, image, one)
 
 
@@ -158,10 +159,9 @@ def tiled(sequences: list[Sequence], first: int, *, mirrored: bool) -> Iterator[
         counted = [one.truths[start + frame].counted for one, start in zip(chosen, starts, strict=True)]
         return Truth(tuple(ids), boxes, np.concatenate(counted))
 
-    truths = renewed(times, [known(frame) for frame in range(length)])
-    for frame, (time, one) in enumerate(zip(times, truths, strict=True)):
+    for frame, time in enumerate(times):
         canvas = np.zeros((2 * TILE[1], 2 * TILE[0], 3), np.uint8)
         for sequence, start, scale, (left, top) in zip(chosen, starts, scales, corners, strict=True):
             tile = cv2.resize(sequence.images[start + frame], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
             canvas[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-        yield Shown(time, np.ascontiguousarray(canvas[:, ::-1]) if mirrored else canvas, one)
+        yield Shown(time, np.ascontiguousarray(canvas[:, ::-1]) if mirrored else canvas, known(frame))

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from models.tracking.measures import MATCH, Compared, compared
 from models.tracking.watch import Watched
 from pipeline.settings import TrackerSettings
-from pipeline.tracker import association, kalman
+from pipeline.tracker import association, kalman, tracker
 from pipeline.tracker.cuts import is_cut
 from pipeline.tracker.detector import Detections
+from pipeline.tracker.kalman import Doubles
 from pipeline.tracker.tracker import Tracker
 
 RATES: Final = ("25 fps", "5 fps, jittered", "70 % dropped")
@@ -61,6 +62,11 @@ def _still(dt: float) -> NDArray[np.float64]:
     return np.eye(8)
 
 
+def _lost(places: Doubles, paces: Doubles, elapsed: Doubles, measurements: Doubles) -> Doubles:
+    """Stand in for ``association.strayed``: nothing is near."""
+    return np.full((len(places), len(measurements)), np.inf)
+
+
 WHOLE: Final = Variant("whole tracker")
 
 VARIANTS: Final = (
@@ -71,6 +77,10 @@ VARIANTS: Final = (
     Variant(
         "no gates on distance and growth",
         patched=lambda: _altered(association, REACH=1e9, GROWTH=(1e9, 0.0)),
+    ),
+    Variant(
+        "no recovery from last place and pace",
+        patched=lambda: _altered(tracker, strayed=_lost),
     ),
     Variant("no re-activation", tracker=Forgetful),
     Variant("no cut detection", cuts=False),
@@ -97,7 +107,7 @@ def run(
     frames: Sequence[Watched], variant: Variant, settings: TrackerSettings, threshold: float, match: float = MATCH
 ) -> list[Compared]:
     """Follow the faces of a scene as the tracker's stage does, and compare every frame with the truth."""
-    tracker = variant.tracker(settings, threshold)
+    follower = variant.tracker(settings, threshold)
     results = []
     before: Watched | None = None
     with variant.patched():
@@ -112,7 +122,7 @@ def run(
                 sure = found.scores >= threshold
                 found = Detections(found.boxes[sure], found.landmarks[sure], found.scores[sure])
             pts = frame.pts if variant.true_times else number / 25
-            seen = tracker.step(pts, found, pixel=frame.pixel, cut=cut)
+            seen = follower.step(pts, found, pixel=frame.pixel, cut=cut)
             results.append(compared(frame.truth, seen.numbers, seen.boxes, match))
             before = frame
     return results

@@ -40,7 +40,7 @@ Faces do leap, but they do not grow in leaps."""
 PACE: Final = 0.5
 """s over which pace and size of a face are averaged: its last box is often cut off by what hides it."""
 
-DETOUR: Final = -5.0
+DETOUR: Final = -10.0
 """Cost of a detection just where a face was last or may have gone since, however unlikely its filter takes it to be."""
 
 STRAY: Final = (1.0, 1.5, 4.0)
