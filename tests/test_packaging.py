@@ -42,7 +42,11 @@ def test_runs_the_demo_elsewhere(wheel, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(site)}
     where = subprocess.run(
         [sys.executable, "-c", "import pipeline; print(pipeline.__file__)"],
-        cwd=tmp_path, env=environment, check=True, capture_output=True, text=True,
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert where.stdout.startswith(str(site))
     demo = [sys.executable, "-m", "workers.cli", "demo", "--out", "out"]
