@@ -58,9 +58,9 @@ class DetectorSettings(Section):
 class TrackerSettings(Section):
     """How faces are followed; all times are media time."""
 
-    confirm: Annotated[float, Field(ge=0)] = 0.1
-    """s for which a face below ``sure`` must be seen before it becomes a track."""
-    sure: Share = 0.8
+    confirm: Annotated[float, Field(ge=0)] | None = None
+    """s for which a face below ``sure`` must be seen before it becomes a track; None: it never does."""
+    sure: Share = 0.75
     """Score from which one sighting makes a track."""
     patience: Seconds = 2.0
     """s for which an unseen track may come back (occlusion); then it ends."""

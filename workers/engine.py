@@ -81,6 +81,7 @@ class Engine:
 
 
 def threshold_of(path: Path, settings: DetectorSettings) -> float:
+    """Return the score of a sure detection: the setting, else the card's, else that of a network without card."""
     if settings.threshold is not None:
         return settings.threshold
     if not path.with_suffix(".json").exists():

@@ -1,5 +1,7 @@
 """The faces of one run, followed from frame to frame; all times are media time, s."""
 
+from typing import Final
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,9 @@ from pipeline.tracker.association import DETOUR, LIMIT, LOW_LIMIT, PACE, RETURN,
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, expected, innovation, measured, moved
 from pipeline.tracker.landmarks import absolute, noise, relative, steadied
+
+DOUBT: Final = 0.1
+"""s for which a face that is not a track yet may go unseen before it is forgotten."""
 
 
 class Track(msgspec.Struct, eq=False):
@@ -82,7 +87,7 @@ class Tracker:
         for row in np.flatnonzero(owners >= 0):
             self._confirm(self._tracks[owners[row]], found.scores[row])
         seen = self._seen(found, owners, ended)
-        self._tracks = [track for track in self._tracks if track.number or now - track.last <= self._settings.confirm]
+        self._tracks = [track for track in self._tracks if track.number or now - track.last <= DOUBT]
         return seen
 
     def _match(self, now: float, measurements: Doubles, sure: NDArray[np.bool_], pixel: float) -> NDArray[np.intp]:
@@ -137,7 +142,8 @@ class Tracker:
     def _confirm(self, track: Track, score: float) -> None:
         """Number a track that was seen clearly once, or long enough."""
         seen = track.last - track.first
-        if not track.number and (score >= self._settings.sure or 0 < seen >= self._settings.confirm):
+        long = self._settings.confirm
+        if not track.number and (score >= self._settings.sure or (long is not None and 0 < seen >= long)):
             self._confirmed += 1
             track.number = self._confirmed
 

@@ -15,6 +15,12 @@ def tracker() -> Tracker:
     return Tracker(TrackerSettings(), threshold=0.6)
 
 
+@pytest.fixture
+def patient() -> Tracker:
+    """A tracker that also takes doubtful faces once it has seen them for a while."""
+    return Tracker(TrackerSettings(confirm=0.1), threshold=0.6)
+
+
 def play(tracker: Tracker, *frames: tuple[float, tuple]) -> list[Seen]:
     return [tracker.step(pts, found(*faces)) for pts, faces in frames]
 
@@ -26,10 +32,15 @@ def test_a_clear_face_is_there_from_its_first_frame(tracker):
     np.testing.assert_allclose(seen.landmarks, found(FACE).landmarks, rtol=1e-5)
 
 
-def test_a_doubtful_face_must_be_seen_for_a_while(tracker):
+def test_a_doubtful_face_must_be_seen_for_a_while(patient):
     doubtful = ((*FACE, 0.7),)
-    numbers = [seen.numbers for seen in play(tracker, *((n * 0.04, doubtful) for n in range(5)))]
+    numbers = [seen.numbers for seen in play(patient, *((n * 0.04, doubtful) for n in range(5)))]
     assert numbers == [(), (), (), (1,), (1,)]
+
+
+def test_a_face_that_stays_doubtful_is_no_track(tracker):
+    frames = ((n * 0.04, ((*FACE, 0.7),)) for n in range(50))
+    assert not any(seen.numbers for seen in play(tracker, *frames))
 
 
 @pytest.mark.parametrize("step", [0.04, 0.2, 1.0])
@@ -39,8 +50,8 @@ def test_a_doubtful_face_of_one_frame_is_forgotten(tracker, step):
     assert [(frame.numbers, frame.ended) for frame in seen] == [((), ())] * 6
 
 
-def test_a_doubtful_face_is_confirmed_by_two_sightings_at_a_low_frame_rate(tracker):
-    seen = play(tracker, (0, ((*FACE, 0.7),)), (0.2, ((*FACE, 0.7),)))
+def test_a_doubtful_face_is_confirmed_by_two_sightings_at_a_low_frame_rate(patient):
+    seen = play(patient, (0, ((*FACE, 0.7),)), (0.2, ((*FACE, 0.7),)))
     assert [frame.numbers for frame in seen] == [(), (1,)]
 
 

@@ -32,9 +32,7 @@ def detector(data) -> Detector:
 @pytest.fixture
 def follow(data: Path, detector: Detector) -> Follow:
     def play(clip: str, *, first: int = 0, last: int = 10_000) -> list[Faces]:
-        stage = TrackerStage(
-            detector, TrackerSettings(), 0.6, np.array(TEMPLATE, np.float32), 48, tally := Tally()
-        )
+        stage = TrackerStage(detector, TrackerSettings(), 0.6, np.array(TEMPLATE, np.float32), 48, tally := Tally())
         reader = FileReader(parse_source(str(data / clip)), "r1", tally)
         frames = [message for message in islice(reader, first, last) if isinstance(message, Frame)]
         return [faces for faces in stage.process(frames) if isinstance(faces, Faces)]
