@@ -72,7 +72,7 @@ def tracking(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Folder with photos/ and tracks/ [default: none, only scenes made of the demo's portrait].",
+            help="Folder with photos/ and tracks/ (default: none, only scenes made of the demo's portrait).",
         ),
     ] = None,
     scenes: Annotated[int, typer.Option("--scenes", min=1, help="Generated scenes of 27 s each.")] = 8,
