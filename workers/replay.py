@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing.synchronize import Event
 from typing import ClassVar
@@ -62,7 +62,6 @@ class Outcome:
     """s of wall-clock time."""
     note: str = ""
     """Why it failed, or what was wrong with the file."""
-    counts: dict[Count, int] = field(default_factory=dict)
 
 
 Report = Callable[[Progress], None]
@@ -117,7 +116,6 @@ def replay_file(
         counts[Count.FACES],
         time.monotonic() - begun,
         note,
-        dict(counts),
     )
 
 

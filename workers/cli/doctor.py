@@ -101,8 +101,9 @@ def _redis(url: str | None) -> Iterator[str]:
 
     from pipeline.sink.connection import address, connect
     from pipeline.sink.embedded import EmbeddedRedis
+    from workers.outputs import OFF
 
-    if url == "none":
+    if url == OFF:
         yield "Redis is turned off"
     elif url is not None:
         with connect(url) as client:

@@ -31,11 +31,12 @@ def models(
     for path in files or [shipped("detector"), shipped("emotion")]:
         open_session(path, RuntimeSettings())
         card = read_card(path)
-        fits = "matches the card" if file_hash(path) == card.sha256 else "[red]differs from the card[/red]"
+        digest = file_hash(path)
+        fits = "matches the card" if digest == card.sha256 else "[red]differs from the card[/red]"
         console.print(f"[bold]{escape(card.name)}[/bold] {escape(card.version)} · {escape(card.license)}")
         console.print(f"  {escape(card.summary)}")
         console.print(f"  file   {escape(str(path))} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
-        console.print(f"  hash   {file_hash(path)[:16]}… {fits}")
+        console.print(f"  hash   {digest[:16]}… {fits}")
         for figure in card.figures:
             console.print(f"  figure {escape(describe(figure))}")
         for limit in card.limits:
