@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.emotion.data import hold_out, without
+from models.emotion.data import hold_out
 from models.emotion.metrics import Truth, divergence, load, truth
 from models.emotion.network import Block, EmotionNet
 from models.emotion.train import TrainingError, predict, read_checkpoint
@@ -177,16 +177,14 @@ def main() -> None:
     network.eval()
 
     faces = load(Path(recipe["data"]))
-    rest = without(faces, load(Path(recipe["valid"])).images)
-    learnt, held = hold_out(rest, recipe["held_out"], recipe["seed"])
+    learnt, held = hold_out(faces, recipe["held_out"], recipe["seed"])
     temperature = fit_temperature(predict(network, held.images).double().numpy(), truth(held.votes))
     parameters, macs = sum(weight.numel() for weight in network.parameters()), operations(network)
     write(Shipped(fold(network), temperature).eval(), options.out)
 
     training = {
         "data": f"FER+ votes on FER2013 Training: {len(learnt.images)} faces (left out of {len(faces.images)}: "
-        f"{len(faces.images) - len(rest.images)} near-duplicates of validation faces, {len(held.images)} held out for "
-        "the temperature, and near-duplicates of these)",
+        f"{len(held.images)} held out for the temperature, and near-duplicates of these)",
         "terms": "FER2013 photographs are for research; FER+ votes are MIT. The weights hold no photograph.",
         "recipe": "SGD with Nesterov momentum, one cycle per stage, bfloat16, average of the weights (README.md)",
         "stages": stages(options.run),

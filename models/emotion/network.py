@@ -60,7 +60,7 @@ class EmotionNet(nn.Module):
     """
 
     def __init__(
-        self, widths: tuple[int, ...] = (32, 96, 192), depths: tuple[int, ...] = (1, 2, 3), dropout: float = 0.3
+        self, widths: tuple[int, ...] = (48, 96, 192), depths: tuple[int, ...] = (1, 2, 2), dropout: float = 0.3
     ) -> None:
         super().__init__()
         self.config = {"widths": list(widths), "depths": list(depths), "dropout": dropout}

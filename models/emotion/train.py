@@ -1,4 +1,4 @@
-"""Trains the emotion network: `python -m models.emotion.train --data FERPLUS_TRAIN.npz --valid FERPLUS_VALID.npz`.
+"""Trains the emotion network: `python -m models.emotion.train --data FERPLUS_TRAIN.npz`.
 
 Every epoch is a checkpoint, written whole or not at all; the same command goes on from the last one. Each epoch's
 random state comes from the seed and its number, so that a run that was broken off ends as one that was not.
@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.emotion.augment import augment
-from models.emotion.data import Rows, hold_out, rows, without
+from models.emotion.data import Rows, hold_out, rows, taught
+from models.emotion.evaluate import open_network
 from models.emotion.metrics import Faces, divergence, load, truth
 from models.emotion.network import EmotionNet
 from pipeline.errors import AffectError
@@ -37,12 +38,6 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.emotion.train", description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="npz of images and votes to learn from")
-    add(
-        "--valid",
-        type=Path,
-        required=True,
-        help="npz whose near-duplicates are left out of the training rows",
-    )
     add("--out", type=Path, default=Path("runs/emotion"), help="run folder (default: %(default)s)")
     add("--start", type=Path, help="run folder whose averaged weights to begin with (default: random weights)")
     add("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from the folder's checkpoint")
@@ -52,6 +47,8 @@ def arguments() -> argparse.ArgumentParser:
     add("--decay", type=float, default=5e-4, help="weight decay (default: %(default)s)")
     add("--average", type=float, default=0.999, help="decay of the weight average per step (default: %(default)s)")
     add("--sharpen", type=float, default=0.1, help="the majority label's part of the target (default: %(default)s)")
+    add("--teacher", type=Path, help="ONNX network (with its card) of an earlier generation to learn from as well")
+    add("--trust", type=float, default=0.4, help="the teacher's part of the target (default: %(default)s)")
     add(
         "--degrade",
         type=float,
@@ -200,12 +197,11 @@ def main() -> None:
     """Trains to the last epoch; the averaged weights of that epoch, chosen by nothing else, are the network."""
     options = arguments().parse_args()
     torch.set_num_threads(options.threads)
-    valid = load(options.valid)
     faces = load(options.data)
-    count = len(faces.images)
-    faces = without(faces, valid.images)
     learn_faces, held = hold_out(faces, options.held_out, options.seed)
     learn = rows(learn_faces, sharpen=options.sharpen)
+    if options.teacher:
+        learn = taught(learn, open_network(options.teacher), trust=options.trust)
     options.out.mkdir(parents=True, exist_ok=True)
     run = Run(options, learn)
     if options.resume and run.checkpoint.exists():
@@ -219,8 +215,7 @@ def main() -> None:
     )
     with Progress(*columns, TextColumn("{task.fields[loss]}")) as progress:
         progress.print(
-            f"{count} rows, {count - len(faces.images)} of them near-duplicates of validation rows; "
-            f"{len(held.images)} held out, {len(learn.images)} to learn from"
+            f"{len(faces.images)} rows, {len(held.images)} of them held out, {len(learn.images)} to learn from"
         )
         while run.epoch < options.epochs:
             begin = time.monotonic()

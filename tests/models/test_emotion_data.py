@@ -1,6 +1,6 @@
 import numpy as np
 
-from models.emotion.data import DUPLICATE, hold_out, nearest, rows, without
+from models.emotion.data import DUPLICATE, hold_out, nearest, rows, taught, without
 from models.emotion.metrics import Faces
 
 RNG = np.random.default_rng(3)
@@ -46,3 +46,17 @@ def test_rows_mix_shares_with_the_majority() -> None:
     # The tie has no majority to mix in; the row without an emotion is gone.
     assert np.allclose(found.targets[:, :2], [[0.8, 0.2], [0.5, 0.5]])
     assert found.weights.tolist() == [1.0, 1.0]
+
+
+def test_a_teacher_takes_its_part_of_the_target_whichever_way_round_the_face_is() -> None:
+    learn = rows(
+        Faces(RNG.integers(0, 256, (3, 48, 48), np.uint8), np.eye(10, dtype=np.uint8)[[0, 1, 2]] * 10), sharpen=0
+    )
+
+    def teacher(images: np.ndarray) -> np.ndarray:
+        """Happiness where the left is brighter, else surprise."""
+        left = images[:, :, :24].mean((1, 2)) > images[:, :, 24:].mean((1, 2))
+        return np.eye(8, dtype=np.float32)[np.where(left, 1, 2)]
+
+    targets = taught(learn, teacher, trust=0.5).targets
+    np.testing.assert_allclose(targets, 0.5 * learn.targets + 0.25 * np.eye(8)[1] + 0.25 * np.eye(8)[2])
