@@ -105,7 +105,7 @@ def recolour(rng: Generator, image: Image) -> Image:
     contrast = np.exp(rng.normal(0, 0.18))
     table = ((ramp**gamma * gain - 0.45) * contrast + 0.45 + rng.normal(0, 0.05)) * 255
     out = cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8).reshape(256, 1, 3))
-    if rng.random() < 0.12:
+    if rng.random() < 0.2:
         out = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     return out.astype(np.uint8, copy=False)
 

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from models.detector.data import Batch, Batches, Photo, load
 from models.detector.loss import losses
 from models.detector.network import Detector
+from models.detector.start import begin
 from models.detector.teacher import cells
 
 SEED = 20
@@ -69,6 +70,11 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
 
+    def begin(self, path: Path, batch: Batch) -> None:
+        """Begin with the weights of an exported network; a batch's pictures give the statistics."""
+        begin(self.network, path, torch.from_numpy(batch.images).float())
+        self.mean.module.load_state_dict(self.network.state_dict())
+
     def learn(self, batch: dict[str, Tensor], rate: float) -> tuple[float, float, float]:
         """One step of gradient descent; the three losses. Raises FloatingPointError, naming the step, on NaN."""
         for group in self.optimiser.param_groups:
@@ -103,6 +109,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="an ONNX file of the YuNet kind")
     parser.add_argument("--labels", type=Path, default=Path("runs/detector/labels.npz"))
     parser.add_argument("--out", type=Path, default=Path("runs/detector/checkpoint.pt"))
+    parser.add_argument("--start", type=Path, help="an exported network to begin with (default: random weights)")
     parser.add_argument("--steps", type=int, default=10000)
     parser.add_argument("--fall", type=float, default=0.8)
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -116,6 +123,8 @@ def main() -> None:
         trainer.restore(args.out)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     photos = load(args.labels, args.data)
+    if args.start and not trainer.step:
+        trainer.begin(args.start, Batches(photos, SEED, args.teacher)[args.steps])
     steps = Steps(photos, args.teacher, trainer.step, args.steps)
     loader = DataLoader(steps, batch_size=None, num_workers=args.workers, prefetch_factor=4)
     smooth = [0.0, 0.0, 0.0]

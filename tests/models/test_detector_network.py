@@ -2,8 +2,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
+from onnx import helper
 
 torch = pytest.importorskip("torch", reason="torch comes with the train extra")
 
@@ -12,6 +14,7 @@ from models.detector.data import Photo, targets  # noqa: E402
 from models.detector.export import build, trained  # noqa: E402
 from models.detector.loss import ciou, losses  # noqa: E402
 from models.detector.network import Detector  # noqa: E402
+from models.detector.start import begin  # noqa: E402
 from models.detector.teacher import cells  # noqa: E402
 from models.detector.train import Steps, Trainer, schedule  # noqa: E402
 
@@ -52,6 +55,24 @@ def test_the_exported_graph_says_what_the_network_says() -> None:
         assert outputs[f"kps_{stride}"] == pytest.approx(rows[..., 5:], abs=1e-5 * size)
         for part in ("cls", "obj"):
             assert outputs[f"{part}_{stride}"] == pytest.approx(1 / (1 + np.exp(-rows[..., :1])), abs=1e-5)
+
+
+def test_an_exported_network_begins_a_training_that_says_the_same(tmp_path: Path) -> None:
+    model, pictures = build(shaken()), torch.rand(2, 3, 96, 160, generator=torch.Generator().manual_seed(1)) * 255
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    network = Detector()
+    begin(network, tmp_path / "net.onnx", pictures)
+    with torch.no_grad():
+        learning, wanted = network(pictures), shaken()(pictures)
+        network.eval()
+        inferring = network(pictures)
+    for ours, mine, theirs in zip(inferring, learning, wanted, strict=True):
+        size = float(theirs.abs().max())
+        assert ours.numpy() == pytest.approx(theirs.numpy(), abs=1e-4 * size)
+        assert mine.numpy() == pytest.approx(theirs.numpy(), abs=1e-2 * size)  # the variance's divisor is another
+    onnx.save(helper.make_model(helper.make_graph([], "none", [], [])), str(tmp_path / "none.onnx"))
+    with pytest.raises(ValueError, match=r"another network's file"):
+        begin(network, tmp_path / "none.onnx", pictures)
 
 
 def test_the_right_answer_costs_next_to_nothing() -> None:
