@@ -8,7 +8,9 @@
     ├── SourceError      a source cannot be read, and trying again would not help
     │   └── SourceLost   a source cannot be read just now: a live one is tried again
     ├── OutputError      results cannot be written
-    └── BrokerError      Redis cannot be used
+    ├── BrokerError      Redis cannot be used
+    └── MessageError     a message between workers cannot be written or read
+        └── VersionError it was written by another version of the program
 
 Each message is one line that names the bad value and the way out, and never holds a secret.
 """
@@ -46,3 +48,11 @@ class OutputError(AffectError):
 
 class BrokerError(AffectError):
     """Redis cannot be reached or refuses what is asked of it."""
+
+
+class MessageError(AffectError):
+    """A message between workers cannot be written or read, and trying again would not help."""
+
+
+class VersionError(MessageError):
+    """A message was written by another version of the program: not damaged, so it must not be thrown away."""

@@ -112,6 +112,25 @@ class RedisSettings(Section):
     """Records held while Redis is away; live drops the oldest beyond, and counts; replay waits."""
 
 
+class BusSettings(Section):
+    """How workers in different processes exchange messages, by way of Redis."""
+
+    frames: Literal["jpeg", "raw"] = "jpeg"
+    """How frames travel: compressed with a little loss, or exact at about ten times the size."""
+    quality: Annotated[int, Field(ge=1, le=100)] = 90
+    """Quality of those JPEGs."""
+    pending: Annotated[int, Field(ge=1)] = 64
+    """Messages of one source that may wait between two workers; beyond, the earlier worker waits."""
+    pending_frames: Annotated[int, Field(ge=1)] = 8
+    """The same for frames, which are large."""
+    lease: Seconds = 5.0
+    """s for which a worker that owns a source may be silent before another takes the source over."""
+    claim: Seconds = 10.0
+    """s after which the messages that an inference worker has not finished go to another."""
+    tries: Annotated[int, Field(ge=1)] = 3
+    """Attempts at a message before it is set aside as poison."""
+
+
 class RuntimeSettings(Section):
     """How ONNX Runtime runs the networks."""
 
@@ -131,4 +150,5 @@ class PipelineSettings(Section):
     smoother: SmootherSettings = SmootherSettings()
     parquet: ParquetSettings = ParquetSettings()
     redis: RedisSettings = RedisSettings()
+    bus: BusSettings = BusSettings()
     runtime: RuntimeSettings = RuntimeSettings()

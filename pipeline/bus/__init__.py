@@ -1,0 +1,1 @@
+"""The bus: messages between stages in different processes, by way of Redis Streams."""
