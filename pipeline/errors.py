@@ -9,6 +9,7 @@
     │   └── SourceLost   a source cannot be read just now: a live one is tried again
     ├── OutputError      results cannot be written
     ├── BrokerError      Redis cannot be used
+    ├── StateError       what a stage remembered cannot be gone on from
     └── MessageError     a message between workers cannot be written or read
         └── VersionError it was written by another version of the program
 
@@ -48,6 +49,10 @@ class OutputError(AffectError):
 
 class BrokerError(AffectError):
     """Redis cannot be reached or refuses what is asked of it."""
+
+
+class StateError(AffectError):
+    """What a stage remembered cannot be gone on from: it is damaged, another stage's or another version's."""
 
 
 class MessageError(AffectError):

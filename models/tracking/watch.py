@@ -8,7 +8,7 @@ import numpy as np
 
 from models.tracking.truth import Truth
 from pipeline.ingest.picture import detection_size
-from pipeline.messages import Bytes, Floats
+from pipeline.messages import Bytes
 from pipeline.settings import DetectorSettings
 from pipeline.tracker.cuts import thumbnail
 from pipeline.tracker.detector import Detections, Detector
@@ -32,7 +32,7 @@ class Watched(NamedTuple):
     """s."""
     found: Detections
     """In px of the frame."""
-    thumbnail: Floats
+    thumbnail: Bytes
     """For ``cuts.is_cut``."""
     pixel: float
     """px of the frame per px of the detector's picture."""

@@ -17,13 +17,18 @@ HORIZON: Final = 0.3
 """s after which that limit is 0: a moving camera makes pictures of one scene as unlike as those of two."""
 
 
-def thumbnail(image: Bytes) -> Floats:
-    """Shrink an (H, W, 3) picture to (rows, columns, 3), colours of mean 0, length 1: exposure does not matter."""
-    small: Floats = cv2.resize(image, GRID, interpolation=cv2.INTER_AREA).astype(np.float32)
-    small -= small.mean((0, 1))
-    return small / max(float(np.linalg.norm(small)), 1e-6)
+def thumbnail(image: Bytes) -> Bytes:
+    """Shrink an (H, W, 3) picture to (rows, columns, 3)."""
+    return np.asarray(cv2.resize(image, GRID, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def is_cut(before: Floats, after: Floats, elapsed: float) -> bool:
+def is_cut(before: Bytes, after: Bytes, elapsed: float) -> bool:
     """Say whether two thumbnails of frames ``elapsed`` s apart belong to different scenes."""
-    return float((before * after).sum()) < LIKENESS * (1 - elapsed / HORIZON)
+    return float((_normal(before) * _normal(after)).sum()) < LIKENESS * (1 - elapsed / HORIZON)
+
+
+def _normal(small: Bytes) -> Floats:
+    """Return a thumbnail with colours of mean 0 and length 1: exposure does not matter."""
+    colours: Floats = small.astype(np.float32)
+    colours -= colours.mean((0, 1))
+    return colours / max(float(np.linalg.norm(colours)), 1e-6)

@@ -1,20 +1,26 @@
 """The tracker as a stage of the pipeline: frames in, the faces of each frame out."""
 
 from collections.abc import Sequence
+from typing import Final
 
+import msgspec
 import numpy as np
 
-from pipeline.messages import End, Faces, Floats, Frame
+from pipeline.messages import Bytes, End, Faces, Floats, Frame
 from pipeline.settings import TrackerSettings
+from pipeline.state import pack, unpack
 from pipeline.tally import Count, Tally
 from pipeline.tracker.align import crops, placements, scales
 from pipeline.tracker.cuts import is_cut, thumbnail
 from pipeline.tracker.detector import Detections, Detector
 from pipeline.tracker.pose import angles
 from pipeline.tracker.quality import quality
-from pipeline.tracker.tracker import Seen, Tracker
+from pipeline.tracker.tracker import Following, Seen, Tracker
 
-TOO_SMALL = 0.75
+VERSION: Final = 1
+"""Of the layout of the state: to be raised with every change to ``_Memory`` or to what is in it."""
+
+TOO_SMALL: Final = 0.75
 """Faces lower than this share of ``min_face`` are not followed."""
 
 
@@ -46,6 +52,26 @@ class TrackerStage:
         """Return one ``Faces`` per frame, and every ``End``, in the order of the inputs."""
         return [self._frame(message) if isinstance(message, Frame) else self._end(message) for message in inputs]
 
+    def state(self) -> bytes:
+        """Return what is remembered of all runs: about 1 kB for each of their tracks that have not ended."""
+        runs = [
+            _Memory(source, run, known.tracker.state(), known.given, known.last)
+            for (source, run), known in self._runs.items()
+        ]
+        return pack("tracker", VERSION, runs)
+
+    def restore(self, state: bytes) -> None:
+        """Go on from the ``state`` of a stage of the same settings; raises ``StateError``."""
+        memories = unpack(state, "tracker", VERSION, list[_Memory])
+        self._runs = {}
+        for memory in memories:
+            run = self._runs[memory.source, memory.run] = self._begin()
+            run.tracker.restore(memory.following)
+            run.given, run.last = memory.given, memory.last
+
+    def _begin(self) -> "_Run":
+        return _Run(Tracker(self._settings, self._threshold))
+
     def _end(self, end: End) -> End:
         self._runs.pop((end.source, end.run), None)
         return end
@@ -54,7 +80,7 @@ class TrackerStage:
         stamp = frame.stamp
         key = (stamp.source, stamp.run)
         if key not in self._runs:
-            self._runs[key] = _Run(Tracker(self._settings, self._threshold))
+            self._runs[key] = self._begin()
         run = self._runs[key]
         found = self._displayed(frame, self._detector(frame.image))
         seen = run.tracker.step(stamp.pts, found, pixel=frame.height / len(frame.image), cut=run.is_new_scene(frame))
@@ -100,12 +126,23 @@ class _Run:
         self.tracker = tracker
         self.given: set[int] = set()
         """Numbers of the tracks that gave a row and have not ended: nobody is told of the end of others."""
-        self._last: tuple[Floats, float] | None = None
+        self.last: tuple[Bytes, float] | None = None
+        """Thumbnail and media time, s, of the latest frame."""
 
     def is_new_scene(self, frame: Frame) -> bool:
         """Compare with the frame before."""
-        before, self._last = self._last, (thumbnail(frame.image), frame.stamp.pts)
-        return before is not None and is_cut(before[0], self._last[0], self._last[1] - before[1])
+        before, self.last = self.last, (thumbnail(frame.image), frame.stamp.pts)
+        return before is not None and is_cut(before[0], self.last[0], self.last[1] - before[1])
+
+
+class _Memory(msgspec.Struct):
+    """One run, as stored; see ``_Run``."""
+
+    source: str
+    run: str
+    following: Following
+    given: set[int]
+    last: tuple[Bytes, float] | None
 
 
 def _within(boxes: Floats, shown: tuple[int, int]) -> Floats:

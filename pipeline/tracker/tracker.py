@@ -37,6 +37,16 @@ class Track(msgspec.Struct, eq=False):
     """From 1 in order of confirmation, unique in the run; 0 while it may still be a mistake of the detector."""
 
 
+class Following(msgspec.Struct, eq=False):
+    """All that a tracker remembers."""
+
+    tracks: list[Track]
+    pts: float | None
+    """Time of the last frame, s; None before the first."""
+    confirmed: int
+    """Highest number given so far."""
+
+
 class Seen(msgspec.Struct, frozen=True, eq=False):
     """What one frame shows: the n confirmed faces in it, in order of their numbers."""
 
@@ -63,6 +73,14 @@ class Tracker:
         self._tracks: list[Track] = []
         self._pts: float | None = None
         self._confirmed = 0
+
+    def state(self) -> Following:
+        """Return what is remembered, without a copy: the next step changes it."""
+        return Following(self._tracks, self._pts, self._confirmed)
+
+    def restore(self, state: Following) -> None:
+        """Go on from the ``state`` of a tracker of the same settings."""
+        self._tracks, self._pts, self._confirmed = state.tracks, state.pts, state.confirmed
 
     def step(self, pts: float, found: Detections, *, pixel: float = 1.0, cut: bool = False) -> Seen:
         """Take in one frame's detections, in px of the displayed frame.

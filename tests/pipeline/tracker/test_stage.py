@@ -2,12 +2,17 @@ import msgspec
 import numpy as np
 import onnxruntime as ort
 import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
 
+from pipeline.errors import StateError
 from pipeline.messages import Clock, End, Faces, Frame, Stamp
 from pipeline.settings import TrackerSettings
+from pipeline.state import pack, unpack
 from pipeline.tally import Count, Tally
 from pipeline.tracker.detector import Detector
-from pipeline.tracker.stage import TrackerStage
+from pipeline.tracker.stage import VERSION, TrackerStage
 from tests.networks import TEMPLATE
 from tests.pipeline.tracker.yunet import SIDE, network, picture
 
@@ -25,19 +30,20 @@ def tally() -> Tally:
     return Tally()
 
 
+def stage(session: ort.InferenceSession, settings: TrackerSettings | None = None, tally: Tally | None = None):
+    return TrackerStage(
+        Detector(session, low=0.3, overlap=0.45),
+        settings or TrackerSettings(),
+        threshold=0.6,
+        template=np.array(TEMPLATE, np.float32),
+        size=48,
+        tally=tally or Tally(),
+    )
+
+
 @pytest.fixture
 def make(session, tally):
-    def stage(settings: TrackerSettings | None = None) -> TrackerStage:
-        return TrackerStage(
-            Detector(session, low=0.3, overlap=0.45),
-            settings or TrackerSettings(),
-            threshold=0.6,
-            template=np.array(TEMPLATE, np.float32),
-            size=48,
-            tally=tally,
-        )
-
-    return stage
+    return lambda settings=None: stage(session, settings, tally)
 
 
 def frame(
@@ -169,3 +175,79 @@ def test_one_by_one_or_all_at_once_is_the_same(make):
         assert message.tracks == alone.tracks
         np.testing.assert_array_equal(message.boxes, alone.boxes)
         np.testing.assert_array_equal(message.crops, alone.crops)
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["r1", "r2", "r3"]),
+        st.lists(st.tuples(st.integers(1, 14), st.integers(1, 10), st.integers(150, 255)), max_size=3),
+        st.integers(1, 12),
+        st.integers(0, 1),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=14,
+)
+"""Of each frame: run, faces, frames since the last one, scene; then whether it is flat or, without faces, an end."""
+
+
+def messages(moves) -> list[Frame | End]:
+    sequence, number = [], 0
+    for run, faces, gap, scene, flat in moves:
+        number += gap
+        if flat and not faces:
+            sequence.append(End("door", run, complete=True))
+        else:
+            sequence.append(frame(number, *faces, run=run, scene=scene, flat=flat))
+    return sequence
+
+
+@effort(deadline=None, max_examples=60)
+@given(moves=MOVES, data=st.data())
+def test_a_stage_goes_on_from_a_state_to_the_bit(session, moves, data):
+    inputs = messages(moves)
+    settings = TrackerSettings(min_quality=0.1, patience=0.5, confirm=0.1)
+    expected = stage(session, settings).process(inputs)
+    restarts = data.draw(st.sets(st.integers(0, len(inputs))))
+    current, outputs = stage(session, settings), []
+    for number, message in enumerate(inputs):
+        if number in restarts:
+            state = current.state()
+            current = stage(session, settings)
+            current.restore(state)
+            assert current.state() == state
+        outputs += current.process([message])
+    assert pack("outputs", 0, outputs) == pack("outputs", 0, expected)
+
+
+def test_a_state_is_small_and_does_not_grow_with_past_tracks(make):
+    faces = [(3 * n + 1, 5 * m + 2, 255) for n in range(5) for m in range(2)]
+    tracker = make(TrackerSettings(patience=0.1))
+    for begun in range(0, 100, 10):
+        (shown,) = tracker.process([frame(begun, *faces)])
+        assert len(shown.tracks) == 10
+        size = len(tracker.state())
+        assert size < 10_000
+        tracker.process([frame(begun + n) for n in range(1, 5)])
+        assert len(tracker.state()) < 1000
+    tracker.process([End("door", "r1", complete=True)])
+    assert len(tracker.state()) < 20
+
+
+def test_restoring_forgets_what_was_remembered(make):
+    tracker, fresh = make(), make()
+    tracker.process([frame(0, FACE)])
+    tracker.restore(fresh.state())
+    assert tracker.process([frame(1, FACE)])[0].tracks == ("r1-1",)
+
+
+def test_a_state_of_another_version_changes_nothing(make):
+    tracker = make()
+    tracker.process([frame(0, FACE)])
+    before = tracker.state()
+    other = pack("tracker", VERSION + 1, unpack(before, "tracker", VERSION, list))
+    with pytest.raises(StateError, match=f"version {VERSION + 1} of the tracker's"):
+        tracker.restore(other)
+    with pytest.raises(StateError, match="damaged"):
+        tracker.restore(before[:-1])
+    assert tracker.state() == before

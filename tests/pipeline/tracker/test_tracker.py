@@ -1,9 +1,8 @@
-import pickle
-
 import numpy as np
 import pytest
 
 from pipeline.settings import TrackerSettings
+from pipeline.state import pack
 from pipeline.tracker.tracker import Seen, Tracker
 from tests.pipeline.tracker.found import found
 
@@ -120,18 +119,9 @@ def test_memory_does_not_grow_with_past_tracks():
         tracker = Tracker(TrackerSettings(patience=0.1), threshold=0.6)
         for n in range(faces):
             tracker.step(n * 1.0, found(FACE, (300, 100, 50)))
-        return len(pickle.dumps(tracker))
+        return len(pack("tracker", 1, tracker.state()))
 
     assert after(200) == pytest.approx(after(10), abs=50)
-
-
-def test_a_pickled_tracker_goes_on_as_if_nothing_had_happened(tracker):
-    play(tracker, *((n * 0.04, ((100 + n, 100, 50),)) for n in range(10)))
-    other = pickle.loads(pickle.dumps(tracker))
-    for n in range(10, 20):
-        mine, yours = (each.step(n * 0.04, found((100 + n, 100, 50))) for each in (tracker, other))
-        np.testing.assert_array_equal(mine.boxes, yours.boxes)
-        assert mine.numbers == yours.numbers == (1,)
 
 
 def test_a_face_that_was_covered_bit_by_bit_comes_back_as_itself(tracker):
