@@ -13,33 +13,21 @@ stored as it is, in whatever range. The image is kept at full colour resolution 
 """
 
 from collections.abc import Callable
-from math import ceil, prod
-from struct import Struct
-from struct import error as StructError  # noqa: N812 (an exception after all)
+from math import prod
 from typing import Annotated, Any, Final, TypeVar
 
-import cv2
 import msgspec
 import numpy as np
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
+from pipeline.bus.jpeg import LONGEST, compress, decompress
 from pipeline.errors import MessageError, VersionError
 from pipeline.labels import LABELS
 from pipeline.messages import Bytes, End, Faces, Floats, Frame, Scores, Stamp
 
 VERSION: Final = 1
 """Of the form of messages; raised with every change that a program of the version before would not understand."""
-
-LONGEST: Final = 65500
-"""px, the longest side that a JPEG may have (libjpeg), and here any picture."""
-
-BLOCKS_PER_BYTE: Final = 4
-"""A block of 8x8 samples takes 2 bits of a baseline JPEG at least: one for its mean and one to end it."""
-
-_SOF0: Final = 0xC0
-_SEGMENT: Final = Struct(">BBH")  # 0xFF, marker, length from itself on (ITU-T T.81, B.1.1.4)
-_FRAME_HEADER: Final = Struct(">BHHB")  # precision, rows, columns, components (ITU-T T.81, B.2.2)
 
 _Side = Annotated[int, msgspec.Meta(ge=1, le=LONGEST)]
 
@@ -167,14 +155,13 @@ def _pack_frame(frame: Frame, quality: int | None) -> _Frame:
 
 def _unpack_frame(body: msgspec.Raw) -> Frame:
     frame = _read(_FRAME, body, "frame message")
-    picture = _decompressed if frame.jpeg else _raw
     return Frame(
         stamp=Stamp(*astuple(frame.stamp)),
         width=frame.width,
         height=frame.height,
-        luma=picture("luma", frame.luma, ()),
+        luma=_unpack_picture("luma", frame.luma, (), jpeg=frame.jpeg),
         full_range=frame.full_range,
-        image=picture("image", frame.image, (3,)),
+        image=_unpack_picture("image", frame.image, (3,), jpeg=frame.jpeg),
         min_face=frame.min_face,
     )
 
@@ -206,7 +193,7 @@ def _unpack_faces(faces: _Faces, crops: int) -> Faces:
         scores=_floats("scores", faces.scores, (count,)),
         quality=_floats("quality", faces.quality, (count,)),
         pose=_floats("pose", faces.pose, (count, 3)),
-        crops=_view("crops", faces.crops, np.dtype(np.uint8), (crops, faces.side, faces.side)),
+        crops=_view("crops", faces.crops, np.uint8, (crops, faces.side, faces.side)),
         ended=faces.ended,
     )
 
@@ -269,80 +256,43 @@ def _line(error: Exception) -> str:
 
 
 def _pack(name: str, array: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]) -> memoryview:
+    _check(name, array, dtype, shape)
+    return np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<")).data
+
+
+def _check(name: str, array: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]) -> None:
     if array.dtype != dtype or array.shape != shape:
         raise MessageError(f"{name}: {array.dtype} {array.shape} instead of {np.dtype(dtype)} {shape}")
-    return np.ascontiguousarray(array).astype(np.dtype(dtype).newbyteorder("<"), copy=False).data
+    if not all(1 <= side <= LONGEST for side in shape[1:]):
+        raise MessageError(f"{name}: sides of 1 to {LONGEST} are wanted, not {shape}")
 
 
-def _view(name: str, data: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    length = prod(shape) * dtype.itemsize
+def _view(name: str, data: memoryview, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
+    kind = np.dtype(dtype).newbyteorder("<")
+    length = prod(shape) * kind.itemsize
     if len(data) != length:
         raise MessageError(f"{name}: {len(data)} bytes instead of {length} for {shape}")
-    return np.ndarray(shape, dtype, data)
+    return np.ndarray(shape, kind, data)
 
 
 def _floats(name: str, data: memoryview, shape: tuple[int, ...]) -> Floats:
-    # A copy: within a message, floats lie at any address, and not every library takes those.
-    return _view(name, data, np.dtype("<f4"), shape).astype(np.float32)
+    # A copy: within a message, floats lie at any address, which not every library takes.
+    return _view(name, data, np.float32, shape).astype(np.float32)
 
 
-def _pack_picture(name: str, array: Bytes, channels: tuple[int, ...], quality: int | None) -> _Picture:
-    rows, columns = array.shape[:2] if array.ndim > 1 else (0, 0)
-    if not (1 <= rows <= LONGEST and 1 <= columns <= LONGEST):
-        raise MessageError(f"{name}: shape {array.shape} has no sides of 1 to {LONGEST} px")
-    if quality is None:
-        return _Picture(rows, columns, _pack(name, array, np.uint8, (rows, columns, *channels)))
-    if array.dtype != np.uint8 or array.shape != (rows, columns, *channels):
-        raise MessageError(f"{name}: {array.dtype} {array.shape} instead of uint8 {(rows, columns, *channels)}")
-    options = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        quality,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]
-    done, data = cv2.imencode(".jpg", array, options)
-    if not done:
-        raise MessageError(f"{name}: no JPEG can be made of {array.shape}")
+def _pack_picture(name: str, picture: Bytes, channels: tuple[int, ...], quality: int | None) -> _Picture:
+    rows, columns = picture.shape[:2] if picture.ndim > 1 else (0, 0)
+    # Rows are a side too.
+    _check(name, picture[None], np.uint8, (1, rows, columns, *channels))
+    data = np.ascontiguousarray(picture) if quality is None else compress(picture, quality)
     return _Picture(rows, columns, data.data)
 
 
-def _raw(name: str, picture: _Picture, channels: tuple[int, ...]) -> Bytes:
-    return _view(name, picture.data, np.dtype(np.uint8), (picture.rows, picture.columns, *channels))
-
-
-def _decompressed(name: str, picture: _Picture, channels: tuple[int, ...]) -> Bytes:
+def _unpack_picture(name: str, picture: _Picture, channels: tuple[int, ...], *, jpeg: bool) -> Bytes:
     shape = (picture.rows, picture.columns, *channels)
-    # OpenCV would make room for whatever size the JPEG names, and read formats other than JPEG.
-    found = _jpeg_shape(picture.data)
-    if found is None:
-        raise MessageError(f"{name}: no JPEG of the baseline kind")
-    if found != (*shape[:2], prod(channels)):
-        raise MessageError(f"{name}: a JPEG of rows, columns, components {found} instead of {shape}")
-    if ceil(picture.rows / 8) * ceil(picture.columns / 8) > BLOCKS_PER_BYTE * len(picture.data):
-        raise MessageError(f"{name}: {len(picture.data)} bytes are too few for a JPEG of {shape}")
-    flags = (cv2.IMREAD_COLOR if channels else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_IGNORE_ORIENTATION
+    if not jpeg:
+        return _view(name, picture.data, np.uint8, shape)
     try:
-        image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(picture.data, np.uint8), flags)
-    except cv2.error:
-        image = None
-    if image is None or image.shape != shape:
-        raise MessageError(f"{name}: the JPEG of {shape} does not decode")
-    return image
-
-
-def _jpeg_shape(data: memoryview) -> tuple[int, int, int] | None:
-    """Return (rows, columns, components) by the header of a baseline JPEG of 8 bits, None if it is none."""
-    if bytes(data[:2]) != b"\xff\xd8":
-        return None
-    at = 2
-    try:
-        while True:
-            begin, marker, length = _SEGMENT.unpack_from(data, at)
-            if begin != 0xFF:
-                return None
-            if marker == _SOF0:
-                precision, rows, columns, components = _FRAME_HEADER.unpack_from(data, at + _SEGMENT.size)
-                return (rows, columns, components) if precision == 8 else None
-            at += 2 + length
-    except StructError:
-        return None
+        return decompress(picture.data, shape)
+    except MessageError as error:
+        raise MessageError(f"{name}: {error}") from None
