@@ -81,6 +81,18 @@ def encode(
     yield from stream.encode()
 
 
+def damage(path: Path, numbers: Iterable[int]) -> Path:
+    """Overwrite the packets of these numbers with zeros; return the path."""
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    for number in numbers:
+        at, size = places[number]
+        content[at : at + size] = bytes(size)
+    path.write_bytes(content)
+    return path
+
+
 def sound(path: Path) -> Path:
     """Write a second of silence; return its path."""
     with av.open(str(path), "w") as out:

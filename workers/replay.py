@@ -107,7 +107,8 @@ def replay_file(
     elif reader.stopped:
         status, note = Status.STOPPED, "run again to complete it"
     else:
-        status, note = Status.DONE, reader.note
+        told = (reader.note, skipped(counts[Count.CORRUPT]))
+        status, note = Status.DONE, "; ".join(text for text in told if text)
     return Outcome(
         source.id,
         status,
@@ -117,6 +118,15 @@ def replay_file(
         time.monotonic() - begun,
         note,
     )
+
+
+def skipped(corrupt: int) -> str:
+    """Say how much of a file could not be decoded; empty if all of it could.
+
+    >>> skipped(1), skipped(0)
+    ('1 corrupt packet skipped', '')
+    """
+    return f"{corrupt:,} corrupt packet{'' if corrupt == 1 else 's'} skipped" if corrupt else ""
 
 
 def replay(

@@ -173,6 +173,15 @@ def test_a_truncated_file_keeps_what_decodes_and_says_so(affectstream, scene, tm
     assert "cut off" in ended.out
 
 
+def test_a_file_damaged_in_the_middle_says_how_much_was_skipped(affectstream, tmp_path):
+    clip = video.clip(tmp_path / "scratched.mp4", frames=30, codec="mjpeg", pixels="yuvj420p", full_range=True)
+    video.damage(clip, (11, 12, 17))
+    ended = affectstream("replay", clip, "--out", tmp_path / "out", "--redis", "none")
+    assert ended.code == 0
+    assert "scratched: 3 corrupt packets skipped\n" in ended.out
+    assert "done 27 " in " ".join(ended.out.split())
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
