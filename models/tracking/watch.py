@@ -12,7 +12,7 @@ from pipeline.messages import Bytes
 from pipeline.settings import DetectorSettings
 from pipeline.tracker.cuts import thumbnail
 from pipeline.tracker.detector import Detections, Detector
-from pipeline.tracker.stage import TOO_SMALL
+from pipeline.tracker.finder import TOO_SMALL
 
 
 class Shown(NamedTuple):

@@ -1,0 +1,51 @@
+"""What following needs to know of a frame: the faces found in it, and what it looks like as a whole.
+
+Finding is most of the tracker's work and knows nothing of other frames, so that frames may be looked at anywhere and in
+any order, and then be followed from first to last.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from pipeline.messages import Bytes, Frame
+from pipeline.tracker.cuts import thumbnail
+from pipeline.tracker.detector import Detections, Detector
+
+TOO_SMALL: Final = 0.75
+"""Faces lower than this share of ``min_face`` are not followed."""
+
+
+class Sighting(msgspec.Struct, frozen=True, eq=False):
+    """One frame, as far as following needs it."""
+
+    pts: float
+    """Media time, s."""
+    found: Detections
+    """In px of the displayed frame."""
+    pixel: float
+    """px of the frame per px of the detector's picture."""
+    thumbnail: Bytes
+    """See ``cuts.thumbnail``."""
+
+
+class Finder:
+    """Finds the faces of frames, in any order."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def __call__(self, frame: Frame) -> Sighting:
+        """Look at one frame; faces too small to be wanted are left out."""
+        rows, columns = frame.image.shape[:2]
+        scale = np.array([frame.width / columns, frame.height / rows], np.float32)
+        found = self._detector(frame.image)
+        boxes = found.boxes * np.tile(scale, 2)
+        large = boxes[:, 3] >= TOO_SMALL * frame.min_face
+        return Sighting(
+            pts=frame.stamp.pts,
+            found=Detections(boxes[large], found.landmarks[large] * scale, found.scores[large]),
+            pixel=frame.height / rows,
+            thumbnail=thumbnail(frame.image),
+        )
