@@ -128,6 +128,16 @@ def read_card(network: Path) -> EmotionCard | DetectorCard:
     return card
 
 
+def detector_card(network: Path) -> DetectorCard | None:
+    """Read a card that must be a face detector's; None where there is none, as beside OpenCV's own YuNet file."""
+    if not network.with_suffix(".json").exists():
+        return None
+    card = read_card(network)
+    if not isinstance(card, DetectorCard):
+        raise ModelError(f"{network.name!r} is an expression network by its card, not a face detector")
+    return card
+
+
 def emotion_card(network: Path) -> EmotionCard:
     """Read a card that must be an expression classifier's."""
     card = read_card(network)

@@ -74,6 +74,21 @@ def open_session(path: Path, runtime: RuntimeSettings) -> ort.InferenceSession:
     return session
 
 
+def checked_hash(path: Path, wanted: str) -> str:
+    """Return the SHA-256 of a network's file.
+
+    Raises:
+        ModelError: it is not ``wanted``, that of the network's card.
+    """
+    found = file_hash(path)
+    if found != wanted:
+        raise ModelError(
+            f"{str(path)!r} is not the file that its card describes: the SHA-256 differs "
+            f"({found[:12]}… of the file, {wanted[:12]}… in the card)"
+        )
+    return found
+
+
 def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:

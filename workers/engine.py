@@ -1,14 +1,12 @@
 """The networks of a process, opened once and shared by its workers."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
-from pipeline.card import DetectorCard, read_card, shipped
-from pipeline.errors import ModelError
+from pipeline.card import DetectorCard, detector_card, shipped
 from pipeline.inference.classifier import Classifier
 from pipeline.inference.stage import InferenceStage
-from pipeline.onnx import file_hash, open_session
+from pipeline.onnx import checked_hash, file_hash, open_session
 from pipeline.settings import DetectorSettings, PipelineSettings
 from pipeline.sink.stage import SinkStage
 from pipeline.tally import Tally
@@ -40,20 +38,21 @@ class Engine:
 
         Raises:
             InputError: a file or the execution provider is missing.
-            ModelError: a file is not a network of its kind.
+            ModelError: a file is not a network of its kind, or not the one that its card describes.
         """
         path = settings.detector.model or shipped("detector")
+        detector = Detector(
+            open_session(path, settings.runtime), low=settings.detector.low, overlap=settings.detector.overlap
+        )
+        card = detector_card(path)
+        digest = file_hash(path) if card is None else checked_hash(path, card.sha256)
         classifier = Classifier.load(settings.emotion, settings.runtime)
         return cls(
             settings=settings,
-            detector=Detector(
-                open_session(path, settings.runtime),
-                low=settings.detector.low,
-                overlap=settings.detector.overlap,
-            ),
+            detector=detector,
             classifier=classifier,
-            threshold=threshold_of(path, settings.detector),
-            hashes=(file_hash(path), classifier.card.sha256),
+            threshold=threshold_of(card, settings.detector),
+            hashes=(digest, classifier.card.sha256),
         )
 
     def tracker(self, tally: Tally) -> TrackerStage:
@@ -80,13 +79,8 @@ class Engine:
         return SinkStage(self.settings.smoother, lag=lag, tally=tally)
 
 
-def threshold_of(path: Path, settings: DetectorSettings) -> float:
+def threshold_of(card: DetectorCard | None, settings: DetectorSettings) -> float:
     """Return the score of a sure detection: the setting, else the card's, else that of a network without card."""
     if settings.threshold is not None:
         return settings.threshold
-    if not path.with_suffix(".json").exists():
-        return CARDLESS_THRESHOLD
-    card = read_card(path)
-    if not isinstance(card, DetectorCard):
-        raise ModelError(f"{path.name!r} is an expression network by its card, not a face detector")
-    return card.threshold
+    return CARDLESS_THRESHOLD if card is None else card.threshold

@@ -15,7 +15,7 @@ from models.tracking.measures import MATCH, Measures, measure
 from models.tracking.sequences import LOOSE, alone, load, tiled
 from models.tracking.trial import RATES, WHOLE, Variant, run, thinned
 from models.tracking.watch import Shown, Watched, watch
-from pipeline.card import shipped
+from pipeline.card import detector_card, shipped
 from pipeline.errors import InputError
 from pipeline.messages import Bytes
 from pipeline.onnx import open_session
@@ -67,7 +67,7 @@ class Scenes:
         self.settings = settings
         self._data = data
         path = settings.detector.model or shipped("detector")
-        self.threshold = threshold_of(path, settings.detector)
+        self.threshold = threshold_of(detector_card(path), settings.detector)
         session = open_session(path, settings.runtime)
         self.detector = Detector(session, low=settings.detector.low, overlap=settings.detector.overlap)
         for part in ("photos", "tracks"):

@@ -10,7 +10,7 @@ from pipeline.card import EmotionCard, emotion_card, shipped
 from pipeline.errors import ModelError
 from pipeline.labels import LABELS
 from pipeline.messages import Bytes, Floats
-from pipeline.onnx import file_hash, open_session
+from pipeline.onnx import checked_hash, open_session
 from pipeline.settings import EmotionSettings, RuntimeSettings
 
 
@@ -39,8 +39,7 @@ class Classifier:
         path = settings.model or shipped("emotion")
         card = emotion_card(path)
         session = open_session(path, runtime)
-        if file_hash(path) != card.sha256:
-            raise ModelError(f"{str(path)!r} is not the file that its card describes: the SHA-256 differs")
+        checked_hash(path, card.sha256)
         return cls(card, session, batch=settings.batch)
 
     @property
