@@ -33,12 +33,11 @@ class MediaClock:
     [0.0, 0.04, 0.08, 0.12]
     """
 
-    def __init__(self, step: float | None = None) -> None:
-        """``step``: s between frames as the container announces it."""
-        self.pts = 0.0
+    def __init__(self, step: float | None = None, pts: float | None = None) -> None:
+        """``step``: s between frames as the container announces it. ``pts``: media time to resume from, s."""
+        self.pts = 0.0 if pts is None else pts
         self._step = step if step is not None and 0 < step <= 1 else DEFAULT_STEP
-        self._begun = False
-        self._resumed = False
+        self._begun = self._resumed = pts is not None
         self._last: float | None = None
         """Raw time of the latest frame, s."""
         self._origin = 0.0
@@ -159,13 +158,14 @@ class ArrivalClock:
     LATE: Final = 1.0
     """s of constant lateness that can only mean that the source paused without saying so."""
 
-    def __init__(self) -> None:
+    def __init__(self, time: int = 0) -> None:
+        """``time``: event time to go on from, UTC, µs."""
         self._wall: float | None = None
         self._offset: float | None = None
         self._delays: deque[tuple[float, float]] = deque()
         """(monotonic time, delay), with delays ascending: the first is the least of the window."""
         self._pts = 0.0
-        self._time = 0
+        self._time = time
 
     def resume(self) -> None:
         """Take a new offset from the next frame: the source was opened again."""
@@ -182,7 +182,7 @@ class ArrivalClock:
         """
         # One reading of the wall per connection: the wall clock may be set, the monotonic one cannot.
         if self._wall is None or self._offset is None:
-            self._wall = max(now / 1e6 - arrived, self._wall or 0.0)
+            self._wall = max(max(now, self._time) / 1e6 - arrived, self._wall or 0.0)
         delay = arrived - pts
         if self._offset is None:
             self._offset = delay
@@ -209,9 +209,10 @@ class LiveClock:
     HOLD: Final = 1_000_000
     """µs by which the camera's clock may seem to go back and event time just waits; beyond, the clock was set."""
 
-    def __init__(self) -> None:
-        self._arrival = ArrivalClock()
-        self._captured = 0
+    def __init__(self, time: int = 0, clock: Clock = Clock.ARRIVAL) -> None:
+        """``time``: event time to go on from, UTC, µs, by that ``clock``."""
+        self._arrival = ArrivalClock(time if clock is Clock.ARRIVAL else 0)
+        self._captured = time if clock is Clock.RTCP else 0
 
     def resume(self) -> None:
         """Prepare for a source that was opened again."""

@@ -18,7 +18,7 @@ from pipeline.ingest.decode import Decoded, Video
 from pipeline.ingest.picture import Pictures
 from pipeline.ingest.source import Source
 from pipeline.ingest.webcam import Webcam
-from pipeline.messages import End, Frame, Stamp
+from pipeline.messages import Clock, End, Frame, Stamp
 from pipeline.tally import Count, Tally
 
 logger = logging.getLogger(__name__)
@@ -54,6 +54,19 @@ class LiveState(msgspec.Struct, frozen=True):
     """s between the arrival of the latest frame passed on and its being passed on."""
 
 
+class Resume(msgspec.Struct, frozen=True):
+    """The last frame that an earlier reader of the run passed on; see ``Stamp`` for what the fields mean."""
+
+    frame: int
+    pts: float
+    """s."""
+    time: int
+    """UTC, µs since 1970."""
+    clock: Clock = Clock.ARRIVAL
+    arrived: int | None = None
+    """UTC, µs since 1970; None takes ``time``, which is wrong by as much as the camera's clock is."""
+
+
 class _Waiting(NamedTuple):
     """A decoded frame that the tracker has not taken yet."""
 
@@ -79,9 +92,11 @@ class LiveReader:
 
     Iterating raises ``SourceError`` when the source turns out never to work (401, 404, no video) before its first
     frame; after that even such errors are waited out, because a camera that starts up answers like that too.
+
+    With ``resume`` all this is as if that reader had gone on and its source had broken off meanwhile.
     """
 
-    def __init__(self, source: Source, run: str, tally: Tally) -> None:
+    def __init__(self, source: Source, run: str, tally: Tally, resume: Resume | None = None) -> None:
         self.source = source
         self.run = run
         self.stopped = False
@@ -90,9 +105,18 @@ class LiveReader:
         self._media: MediaClock | None = None
         self._clock = LiveClock()
         self._sampler = Sampler(source.settings.fps)
-        self._number = 0
+        self._first = 0
+        """Number of the first frame of this reader."""
         self._latest = 0.0
         """Monotonic time of the latest frame, s."""
+        self._resume = resume
+        if resume is not None:
+            self._first = resume.frame + 1
+            self._clock = LiveClock(resume.time, resume.clock)
+            self._sampler.wants(resume.pts)
+            arrived = resume.time if resume.arrived is None else resume.arrived
+            self._latest = time.monotonic() - max(0.0, time.time() - arrived / 1e6)
+        self._number = self._first
         self._buffer: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -205,11 +229,11 @@ class LiveReader:
     def _connection(self) -> None:
         """Open the source and decode until it ends; return where that is the end for good."""
         source = self.source
-        again = self._number > 0
+        again = self._number > self._first
         video = open_live(source)
         try:
             if self._media is None:
-                self._media = MediaClock(video.step)
+                self._media = MediaClock(video.step, None if self._resume is None else self._resume.pts)
             if again:
                 self._tally.add(source.id, Count.RECONNECTS)
                 self._media.resume()
@@ -219,11 +243,13 @@ class LiveReader:
             for decoded in video.frames(lambda n: self._tally.add(source.id, Count.CORRUPT, n)):
                 if self._stopping.is_set():
                     return
-                pts = self._media_time(decoded, video)
                 if pacer is None:
                     pacer = Pacer(1.0 if video.finite else CATCH_UP)
                     self._finite = video.finite  # from here on, opening it again would begin at its beginning
+                    if self._finite and self._resume is not None:
+                        raise SourceLost("only a live stream can be gone on with")
                     self._live_again()
+                pts = self._media_time(decoded, video)
                 if video.paced:
                     self._stopping.wait(pacer.wait(pts, time.monotonic()))
                 self._receive(decoded, pictures, pts)

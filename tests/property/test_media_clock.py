@@ -71,6 +71,14 @@ def test_a_live_gap_is_what_passed_on_the_wall() -> None:
     assert clock.media_time(None, BASE, passed=2.0) == pytest.approx(44.54)
 
 
+@given(st.floats(0, 1e5), st.none() | st.integers(0, 2**33), st.floats(0, 1e4))
+def test_media_time_can_be_gone_on_from(pts: float, first: int | None, passed: float) -> None:
+    clock = MediaClock(0.04, pts)
+    assert clock.media_time(first, BASE, passed) == pytest.approx(pts + passed, abs=1e-6)
+    later = None if first is None else first + 3600
+    assert clock.media_time(later, BASE, 0.04) == pytest.approx(pts + passed + 0.04, abs=3e-6)
+
+
 @given(st.floats(0.5, 60), st.floats(1, 240), st.integers(2, 400))
 def test_sampler_takes_one_frame_per_slot(fps: float, rate: float, frames: int) -> None:
     sampler = Sampler(fps)
@@ -151,3 +159,15 @@ def test_the_cameras_own_clock_comes_first() -> None:
     assert clock.event_time(0.12, DAY - 9_000_000, 50.12, DAY + 120_000) == (DAY - 9_000_000, Clock.RTCP)
     # One that was never set is not believed.
     assert clock.event_time(0.16, 86_400_000_000, 50.16, DAY + 160_000)[1] is Clock.ARRIVAL
+
+
+def test_event_time_can_be_gone_on_from() -> None:
+    assert LiveClock(DAY, Clock.ARRIVAL).event_time(8.0, None, 50.0, DAY + 70) == (DAY + 70, Clock.ARRIVAL)
+    # The wall clock was set back meanwhile: event time goes on from where it was, rather than stand still.
+    clock = LiveClock(DAY, Clock.ARRIVAL)
+    assert clock.event_time(8.0, None, 50.0, DAY - 9_000_000) == (DAY, Clock.ARRIVAL)
+    assert clock.event_time(8.5, None, 50.5, DAY - 8_500_000) == (DAY + 500_000, Clock.ARRIVAL)
+    # A camera's clock that ran ahead says nothing about arrival, and its own little steps back are waited out.
+    clock = LiveClock(DAY + 9_000_000, Clock.RTCP)
+    assert clock.event_time(8.0, None, 50.0, DAY) == (DAY, Clock.ARRIVAL)
+    assert clock.event_time(8.04, DAY + 8_500_000, 50.04, DAY + 40_000) == (DAY + 9_000_000, Clock.RTCP)

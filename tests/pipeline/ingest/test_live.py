@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SourceError
-from pipeline.ingest.live import LiveReader, Phase
+from pipeline.ingest.live import LiveReader, Phase, Resume
 from pipeline.ingest.source import Source, parse_source
 from pipeline.ingest.webcam import Webcam
-from pipeline.messages import Clock, End, Frame
+from pipeline.messages import Clock, End, Frame, Stamp
 from pipeline.settings import IngestSettings
 from pipeline.tally import Count, Tally
 from tests.video import clip, picture
@@ -96,10 +96,12 @@ def multipart(pictures: int, step: float) -> Answer:
     return answer
 
 
-def read(url: str, tally: Tally | None = None, frames: int | None = None, **settings: object) -> list[Frame | End]:
+def read(
+    url: str, tally: Tally | None = None, frames: int | None = None, resume: Resume | None = None, **settings: object
+) -> list[Frame | End]:
     quick = {"open_timeout": 2.0, "read_timeout": 2.0, "backoff": (0.05, 0.1), **settings}
     source = parse_source(url, name="door", ingest=IngestSettings.model_validate(quick))
-    reader = LiveReader(source, "run", tally or Tally())
+    reader = LiveReader(source, "run", tally or Tally(), resume)
     messages = []
     for message in reader:
         messages.append(message)
@@ -204,6 +206,69 @@ def test_after_a_first_success_even_404_is_waited_out() -> None:
         messages = read(f"{url}/video", tally, frames=10)
     assert len(messages) == 11
     assert tally.of("door")[Count.RECONNECTS] == 1
+
+
+def last(messages: list[Frame | End]) -> Stamp:
+    """Return the stamp of the last frame."""
+    return next(message.stamp for message in reversed(messages) if isinstance(message, Frame))
+
+
+def resume(stamp: Stamp) -> Resume:
+    return Resume(stamp.frame, stamp.pts, stamp.time, stamp.clock, stamp.arrived)
+
+
+def test_another_reader_goes_on_where_the_first_was_left() -> None:
+    tally = Tally()
+    with web(in_turn(multipart(100, 0.02), status(404), multipart(100, 0.02))) as url:
+        before = last(read(f"{url}/video", frames=10))
+        time.sleep(0.5)
+        *frames, end = read(f"{url}/video", tally, frames=10, resume=resume(before))
+    assert end == End("door", "run", complete=False)
+    stamps = [frame.stamp for frame in frames if isinstance(frame, Frame)]
+    assert [stamp.frame for stamp in stamps] == list(range(10, 20))
+    assert {stamp.run for stamp in stamps} == {"run"}
+    away = (stamps[0].arrived - before.arrived) / 1e6
+    assert away > 0.5
+    assert stamps[0].pts - before.pts == pytest.approx(away, abs=0.3)
+    assert all(a.pts <= b.pts and a.time <= b.time for a, b in itertools.pairwise([before, *stamps]))
+    assert abs(stamps[0].time - stamps[0].arrived) < 1_000_000
+    assert tally.of("door")[Count.RECONNECTS] == 0
+
+
+def test_media_time_goes_on_by_this_machines_clock_whatever_the_cameras_says() -> None:
+    hour = 3_600_000_000
+    with web(multipart(100, 0.02)) as url:
+        for skew in (-hour, hour):
+            now = time.time_ns() // 1000
+            (frame, _) = read(f"{url}/video", frames=1, resume=Resume(4, 8.0, now + skew, Clock.RTCP, now))
+            assert isinstance(frame, Frame)
+            assert 8.0 < frame.stamp.pts < 60
+            assert abs(frame.stamp.time - frame.stamp.arrived) < 1_000_000
+
+
+def test_media_time_never_goes_back_where_the_clock_was_set_back() -> None:
+    ahead = time.time_ns() // 1000 + 600_000_000
+    with web(multipart(100, 0.02)) as url:
+        *frames, _ = read(f"{url}/video", frames=5, resume=Resume(4, 8.0, ahead, Clock.ARRIVAL, ahead))
+    stamps = [frame.stamp for frame in frames if isinstance(frame, Frame)]
+    assert 8.0 < stamps[0].pts < 60
+    assert stamps[0].time >= ahead
+    assert all(a.pts <= b.pts and a.time <= b.time for a, b in itertools.pairwise(stamps))
+    assert stamps[0].time < stamps[-1].time
+
+
+def test_sampling_goes_on_too() -> None:
+    with web(multipart(100, 0.02)) as url:
+        now = time.time_ns() // 1000
+        (frame, _) = read(f"{url}/video", frames=1, fps=0.5, resume=Resume(4, 8.0, now))
+    assert isinstance(frame, Frame)
+    assert frame.stamp.pts >= 10  # the one of 8 s to 10 s had been there
+
+
+def test_a_recording_on_a_web_server_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    content = clip(tmp_path / "a.mp4", frames=30, container_options={"movflags": "faststart"}).read_bytes()
+    with web(sends(content)) as url, pytest.raises(SourceError, match=r"broke off at 0\.4 s"):
+        read(f"{url}/a.mp4", resume=Resume(10, 0.4, time.time_ns() // 1000))
 
 
 def test_a_busy_server_is_waited_out() -> None:
