@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from pipeline.run import file_run, live_run
-from pipeline.settings import EmotionSettings, IngestSettings, PipelineSettings, RedisSettings
+from pipeline.settings import BusSettings, EmotionSettings, IngestSettings, PipelineSettings, RedisSettings
 
 HASHES = ("a", "b")
 
@@ -23,7 +23,9 @@ def test_content_networks_and_settings_decide(tmp_path):
 
 def test_settings_that_change_no_row_do_not_count(tmp_path):
     path = clip(tmp_path, "one.mp4", b"video")
-    elsewhere = PipelineSettings(redis=RedisSettings(url="none"), emotion=EmotionSettings(latency=0.2))
+    elsewhere = PipelineSettings(
+        redis=RedisSettings(url="none"), emotion=EmotionSettings(latency=0.2), bus=BusSettings(frames="raw", pending=1)
+    )
     assert file_run(path, elsewhere, HASHES) == file_run(path, PipelineSettings(), HASHES)
 
 
