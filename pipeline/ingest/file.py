@@ -17,10 +17,13 @@ _SHORTFALL = 1.0  # s between announced and actual end that need not mean anythi
 class FileReader:
     """Iterates over one file: its frames, then one ``End``. To be iterated once.
 
+    With ``after`` it goes on where an earlier reader was left: the frames up to that number are neither given nor
+    counted, and all others are as they would have been.
+
     Raises ``SourceError`` when the file cannot be opened, and while iterating when nothing in it can be decoded.
     """
 
-    def __init__(self, source: Source, run: str, tally: Tally) -> None:
+    def __init__(self, source: Source, run: str, tally: Tally, after: int = -1) -> None:
         self.source = source
         self.run = run
         self.note = ""
@@ -28,6 +31,7 @@ class FileReader:
         self.stopped = False
         """Whether ``stop`` was called before the end."""
         self._tally = tally
+        self._after = after
         self._video = Video(source)
         self._pts = 0.0
         self.duration = self._video.duration
@@ -58,13 +62,19 @@ class FileReader:
         pictures = Pictures(source.detector, video.aspect)
         base = video.created or modified(source.path)
         number = 0
-        for decoded in video.frames(lambda n: self._tally.add(source.id, Count.CORRUPT, n)):
+
+        def count(what: Count, n: int = 1) -> None:
+            if number > self._after:
+                self._tally.add(source.id, what, n)
+
+        # Time stamps are judged by those before, and so are samples: nothing may be skipped by seeking.
+        for decoded in video.frames(lambda n: count(Count.CORRUPT, n)):
             if self.stopped:
                 break
             pts = self._pts = clock.media_time(decoded.ticks, video.base)
-            self._tally.add(source.id, Count.FRAMES)
-            if sampler.wants(pts):
-                self._tally.add(source.id, Count.SAMPLED)
+            count(Count.FRAMES)
+            if sampler.wants(pts) and number > self._after:
+                count(Count.SAMPLED)
                 stamp = Stamp(
                     source=source.id,
                     run=self.run,

@@ -7,30 +7,39 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.errors import SourceError, SourceLost
 from pipeline.ingest.decode import explain
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import Source, expand, parse_source
-from pipeline.messages import Clock, End, Frame
+from pipeline.messages import Clock, End, Frame, Stamp
 from pipeline.settings import IngestSettings
 from pipeline.tally import Count, Tally
 from tests.video import clip, sound
 
 
+@pytest.fixture(scope="module")
+def variable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of 60 frames, 5 to 200 ms apart."""
+    times = np.cumsum(np.random.default_rng(0).integers(5, 200, 60)).tolist()
+    return clip(tmp_path_factory.mktemp("variable") / "a.mkv", frames=60, times=times, options={"bf": "2"})
+
+
 class Reading:
     """All that a reader gives for one file."""
 
-    def __init__(self, path: Path, **settings: object) -> None:
+    def __init__(self, path: Path, after: int = -1, **settings: object) -> None:
         self.tally = Tally()
         self.source = parse_source(str(path), ingest=IngestSettings.model_validate(settings))
-        self.reader = FileReader(self.source, "run", self.tally)
+        self.reader = FileReader(self.source, "run", self.tally, after)
         messages = list(self.reader)
         end = messages.pop()
         assert isinstance(end, End)
         self.end = end
-        self.stamps = [message.stamp for message in messages if isinstance(message, Frame)]
-        assert len(self.stamps) == len(messages)
+        self.frames = [message for message in messages if isinstance(message, Frame)]
+        assert len(self.frames) == len(messages)
+        self.stamps = [frame.stamp for frame in self.frames]
         self.pts = [stamp.pts for stamp in self.stamps]
 
     def count(self, what: Count) -> int:
@@ -72,6 +81,29 @@ def test_sampling_is_a_matter_of_media_time(tmp_path: Path) -> None:
     assert (read.count(Count.FRAMES), read.count(Count.SAMPLED)) == (50, 10)
 
 
+def shown(frames: list[Frame]) -> list[tuple[Stamp, bytes, bytes]]:
+    return [(replace(f.stamp, arrived=0), f.luma.tobytes(), f.image.tobytes()) for f in frames]
+
+
+@pytest.mark.parametrize("fps", [None, 7.5])
+@pytest.mark.parametrize("after", [-1, 0, 1, 17, 18, 58, 59, 1000])
+def test_goes_on_after_any_frame(fps: float | None, after: int, variable: Path) -> None:
+    whole, rest = Reading(variable, fps=fps), Reading(variable, after, fps=fps)
+    assert len(whole.frames) == 60 if fps is None else 5 < len(whole.frames) < 50
+    assert shown(rest.frames) == [each for each in shown(whole.frames) if each[0].frame > after]
+    assert (rest.end, rest.reader.note, rest.reader.share) == (whole.end, whole.reader.note, whole.reader.share)
+    assert rest.count(Count.FRAMES) == max(0, 59 - after)
+    assert rest.count(Count.SAMPLED) == len(rest.frames)
+
+
+def test_damage_is_not_counted_twice(tmp_path: Path) -> None:
+    path = damaged(clip(tmp_path / "a.ts", frames=250))
+    whole = Reading(path)
+    early, late = whole.stamps[10].frame, whole.stamps[-10].frame
+    assert Reading(path, early).count(Count.CORRUPT) == whole.count(Count.CORRUPT) > 0
+    assert Reading(path, late).count(Count.CORRUPT) == 0
+
+
 def test_one_frame(tmp_path: Path) -> None:
     read = Reading(clip(tmp_path / "a.mp4", frames=1))
     assert (read.pts, read.end.complete, read.reader.note) == ([0.0], True, "")
@@ -109,16 +141,21 @@ def test_truncated_mkv_says_so(tmp_path: Path) -> None:
     assert read.reader.note.startswith("cut off: only ")
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "ts", "avi"])
-def test_reads_on_behind_damage(suffix: str, tmp_path: Path) -> None:
-    options = {"movflags": "faststart"} if suffix == "mp4" else {}
-    path = clip(tmp_path / f"a.{suffix}", frames=250, container_options=options)
+def damaged(path: Path) -> Path:
+    """Change some bytes in the middle third of a file; return its path."""
     content = np.frombuffer(path.read_bytes(), np.uint8).copy()
     rng = np.random.default_rng(0)
     middle = rng.integers(len(content) // 3, len(content) * 2 // 3, 60)
     content[middle] = rng.integers(0, 256, 60)
     path.write_bytes(content.tobytes())
-    read = Reading(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts", "avi"])
+def test_reads_on_behind_damage(suffix: str, tmp_path: Path) -> None:
+    options = {"movflags": "faststart"} if suffix == "mp4" else {}
+    path = clip(tmp_path / f"a.{suffix}", frames=250, container_options=options)
+    read = Reading(damaged(path))
     assert read.count(Count.CORRUPT) > 0
     assert len(read.stamps) > 150
     assert read.pts[-1] > 9.5
