@@ -194,6 +194,17 @@ class Video:
                 raise explain(error, self.source) from None
         self.cut = unreadable > 0
 
+    def demux(self) -> Iterator[Any]:
+        """Give the packets of a file to its end, undecoded; raises FFmpeg's own errors."""
+        yield from (packet for packet in self._container.demux(self.stream) if packet.size)
+
+    def seek(self, ticks: int) -> None:
+        """Go on at the last key frame that is not after ``ticks``, as far as the container knows.
+
+        Raises ``av.FFmpegError`` if it cannot be searched.
+        """
+        self._container.seek(ticks, stream=self.stream)
+
     def _decode(self, packet: Any, corrupt: Callable[[int], None]) -> Iterator[Decoded]:
         offset = self._capture_offset(packet)
         try:

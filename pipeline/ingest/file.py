@@ -1,14 +1,13 @@
 """Reads a file: every frame in order, none dropped, as fast as the pipeline takes them."""
 
-import time
 from collections.abc import Iterator
 
 from pipeline.errors import SourceError
 from pipeline.ingest.clock import MediaClock, Sampler
-from pipeline.ingest.decode import Video, modified
-from pipeline.ingest.picture import Pictures
+from pipeline.ingest.decode import Video
+from pipeline.ingest.framer import Framer
 from pipeline.ingest.source import Source
-from pipeline.messages import Clock, End, Frame, Stamp
+from pipeline.messages import End, Frame
 from pipeline.tally import Count, Tally
 
 _SHORTFALL = 1.0  # s between announced and actual end that need not mean anything
@@ -59,8 +58,7 @@ class FileReader:
     def _read(self) -> Iterator[Frame | End]:
         source, video = self.source, self._video
         clock, sampler = MediaClock(video.step), Sampler(source.settings.fps)
-        pictures = Pictures(source.detector, video.aspect)
-        base = video.created or modified(source.path)
+        framer = Framer(source, self.run, video)
         number = 0
 
         def count(what: Count, n: int = 1) -> None:
@@ -75,25 +73,7 @@ class FileReader:
             count(Count.FRAMES)
             if sampler.wants(pts) and number > self._after:
                 count(Count.SAMPLED)
-                stamp = Stamp(
-                    source=source.id,
-                    run=self.run,
-                    frame=number,
-                    pts=pts,
-                    time=base + round(pts * 1e6),
-                    clock=Clock.FILE,
-                    arrived=time.time_ns() // 1000,
-                )
-                picture = pictures.picture(decoded.frame)
-                yield Frame(
-                    stamp,
-                    picture.width,
-                    picture.height,
-                    picture.luma,
-                    picture.full_range,
-                    picture.image,
-                    source.detector.min_face,
-                )
+                yield framer(decoded, number, pts)
             number += 1
         if number == 0 and not self.stopped:
             raise SourceError(f"{source.safe_url}: nothing in it can be decoded; convert it to H.264 or copy it again")

@@ -1,0 +1,40 @@
+"""Makes the frames of a file from what its decoder gives."""
+
+import time
+
+from pipeline.ingest.decode import Decoded, Video, modified
+from pipeline.ingest.picture import Pictures
+from pipeline.ingest.source import Source
+from pipeline.messages import Clock, Frame, Stamp
+
+
+class Framer:
+    """Makes frames of one file, whose event time counts from when the container says that it was recorded."""
+
+    def __init__(self, source: Source, run: str, video: Video) -> None:
+        self._source = source
+        self._run = run
+        self._pictures = Pictures(source.detector, video.aspect)
+        self._base = video.created or modified(source.path)
+
+    def __call__(self, decoded: Decoded, number: int, pts: float) -> Frame:
+        """Return the frame of that number at media time ``pts``, s."""
+        stamp = Stamp(
+            source=self._source.id,
+            run=self._run,
+            frame=number,
+            pts=pts,
+            time=self._base + round(pts * 1e6),
+            clock=Clock.FILE,
+            arrived=time.time_ns() // 1000,
+        )
+        picture = self._pictures.picture(decoded.frame)
+        return Frame(
+            stamp,
+            picture.width,
+            picture.height,
+            picture.luma,
+            picture.full_range,
+            picture.image,
+            self._source.detector.min_face,
+        )
