@@ -14,6 +14,7 @@ import av
 import av.error
 
 from pipeline.errors import SourceError, SourceLost
+from pipeline.ingest.index import out_of_reach
 from pipeline.ingest.source import Source, redact
 
 # FFmpeg writes URLs with their passwords to its log. PyAV discards that log unless something has turned it on.
@@ -51,6 +52,8 @@ class Video:
         self.source = source
         self._scheme = urlsplit(source.url).scheme.lower() if "://" in source.url else ""
         self._container: Any = None
+        self.packets = 0
+        """Packets read so far."""
         begun = time.monotonic()
         try:
             self._container = self._open()
@@ -60,7 +63,7 @@ class Video:
             if source.live and waited > 0.9 * min(source.settings.open_timeout, source.settings.read_timeout / 2):
                 # What was cut short by a time-out may also be reported as garbage.
                 raise SourceLost(f"{source.safe_url} does not answer in time") from None
-            raise explain(error, source) from None
+            raise self._explain(error) from None
         except BaseException:
             self.close()
             raise
@@ -73,8 +76,6 @@ class Video:
         """Whether time stamps are times of arrival because the stream has none."""
         self.base = Fraction(1, 1_000_000) if self.timeless else Fraction(self.stream.time_base or 1)
         """Unit of time stamps, s."""
-        self.packets = 0
-        """Packets read so far."""
         self.cut = False
         """Whether reading ended at something unreadable rather than at the end."""
         self._offset: int | None = None
@@ -191,7 +192,7 @@ class Video:
                     raise SourceLost(f"{self.source.safe_url} sends nothing that can be read") from None
                 break
             except (av.FFmpegError, OSError) as error:
-                raise explain(error, self.source) from None
+                raise self._explain(error) from None
         self.cut = unreadable > 0
 
     def demux(self) -> Iterator[Any]:
@@ -204,6 +205,14 @@ class Video:
         Raises ``av.FFmpegError`` if it cannot be searched.
         """
         self._container.seek(ticks, stream=self.stream)
+
+    def _explain(self, error: Exception) -> SourceError:
+        if not self.packets and out_of_reach(self.source, error):
+            return SourceError(
+                f"{self.source.safe_url} has its index at its end, and its server does not send files in parts; "
+                "download it and replay it, or put the index first: ffmpeg -i IN -c copy -movflags +faststart OUT.mp4"
+            )
+        return explain(error, self.source)
 
     def _decode(self, packet: Any, corrupt: Callable[[int], None]) -> Iterator[Decoded]:
         offset = self._capture_offset(packet)

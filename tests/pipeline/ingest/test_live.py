@@ -56,6 +56,20 @@ def sends(content: bytes, *, announced: int | None = None) -> Answer:
     return answer
 
 
+def in_parts(content: bytes) -> Answer:
+    """Answer as web servers do that send a file from any place on."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start = int(request.headers["Range"].removeprefix("bytes=").split("-")[0])
+        request.send_response(206)
+        request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        request.send_header("Content-Length", str(len(content) - start))
+        request.end_headers()
+        request.wfile.write(content[start:])
+
+    return answer
+
+
 def in_turn(*answers: Answer) -> Answer:
     """Answer each request in another way."""
     waiting = iter(answers)
@@ -160,6 +174,57 @@ def test_a_recording_that_breaks_off_is_an_error(tmp_path: Path) -> None:
     ):
         read(f"{url}/a.mp4", tally)
     assert 10 < tally.of("door")[Count.FRAMES] < 30
+
+
+@pytest.fixture(scope="module")
+def index_last(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An mp4 whose index is at its end, larger than what FFmpeg keeps of a connection."""
+    path = tmp_path_factory.mktemp("clips") / "a.mp4"
+    kind = {"codec": "mjpeg", "pixels": "yuvj420p", "full_range": True}
+    content = clip(path, frames=40, size=(640, 480), **kind).read_bytes()  # type: ignore[arg-type]
+    assert content.find(b"moov") - content.find(b"mdat") > 200_000
+    return content
+
+
+def announces_parts(content: bytes) -> Answer:
+    """Answer as a server that says it sends files in parts, and does not."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Accept-Ranges", "bytes")
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    return answer
+
+
+@pytest.mark.parametrize("server", [sends, announces_parts])
+def test_an_index_that_cannot_be_reached_is_a_lasting_error(
+    server: Callable[[bytes], Answer], index_last: bytes
+) -> None:
+    with web(server(index_last)) as url, pytest.raises(SourceError, match=r"index at its end.*faststart") as caught:
+        read(url.replace("//", "//me:hush@") + "/a.mp4")
+    assert "hush" not in str(caught.value)
+
+
+def test_an_index_at_the_end_is_read_from_a_server_that_sends_parts(index_last: bytes) -> None:
+    with web(in_parts(index_last)) as url:
+        assert len(read(f"{url}/a.mp4")) == 41
+
+
+def test_a_broken_connection_is_not_taken_for_an_index_out_of_reach(index_last: bytes) -> None:
+    """The first time round, the pictures that the index speaks of never come."""
+    parts = in_parts(index_last)
+
+    def breaks_off(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(206)
+        request.send_header("Content-Range", f"bytes 44-{len(index_last) - 1}/{len(index_last)}")
+        request.send_header("Content-Length", str(len(index_last) - 44))
+        request.end_headers()
+
+    with web(in_turn(parts, parts, breaks_off, *[parts] * 10)) as url:
+        assert len(read(f"{url}/a.mp4")) == 41
 
 
 def test_multipart_jpeg_is_timed_by_arrival_and_opened_again() -> None:
