@@ -3,8 +3,10 @@
 from math import log
 from typing import Final
 
+import msgspec
+
 from pipeline.labels import LABELS
-from pipeline.messages import Change, Emotion, Event, Faces, Track
+from pipeline.messages import Change, Emotion, Event, Faces, Stamp, Track
 from pipeline.sink.smoother import Smoothed
 
 UNIFORM_ENTROPY: Final = log(len(LABELS))
@@ -56,53 +58,59 @@ def entropy(distribution: tuple[float, ...]) -> float:
     return min(max(0.0, -sum([p * log(p) for p in distribution if p > 0]) / UNIFORM_ENTROPY), 1.0)
 
 
-class Summary:
+class Summary(msgspec.Struct, array_like=True, eq=False):
     """Gathers the rows of one track, in order, into its row of the track table.
 
     Means over time follow the trapezoidal rule: the interval between two rows counts half for either, and never for
     more than ``gap`` s, because nothing is known of a face that was not seen. Where no time passed at all (a single
     row) the last row stands for the whole.
-
-    Args:
-        first: the first row of the track.
-        gap: s after which smoothing begins anew.
     """
 
-    def __init__(self, first: Emotion, gap: float) -> None:
-        self._gap = gap
-        self._first = first
-        self._last = first
-        self._frames = 1
-        self._transitions = 0
-        self._seconds = 0.0
-        self._mean = [0.0] * len(LABELS)
-        self._dominance = dict.fromkeys(LABELS, 0.0)
+    gap: float
+    """s after which smoothing begins anew."""
+    first: Stamp
+    """Of the first row."""
+    last: Emotion
+    """The latest row."""
+    frames: int = 1
+    transitions: int = 0
+    seconds: float = 0.0
+    """s that the sums below are over."""
+    mean: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(LABELS))
+    """Sum of the raw distributions, each times its seconds."""
+    dominance: dict[str, float] = msgspec.field(default_factory=lambda: dict.fromkeys(LABELS, 0.0))
+    """s for which each label was the dominant one."""
+
+    @classmethod
+    def of(cls, first: Emotion, gap: float) -> "Summary":
+        """Begin with the first row of a track."""
+        return cls(gap, first.stamp, first)
 
     def add(self, row: Emotion) -> Event | None:
         """Add the next row; return the event if the dominant expression changed with it."""
-        last = self._last
-        half = min(row.stamp.pts - last.stamp.pts, self._gap) / 2
-        self._seconds += 2 * half
-        self._mean = [m + half * (p + q) for m, p, q in zip(self._mean, last.raw, row.raw, strict=True)]
-        self._dominance[last.dominant] += half
-        self._dominance[row.dominant] += half
-        self._frames += 1
-        self._last = row
+        last = self.last
+        half = min(row.stamp.pts - last.stamp.pts, self.gap) / 2
+        self.seconds += 2 * half
+        self.mean = [m + half * (p + q) for m, p, q in zip(self.mean, last.raw, row.raw, strict=True)]
+        self.dominance[last.dominant] += half
+        self.dominance[row.dominant] += half
+        self.frames += 1
+        self.last = row
         if row.dominant == last.dominant:
             return None
-        self._transitions += 1
+        self.transitions += 1
         return Event(row.stamp, row.track, Change.DOMINANT, row.dominant, last.dominant)
 
     def begin(self) -> Event:
-        """Return the event of the first row."""
-        return Event(self._first.stamp, self._first.track, Change.BEGIN, self._first.dominant, None)
+        """Return the event of the first row; to be asked for before the next is added."""
+        return Event(self.first, self.last.track, Change.BEGIN, self.last.dominant, None)
 
     def end(self, settled: int) -> tuple[Event, Track]:
         """Return the last event and the summary; ``settled`` is the frame at which the ending became known."""
-        last = self._last
-        if self._seconds > 0:
-            mean = tuple([m / self._seconds for m in self._mean])
-            shares = {label: seconds / self._seconds for label, seconds in self._dominance.items()}
+        last = self.last
+        if self.seconds > 0:
+            mean = tuple([m / self.seconds for m in self.mean])
+            shares = {label: seconds / self.seconds for label, seconds in self.dominance.items()}
         else:
             mean = last.raw
             shares = {last.dominant: 1.0}
@@ -111,15 +119,15 @@ class Summary:
             source=last.stamp.source,
             run=last.stamp.run,
             track=last.track,
-            first=self._first.stamp,
+            first=self.first,
             last=last.stamp,
             settled=settled,
-            frames=self._frames,
-            seconds=last.stamp.pts - self._first.stamp.pts,
+            frames=self.frames,
+            seconds=last.stamp.pts - self.first.pts,
             mean=mean,
             dominant=top,
             share=min(shares.get(top, 0.0), 1.0),
-            transitions=self._transitions,
+            transitions=self.transitions,
             model=last.model,
         )
         return Event(last.stamp, last.track, Change.END, last.dominant, None), track

@@ -28,11 +28,12 @@ the same is done from the end to the beginning, which is early by as much. Where
 they do not, that which is nearer to the observations around counts more.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from math import dist, exp, expm1, inf, log, sqrt
 from operator import mul
 from typing import Final, NamedTuple
+
+import msgspec
 
 from pipeline.settings import SmootherSettings
 
@@ -50,7 +51,7 @@ SCALE: Final = 0.1
 LEAST_SCALE: Final = 1e-4
 """Below this, noise is no more than rounding in the video."""
 
-PATIENCE: Final = 10
+PATIENCE: Final = 10.0
 """Observations that ``SCALE`` is worth."""
 
 MEMORY: Final = 3.0
@@ -87,8 +88,7 @@ class Smoothed(NamedTuple):
     """Standard deviation of each log-ratio (natural logarithms) given all that was used."""
 
 
-@dataclass(slots=True)
-class _Step:
+class Step(msgspec.Struct, array_like=True, eq=False):
     """An observation, and what the filter knew after it; variances in units of the scale."""
 
     pts: float
@@ -130,7 +130,7 @@ class Smoother:
         self._gap = settings.gap
         self._lag = lag
         # With a lag, all that is not final; without, only the newest.
-        self._steps: list[_Step] = []
+        self._steps: list[Step] = []
 
     def observe(self, pts: float, probabilities: Sequence[float], quality: float) -> list[Smoothed]:
         """Add the next observation; return the smoothed values that became final, oldest first.
@@ -141,11 +141,7 @@ class Smoother:
             quality: of the crop, in [0, 1]; measurement noise is divided by it.
         """
         final = self.finish() if self.lost(pts) else []
-        ratios, noise = _log_ratios(probabilities), 1 / max(quality, LOWEST_QUALITY)
-        if self._steps:
-            step = _follow(self._steps[-1], pts, ratios, noise, self._diffusion)
-        else:
-            step = _begin(pts, ratios, noise, SCALE, PATIENCE)
+        step = self._step(pts, probabilities, quality)
         if self._lag == 0:
             self._steps = [step]
             final.append(Smoothed(_distribution(step.mean), sqrt(step.variance * step.scale)))
@@ -164,6 +160,27 @@ class Smoother:
         final = self._smooth(inf) if self._lag else []
         self._steps = []
         return final
+
+    @property
+    def oldest(self) -> Step | None:
+        """What ``restore`` needs besides the observations after it whose values are not final; None if nothing."""
+        return self._steps[0] if self._steps else None
+
+    def restore(self, oldest: Step, later: Iterable[tuple[float, Sequence[float], float]]) -> None:
+        """Go on where a smoother of the same settings was: at its ``oldest`` step, and observations as of ``observe``.
+
+        All that is not final follows from these, so that they need not be stored with what the filter made of each.
+        """
+        self._steps = [oldest]
+        for observation in later:
+            self._steps.append(self._step(*observation))
+
+    def _step(self, pts: float, probabilities: Sequence[float], quality: float) -> Step:
+        """Return the step of the next observation."""
+        ratios, noise = _log_ratios(probabilities), 1 / max(quality, LOWEST_QUALITY)
+        if self._steps:
+            return _follow(self._steps[-1], pts, ratios, noise, self._diffusion)
+        return _begin(pts, ratios, noise, SCALE, PATIENCE)
 
     def _smooth(self, until: float) -> list[Smoothed]:
         """Look back over all steps; drop those not after ``until`` and return their values."""
@@ -187,11 +204,11 @@ class Smoother:
         return final
 
 
-def _begin(pts: float, ratios: list[float], noise: float, scale: float, weight: float) -> _Step:
-    return _Step(pts, ratios, noise, ratios, noise, noise, scale, weight, [0.0] * len(ratios))
+def _begin(pts: float, ratios: list[float], noise: float, scale: float, weight: float) -> Step:
+    return Step(pts, ratios, noise, ratios, noise, noise, scale, weight, [0.0] * len(ratios))
 
 
-def _follow(last: _Step, pts: float, ratios: list[float], noise: float, diffusion: float) -> _Step:
+def _follow(last: Step, pts: float, ratios: list[float], noise: float, diffusion: float) -> Step:
     """Return the filter's next step."""
     # Log-ratios sum to zero: one degree of freedom fewer than labels.
     freedom = len(ratios) - 1
@@ -215,10 +232,10 @@ def _follow(last: _Step, pts: float, ratios: list[float], noise: float, diffusio
     odd = sqrt(square / (predicted + noise)) / OUTLIER
     gain = predicted / (predicted + noise * max(odd, 1.0))
     mean = [m + gain * v for m, v in zip(last.mean, innovation, strict=True)]
-    return _Step(pts, ratios, noise, mean, predicted * (1 - gain), predicted, scale, last.weight + 1, trend)
+    return Step(pts, ratios, noise, mean, predicted * (1 - gain), predicted, scale, last.weight + 1, trend)
 
 
-def _shares(steps: Sequence[_Step], late: Sequence[_Estimate], early: Sequence[_Estimate]) -> list[float]:
+def _shares(steps: Sequence[Step], late: Sequence[_Estimate], early: Sequence[_Estimate]) -> list[float]:
     """Return what each early estimate counts, in (0, 1), beside the late one.
 
     Inversely to the squared distances from what was observed, averaged over ``NEIGHBOURS``.
@@ -232,11 +249,11 @@ def _shares(steps: Sequence[_Step], late: Sequence[_Estimate], early: Sequence[_
     return shares
 
 
-def _misfits(steps: Sequence[_Step], estimates: Sequence[_Estimate]) -> list[float]:
+def _misfits(steps: Sequence[Step], estimates: Sequence[_Estimate]) -> list[float]:
     return [dist(step.ratios, mean) ** 2 / step.noise for step, (mean, _) in zip(steps, estimates, strict=True)]
 
 
-def _look_back(steps: Sequence[_Step]) -> list[_Estimate]:
+def _look_back(steps: Sequence[Step]) -> list[_Estimate]:
     """Return the mean and variance of each step given all of them."""
     mean, variance = steps[-1].mean, steps[-1].variance
     values = [(mean, variance)]

@@ -2,12 +2,22 @@
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
+from typing import Final
 
+import msgspec
+from msgspec.structs import replace
+
+from pipeline.errors import StateError
 from pipeline.messages import Clock, Emotion, End, Event, Results, Scores, Track
 from pipeline.settings import SmootherSettings
 from pipeline.sink.record import Summary, emotion
-from pipeline.sink.smoother import Smoothed, Smoother
+from pipeline.sink.smoother import Smoothed, Smoother, Step
+from pipeline.state import pack, unpack
 from pipeline.tally import Count, Tally
+
+VERSION: Final = 1
+"""Of the layout of the state: to be raised with every change to ``_Memory`` or to what is in it."""
 
 
 class SinkStage:
@@ -53,17 +63,78 @@ class SinkStage:
             outputs += results
         return outputs
 
+    def state(self) -> bytes:
+        """Return what is remembered of all runs: about 1 kB for each open track, 150 bytes for each row held back."""
+        runs = [run.memory(*key) for key, run in self._runs.items()]
+        return pack("sink", VERSION, _Memory(self._lag, runs))
+
+    def restore(self, state: bytes) -> None:
+        """Go on from the ``state`` of a stage of the same settings; raises ``StateError``, also for another lag."""
+        memory = unpack(state, "sink", VERSION, _Memory)
+        if memory.lag != self._lag:
+            raise StateError(
+                f"the stored state of the sink is of a lag of {memory.lag:g} s, not {self._lag:g} s; go on with the"
+                " settings that it was stored with, or delete it to begin anew"
+            )
+        self._runs = {}
+        for each in memory.runs:
+            run = self._runs[each.source, each.run] = _Run(self._settings, self._lag)
+            run.restore(each)
+
+
+class _TrackMemory(msgspec.Struct, array_like=True):
+    """One open track, as stored; see ``_Open``."""
+
+    oldest: Step | None
+    summary: Summary | None
+
+
+class _FrameMemory(msgspec.Struct, array_like=True):
+    """One held frame, as stored; see ``_Held``."""
+
+    scores: Scores
+    smoothed: list[Smoothed | None]
+
+
+class _RunMemory(msgspec.Struct, array_like=True):
+    """One run, as stored; see ``_Run``."""
+
+    source: str
+    run: str
+    repeatable: bool
+    next: int
+    tracks: dict[str, _TrackMemory]
+    frames: list[_FrameMemory]
+
+
+class _Memory(msgspec.Struct, array_like=True):
+    """All that is stored."""
+
+    lag: float
+    runs: list[_RunMemory]
+
 
 class _Held:
     """A frame whose values are not all final."""
 
     __slots__ = ("missing", "raw", "scores", "smoothed")
 
-    def __init__(self, scores: Scores) -> None:
+    def __init__(self, scores: Scores, smoothed: list[Smoothed | None] | None = None) -> None:
         self.scores = scores
         self.raw: list[list[float]] = scores.probabilities.tolist()
-        self.smoothed: list[Smoothed | None] = [None] * len(self.raw)
-        self.missing = len(self.raw)
+        self.smoothed: list[Smoothed | None] = [None] * len(self.raw) if smoothed is None else smoothed
+        self.missing = self.smoothed.count(None)
+
+    def observation(self, face: int) -> tuple[float, list[float], float]:
+        """Return what a smoother observes of one face: media time, raw distribution, quality."""
+        faces = self.scores.faces
+        return faces.stamp.pts, self.raw[face], float(faces.quality[face])
+
+    def memory(self) -> _FrameMemory:
+        # Rows have no landmarks.
+        faces = self.scores.faces
+        slim = replace(faces, landmarks=faces.landmarks[:0], crops=faces.crops[:0])
+        return _FrameMemory(replace(self.scores, faces=slim), self.smoothed)
 
 
 class _Open:
@@ -108,8 +179,7 @@ class _Run:
             if known is None:
                 known = self._tracks[track] = _Open(Smoother(self._settings, self._lag))
             known.waiting.append((held, face))
-            quality = float(faces.quality[face])
-            known.settle(known.smoother.observe(stamp.pts, held.raw[face], quality))
+            known.settle(known.smoother.observe(*held.observation(face)))
         for track in faces.ended:
             known = self._tracks.get(track)
             if known is not None:
@@ -128,6 +198,27 @@ class _Run:
         results = self._ready()
         events, tracks = self._endings(tuple(self._tracks), self._next)
         return [*results, Results(events=tuple(events), tracks=tuple(tracks), ends=(end,))]
+
+    def memory(self, source: str, run: str) -> _RunMemory:
+        tracks = {name: _TrackMemory(known.smoother.oldest, known.summary) for name, known in self._tracks.items()}
+        return _RunMemory(source, run, self._repeatable, self._next, tracks, [held.memory() for held in self._frames])
+
+    def restore(self, memory: _RunMemory) -> None:
+        self._repeatable, self._next = memory.repeatable, memory.next
+        for name, each in memory.tracks.items():
+            known = self._tracks[name] = _Open(Smoother(self._settings, self._lag))
+            known.summary = each.summary
+        for frame in memory.frames:
+            held = _Held(frame.scores, frame.smoothed)
+            self._frames.append(held)
+            for face, track in enumerate(held.scores.faces.tracks):
+                if held.smoothed[face] is None:
+                    self._tracks[track].waiting.append((held, face))
+        for name, known in self._tracks.items():
+            oldest = memory.tracks[name].oldest
+            if oldest is not None:
+                later = islice(known.waiting, 1, None)
+                known.smoother.restore(oldest, (held.observation(face) for held, face in later))
 
     def _settle_lost(self, pts: float) -> None:
         """Do not let a face that is out of sight hold up the others for longer than its smoother would remember it."""
@@ -161,7 +252,7 @@ class _Run:
     def _summarise(self, row: Emotion) -> Event | None:
         known = self._tracks[row.track]
         if known.summary is None:
-            known.summary = Summary(row, self._settings.gap)
+            known.summary = Summary.of(row, self._settings.gap)
             return known.summary.begin()
         return known.summary.add(row)
 

@@ -19,7 +19,7 @@ def row(frame, raw, smoothed=None):
 
 
 def summary(rows):
-    gathered = Summary(rows[0], GAP)
+    gathered = Summary.of(rows[0], GAP)
     events = [gathered.begin(), *(gathered.add(row) for row in rows[1:])]
     end, track = gathered.end(99)
     return track, [event for event in [*events, end] if event is not None]

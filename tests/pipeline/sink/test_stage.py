@@ -1,14 +1,21 @@
-import pickle
 import random
+from collections import Counter
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from pipeline.messages import Change, Clock, End
+from pipeline.errors import StateError
+from pipeline.messages import Change, Clock, End, Scores, Stamp
 from pipeline.settings import SmootherSettings
-from pipeline.sink.stage import SinkStage
+from pipeline.sink.stage import VERSION, SinkStage
 from pipeline.sink.writer import position
+from pipeline.state import pack, unpack
 from pipeline.tally import Count, Tally
-from tests.pipeline.sink.runs import scores
+from tests.messages import faces
+from tests.pipeline.sink.runs import START, scores
 
 COMPLETE = End("door", "r1", complete=True)
 STOPPED = End("door", "r1", complete=False)
@@ -48,15 +55,115 @@ def test_how_inputs_are_handed_over_changes_nothing(lag):
     assert results == stage(lag).process(inputs)
 
 
-def test_state_survives_being_stored():
-    inputs = [*scores(150), COMPLETE]
-    before = stage(0.4)
-    results = before.process(inputs[:70])
-    after = pickle.loads(pickle.dumps(before._runs))
-    resumed = stage(0.4)
-    resumed._runs = after
+def stored(outputs):
+    return pack("outputs", 0, outputs)
 
-    assert results + resumed.process(inputs[70:]) == stage(0.4).process(inputs)
+
+def restored(before, lag):
+    state = before.state()
+    after = stage(lag)
+    after.restore(state)
+    assert after.state() == state
+    return after
+
+
+PLACES = 3
+FRAMES = st.lists(
+    st.tuples(
+        st.sampled_from(["r1", "r2"]),
+        st.sampled_from([0.04, 0.04, 0.2, 0.6, 1.6]),
+        st.lists(st.sampled_from(["here", "here", "here", "away", "gone"]), min_size=PLACES, max_size=PLACES)
+        | st.sampled_from([True, False]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+"""Run, s since the last message, and of each place whether its face is seen; or a (complete?) end of the run."""
+
+
+def messages(frames, seed, clock):
+    rng = np.random.default_rng(seed)
+    sequence, seen, pts = [], set(), 0.0
+    generations = Counter()
+    for number, (run, gap, places) in enumerate(frames):
+        pts += gap
+        if isinstance(places, bool):
+            sequence.append(End("door", run, complete=places))
+            continue
+        tracks, ended = [], []
+        for place, what in enumerate(places):
+            name = f"{run}-{place}-{generations[run, place]}"
+            if what == "here":
+                tracks.append(name)
+            elif what == "gone":
+                generations[run, place] += 1
+                ended += [name] if name in seen else []
+        seen.update(tracks)
+        n = len(tracks)
+        shown = replace(
+            faces(n, number, seed=seed),
+            stamp=Stamp("door", run, number, pts, START + number, clock, START),
+            tracks=tuple(tracks),
+            quality=rng.uniform(0, 1, n).astype(np.float32),
+            ended=tuple(ended),
+        )
+        sequence.append(Scores(shown, rng.dirichlet(np.full(8, 0.4), n).astype(np.float32), "net@0123456789ab"))
+    return sequence
+
+
+@settings(deadline=None)
+@pytest.mark.parametrize("lag", [0.0, 2.0])
+@given(FRAMES, st.integers(0, 9), st.sampled_from([Clock.FILE, Clock.ARRIVAL]), st.data())
+def test_a_stage_goes_on_from_a_state_to_the_bit(lag, frames, seed, clock, data):
+    inputs = messages(frames, seed, clock)
+    restarts = data.draw(st.sets(st.integers(0, len(inputs))))
+    current, outputs = stage(lag), []
+    for number, message in enumerate(inputs):
+        if number in restarts:
+            current = restored(current, lag)
+        outputs += current.process([message])
+    assert stored(outputs) == stored(stage(lag).process(inputs))
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.4, 2.0])
+def test_a_stage_that_is_restarted_at_every_frame_goes_on_to_the_bit(lag):
+    inputs = [*scores(150, faces=3, life=40), COMPLETE]
+    current, outputs = stage(lag), []
+    for message in inputs:
+        current = restored(current, lag)
+        outputs += current.process([message])
+    assert stored(outputs) == stored(stage(lag).process(inputs))
+
+
+@pytest.mark.parametrize(("lag", "most"), [(0.0, 15_000), (2.0, 200_000)])
+def test_a_state_is_small_and_does_not_grow_with_past_tracks(lag, most):
+    inputs = scores(1200, faces=10, life=20)
+    current, sizes = stage(lag), []
+    for message in inputs:
+        current.process([message])
+        sizes.append(len(current.state()))
+    assert max(sizes) < most
+    assert max(sizes[600:]) < 1.1 * max(sizes[:600])
+    current.process([COMPLETE])
+    assert len(current.state()) < 30
+
+
+def test_another_state_is_refused_and_changes_nothing():
+    current = stage(2.0)
+    current.process(scores(50))
+    before = current.state()
+    other = stage(0.4)
+    other.process(scores(20))
+    later = pack("sink", VERSION + 1, unpack(before, "sink", VERSION, list))
+    for state, message in (
+        (other.state(), "a lag of 0.4 s, not 2 s"),
+        (later, f"version {VERSION + 1} of the sink's, not version {VERSION}"),
+        (before[:-1], "damaged"),
+        (pack("tracker", VERSION, []), "of the tracker's"),
+    ):
+        with pytest.raises(StateError, match=message):
+            current.restore(state)
+    assert current.state() == before
 
 
 def test_sources_do_not_disturb_each_other():
