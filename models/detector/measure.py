@@ -7,14 +7,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from models.detector.boxes import Array, Image, from_corners, held_back, iou
+from models.detector.boxes import Array, Image, from_corners, held_back, iou, mirror
 from models.detector.find import Finder, fit, read
 from models.detector.speed import beside
 from pipeline.card import shipped
@@ -31,32 +31,49 @@ SAME_REAL = 0.4
 SMALLEST = 16
 """Height in px below which neither real boxes nor those found in their photos count."""
 FALSE_PER_PHOTO = 0.1
+AHEAD = 0.3
+"""Least distance of the eyes of a face that looks ahead, in sides of its box: in profiles they fall together."""
 Numbers = NDArray[np.float64]
+
+
+class Errors(NamedTuple):
+    """Landmark errors of one face against the teacher, as shares of the inter-ocular distance."""
+
+    student: float
+    teacher: float
+    """The teacher's own: its answer to the mirror image, mirrored back."""
+    ahead: bool
+    """Whether the face looks ahead."""
 
 
 @dataclass(frozen=True)
 class Agreement:
     """One photo: the teacher's confident faces, how many of them were found, boxes that touch none of its faces, and
-    the landmark errors of the faces found, as shares of the inter-ocular distance.
+    the landmark errors of the faces found here and by the teacher in the mirror image.
     """
 
     sure: int
     found: int
     extra: int
-    errors: list[float]
+    errors: list[Errors]
 
 
-def agreement(teacher: Array, student: Array, threshold: float) -> Agreement:
+def agreement(teacher: Array, mirrored: Array, student: Array, threshold: float) -> Agreement:
     """Compare two detectors' rows (N, 15) for one picture of 640 px.
 
     A teacher's face counts if its score is at least 0.8 and its shorter side 20 px; a box is extra if it touches no
-    teacher's box of score 0.3 or more.
+    teacher's box of score 0.3 or more. `mirrored` is what the teacher finds in the mirror image, mirrored back.
     """
     student = student[student[:, 14] >= threshold]
     sure = teacher[(teacher[:, 14] >= 0.8) & (teacher[:, 2:4].min(axis=1) >= 20)]
     pairs = match(student, sure, SAME)
     touched = iou(student, teacher[teacher[:, 14] >= 0.3])
-    errors = [landmark_error(student[i], sure[j]) for i, j in pairs]
+    again = {j: i for i, j in match(mirrored, sure, SAME)}
+    errors = [
+        Errors(landmark_error(student[i], sure[j]), landmark_error(mirrored[again[j]], sure[j]), looks_ahead(sure[j]))
+        for i, j in pairs
+        if j in again
+    ]
     return Agreement(len(sure), len(pairs), int((touched.max(axis=1, initial=0) == 0).sum()), errors)
 
 
@@ -75,8 +92,17 @@ def match(found: Array, wanted: Array, same: float) -> list[tuple[int, int]]:
 def landmark_error(face: Array, wanted: Array) -> float:
     """Mean distance of the five landmarks over the wanted face's inter-ocular distance."""
     gaps = (face[4:14] - wanted[4:14]).reshape(5, 2)
-    eyes = wanted[4:6] - wanted[6:8]
-    return float(np.linalg.norm(gaps, axis=1).mean() / max(float(np.linalg.norm(eyes)), 1e-6))
+    return float(np.linalg.norm(gaps, axis=1).mean() / max(eyes_apart(wanted), 1e-6))
+
+
+def eyes_apart(face: Array) -> float:
+    """Distance of the eyes of a row (15,), px."""
+    return float(np.linalg.norm(face[4:6] - face[6:8]))
+
+
+def looks_ahead(face: Array) -> bool:
+    """Whether the eyes of a row (15,) are as far apart as those of a face that looks ahead."""
+    return eyes_apart(face) >= AHEAD * float(np.sqrt(face[2] * face[3]))
 
 
 @dataclass(frozen=True)
@@ -134,8 +160,9 @@ def agreement_figures(data: Path, teacher: Finder, student: Finder, threshold: f
     for path in track(paths, "photos held back"):
         picture = read(path)
         scale = SIDE / max(picture.shape[:2])
-        wanted, found = (in_pixels(finder.at(picture, SIDE), scale) for finder in (teacher, student))
-        rows.append(agreement(wanted, found, threshold))
+        again = mirror(teacher.at(np.ascontiguousarray(picture[:, ::-1]), SIDE), picture.shape[1])
+        told = [in_pixels(found, scale) for found in (teacher.at(picture, SIDE), again, student.at(picture, SIDE))]
+        rows.append(agreement(told[0], told[1], told[2], threshold))
     where = f"photos held back from training ({len(paths)})"
     how = f"pictures scaled to {SIDE} px; faces: teacher's score ≥ 0.8, ≥ 20 px; IoU ≥ {SAME}; score ≥ {threshold}"
     ones = np.ones(len(rows))
@@ -144,11 +171,24 @@ def agreement_figures(data: Path, teacher: Finder, student: Finder, threshold: f
     yield figure("recall of the teacher's confident faces", recall, where, how)
     extra = ratio(np.array([row.extra for row in rows], np.float64), ones)
     yield figure("extra boxes per photo", extra, where, f"{how}; extra: touches no teacher's box of score ≥ 0.3")
-    errors = ratio(np.array([sum(row.errors) for row in rows]), counts)
-    yield figure("landmark error / inter-ocular distance", errors, where, f"{how}; mean of five points, faces found")
-    everything = np.concatenate([row.errors for row in rows])
-    median = {"value": round(float(np.median(everything)), 4), "n": len(everything)}
-    yield figure("median landmark error / inter-ocular distance", median, where, how)
+    yield from error_figures([row.errors for row in rows], where, how)
+
+
+def error_figures(photos: Sequence[Sequence[Errors]], where: str, how: str) -> Iterator[dict[str, Any]]:
+    """Mean and median landmark error of this network, and over the same faces the teacher's own, its noise floor."""
+    how = f"{how}; mean of five points; faces found, also by the teacher in the mirror image"
+    for faces, which in (("", photos), (", faces ahead", [[face for face in row if face.ahead] for row in photos])):
+        counts = np.array([len(row) for row in which], np.float64)
+        for who, errors in (
+            ("", [[face.student for face in row] for row in which]),
+            (", the teacher mirrored", [[face.teacher for face in row] for row in which]),
+        ):
+            what = f"landmark error / inter-ocular distance{faces}{who}"
+            protocol = how + f"; eyes ≥ {AHEAD} sides apart" * bool(faces)
+            yield figure(what, ratio(np.array([sum(row) for row in errors]), counts), where, protocol)
+            everything = np.concatenate(errors)
+            median = {"value": round(float(np.median(everything)), 4), "n": len(everything)}
+            yield figure(f"median {what}", median, where, protocol)
 
 
 def in_pixels(rows: Array, scale: float) -> Array:
@@ -164,7 +204,7 @@ def jitter_figures(data: Path, finders: dict[str, Finder]) -> Iterator[dict[str,
         small, _ = fit(read(path), SIDE)
         for name, finder in finders.items():
             told[name].append(jitter(finder, small))
-    how = f"pictures of {SIDE} px shifted by {len(SHIFTS)} amounts; faces of score ≥ 0.8 with eyes ≥ 0.3 sides apart"
+    how = f"pictures of {SIDE} px shifted by {len(SHIFTS)} amounts; faces: score ≥ 0.8, eyes ≥ {AHEAD} sides apart"
     for name, rows in told.items():
         total, count = np.array([sum(row) for row in rows]), np.array([len(row) for row in rows], np.float64)
         what = f"landmark jitter / inter-ocular distance, {name}"
@@ -183,10 +223,9 @@ def jitter(finder: Finder, picture: Image) -> list[float]:
     pairs = [{j: i for i, j in match(rows, sure, SAME)} for rows in looks]
     spreads = []
     for j, face in enumerate(sure):
-        apart = float(np.linalg.norm(face[4:6] - face[6:8]))
-        if apart >= 0.3 * np.sqrt(face[2] * face[3]) and all(j in found for found in pairs):
+        if looks_ahead(face) and all(j in found for found in pairs):
             points = np.stack([rows[found[j], 4:14] for rows, found in zip(looks, pairs, strict=True)])
-            spreads.append(float(np.sqrt(points.var(axis=0).reshape(5, 2).sum(axis=1)).mean()) / apart)
+            spreads.append(float(np.sqrt(points.var(axis=0).reshape(5, 2).sum(axis=1)).mean()) / eyes_apart(face))
     return spreads
 
 
@@ -237,9 +276,10 @@ def main() -> None:
         protocol = "median of n calls, in turns with the other, ONNX Runtime, one thread, 640x384, float32"
         figures.append(figure(f"ms per picture, {name}", told, "random pixels", protocol))
     console = Console()
+    width = max(len(row["what"]) for row in figures)
     for row in figures:
         interval = "{} to {}".format(*row["ci95"]) if "ci95" in row else ""
-        console.print(f"{row['what']:<50} {row['value']:<8} {interval:<20} n = {row['n']}", highlight=False)
+        console.print(f"{row['what']:<{width}} {row['value']:<8} {interval:<20} n = {row['n']}", highlight=False)
     if args.write:
         card.write_text(
             json.dumps(json.loads(card.read_text()) | {"figures": figures}, indent=2, ensure_ascii=False) + "\n"
