@@ -6,10 +6,10 @@ from the version, and shapes from the number of faces and a few sides, so that n
 shape can ask for more memory than a message of its length may need.
 
 A frame's luma and its image for the detector are coded apart, and so arrive as they were made. One colour picture for
-both would have to be converted to BGR and enlarged to the full size, and taken apart again at the other end: two
-conversions of every pixel, luma that went through a colour matrix (and was rescaled, where it is in the studio range),
-and an image for the detector other than the one it gets when both stages share a process. As a gray JPEG luma is
-stored as it is, in whatever range. The image is kept at full colour resolution (4:4:4), for it is small already.
+both would take less room, but every full frame would have to be converted to BGR, and taken apart and shrunk again at
+the other end: luma would go through a colour matrix (and be rescaled, where it is in the studio range), and the
+detector would see another image than it does when both stages share a process. As a gray JPEG luma is stored as it is,
+in whatever range. The image keeps its colour at full resolution (4:4:4), for it is small already.
 """
 
 from collections.abc import Callable
@@ -94,6 +94,11 @@ class _Scores(_Array, frozen=True):
 
 def encode(message: Frame | Faces | Scores | End, *, quality: int | None) -> bytes:
     """Return a message as bytes.
+
+    A frame of 720p with an image of 768x448 takes 98 kB (a face before a smooth background) to 227 kB (a busy street)
+    as JPEGs of quality 90, and 2 to 3 ms of one core to write and as much to read; raw 1954 kB, less than 1 ms to write
+    and next to nothing to read. JPEG changes the results by about a third of what they change from one frame to the
+    next. A face takes 2.4 kB with its crop of 48x48 px, 0.11 kB without (``tests/benchmarks/test_codec.py``).
 
     Args:
         message: any; ``Scores`` hold no crops.

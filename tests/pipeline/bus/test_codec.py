@@ -362,9 +362,9 @@ def forged_jpeg(rows, columns):
     "data",
     [
         with_body(a_frame(), assign(6, value=[65_500, 65_500, b"\0" * 100])),
-        with_body(a_frame(), assign(6, value=[65_500, 65_500, forged_jpeg(65_500, 65_500)]), quality=90),
-        with_body(a_frame(), assign(6, value=[48, 64, forged_jpeg(65_500, 65_500)]), quality=90),
-        with_body(a_frame(), assign(6, value=[65_500, 65_500, jpeg(8, 8)]), quality=90),
+        with_body(a_frame(), assign(6, value=[30_000, 30_000, forged_jpeg(30_000, 30_000)]), quality=90),
+        with_body(a_frame(), assign(6, value=[48, 64, forged_jpeg(30_000, 30_000)]), quality=90),
+        with_body(a_frame(), assign(6, value=[30_000, 30_000, jpeg(8, 8)]), quality=90),
         with_body(messages.faces(1), assign(8, value=65_500)),
         b"\x93\x01\xa5faces\x9a" + b"\xdd\xff\xff\xff\xff",
         b"\x93\x01\xa5faces\x9a" + encode(messages.faces(0), quality=None)[8:40] + b"\xdd\x0f\xff\xff\xff",
