@@ -257,7 +257,8 @@ def _read(decoder: msgspec.msgpack.Decoder[_T], data: bytes | msgspec.Raw, what:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    # It may quote what was read, of any length.
+    return " ".join(str(error).split())[:150]
 
 
 def _pack(name: str, array: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]) -> memoryview:
