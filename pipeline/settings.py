@@ -127,8 +127,10 @@ class BusSettings(Section):
     """s for which a worker that owns a source may be silent before another takes the source over."""
     claim: Seconds = 10.0
     """s after which the messages that an inference worker has not finished go to another."""
-    tries: Annotated[int, Field(ge=1)] = 3
+    tries: Annotated[int, Field(ge=1)] = 5
     """Attempts at a message before it is set aside as poison."""
+    unsaved: Annotated[int, Field(ge=256)] = 20_000
+    """Messages of one source that may wait in Redis for the Parquet part that makes their rows durable."""
 
 
 class RuntimeSettings(Section):

@@ -22,6 +22,8 @@ class Count(StrEnum):
     """Faces seen, summed over frames."""
     TRACKS = "tracks"
     """Tracks ended."""
+    POISON = "dropped: poison"
+    """Messages between workers that were set aside because nobody could work on them."""
     UNPUBLISHED = "dropped: redis away"
     """Records not published because Redis was away for longer than the buffer holds."""
 
@@ -43,6 +45,12 @@ class Tally:
         """Count ``number`` more of ``what`` for ``source``."""
         with self._lock:
             self._counts.setdefault(source, Counter())[what] += number
+
+    def take(self) -> dict[str, Counter[Count]]:
+        """Return all counts by source and begin anew at 0."""
+        with self._lock:
+            counts, self._counts = self._counts, {}
+        return counts
 
     def of(self, source: str) -> Counter[Count]:
         """Return a copy of one source's counts; what was never counted reads 0."""

@@ -10,14 +10,14 @@ from pipeline.onnx import checked_hash, file_hash, open_session
 from pipeline.settings import DetectorSettings, PipelineSettings
 from pipeline.sink.stage import SinkStage
 from pipeline.tally import Tally
+from pipeline.tracker.describer import Describer
 from pipeline.tracker.detector import Detector
+from pipeline.tracker.finder import Finder
+from pipeline.tracker.follower import Follower
 from pipeline.tracker.stage import TrackerStage
 
 CARDLESS_THRESHOLD = 0.6
 """Score of a sure face for a detector that comes without a card, such as OpenCV's own YuNet file."""
-
-REPLAY_LAG = 2.0
-"""s of future that smoothing uses in replay unless set: six time constants, after which more changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,25 @@ class Engine:
             tally=tally,
         )
 
+    def finder(self) -> Finder:
+        """Make what the tracker does with a frame before it follows."""
+        return Finder(self.detector)
+
+    def follower(self) -> Follower:
+        """Make what follows the faces of one run."""
+        return Follower(self.settings.tracker, self.threshold)
+
+    def describer(self) -> Describer:
+        """Make what the tracker does with a frame after it has followed."""
+        return Describer(self.classifier.template, self.classifier.size)
+
     def inference(self) -> InferenceStage:
         """Make the inference stage."""
         return InferenceStage(self.classifier)
 
-    def sink(self, tally: Tally, *, live: bool) -> SinkStage:
-        """Make the sink stage; replay may look ahead when it smooths."""
-        lag = self.settings.smoother.lag
-        if lag is None:
-            lag = 0.0 if live else REPLAY_LAG
-        return SinkStage(self.settings.smoother, lag=lag, tally=tally)
+    def sink(self, tally: Tally) -> SinkStage:
+        """Make the sink stage."""
+        return SinkStage(self.settings.smoother, self.settings.smoother.lag, tally)
 
 
 def threshold_of(card: DetectorCard | None, settings: DetectorSettings) -> float:

@@ -62,7 +62,7 @@ class Runner:
             self._add(*(ingest_worker(reader, frames, self._failed) for reader in mine))
             self._add(tracker_worker(engine, tally, frames, faces))
         self._add(inference_worker(engine, faces, scores, live=live))
-        self._add(sink_worker(engine, tally, self.latency, scores, writers, live=live))
+        self._add(sink_worker(engine, tally, self.latency, scores, writers))
 
     def start(self) -> None:
         """Start every worker."""

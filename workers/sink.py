@@ -48,8 +48,6 @@ def sink_worker(
     latency: Latency,
     inbox: Channel[Scores | End],
     writers: Sequence[Writer],
-    *,
-    live: bool,
 ) -> Worker[Scores | End, Results]:
     """Wire the sink stage between a channel and the writers."""
-    return Worker("sink", engine.sink(tally, live=live), WriterLink(inbox, writers, latency))
+    return Worker("sink", engine.sink(tally), WriterLink(inbox, writers, latency))

@@ -11,7 +11,7 @@ from rich.table import Table
 from models.smoothing.filters import exponential, moving_average, one_euro, raw, smoother
 from models.smoothing.measure import Figures, flips, measure
 from models.smoothing.series import Doubles, Series, Track, generate
-from workers.engine import REPLAY_LAG
+from pipeline.sink.stage import REPLAY_LAG
 
 TUNING: Final = range(1000, 1012)
 """Seeds of the series on which filters get their parameters; the constants of the shipped one were chosen on these."""

@@ -15,7 +15,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Generic
@@ -38,6 +38,8 @@ DAY: Final = 86_400_000_000
 BLOCK: Final = 4096
 """Rows that become Arrow columns at a time: an Arrow row takes a sixth of the memory of a Python one."""
 
+Fence = Callable[[], None]
+
 _PART: Final = re.compile(r"part-(?P<run>.+)-\d{10,}-(?P<last>\d{10,})\.parquet")
 _HIDDEN: Final = re.compile(r"\.part-(?P<run>.+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
 
@@ -52,14 +54,18 @@ class ParquetWriter:
     Args:
         out: folder of both tables; made if missing.
         settings: when parts end.
+        fence: for a writer that may be replaced while it sleeps: called when a part lies ready under its hidden name,
+            before it gets its own; raises if another writer has these runs now. A successor takes away what hidden
+            parts it finds and looks for finished ones only then, so that no part appears behind its back.
 
     Raises:
         OutputError: ``out`` cannot be made or written.
     """
 
-    def __init__(self, out: Path, settings: ParquetSettings) -> None:
+    def __init__(self, out: Path, settings: ParquetSettings, fence: Fence | None = None) -> None:
         self._out = out
         self._settings = settings
+        self._fence = fence
         self._runs: dict[tuple[str, str], _Run] = {}
         self._lock = threading.Lock()
         try:
@@ -102,6 +108,12 @@ class ParquetWriter:
             for run in self._runs.values():
                 run.flush(before)
 
+    def flush(self) -> None:
+        """End every open part, so that all that was written is durable."""
+        with self._lock:
+            for run in self._runs.values():
+                run.flush()
+
     def close(self) -> None:
         """See ``Writer.close``; every run is tried even if one fails."""
         failure: OutputError | None = None
@@ -118,16 +130,16 @@ class ParquetWriter:
     def _run(self, source: str, run: str) -> "_Run":
         key = (source, run)
         if key not in self._runs:
-            self._runs[key] = _Run(self._out, source, run, self._settings)
+            self._runs[key] = _Run(self._out, source, run, self._settings, self._fence)
         return self._runs[key]
 
 
 class _Run:
     """Both tables of one run."""
 
-    def __init__(self, out: Path, source: str, run: str, settings: ParquetSettings) -> None:
-        self.emotions = _Table(out / "emotions" / f"source={source}", run, EMOTIONS, settings)
-        self.tracks = _Table(out / "tracks" / f"source={source}", run, TRACKS, settings)
+    def __init__(self, out: Path, source: str, run: str, settings: ParquetSettings, fence: Fence | None) -> None:
+        self.emotions = _Table(out / "emotions" / f"source={source}", run, EMOTIONS, settings, fence)
+        self.tracks = _Table(out / "tracks" / f"source={source}", run, TRACKS, settings, fence)
 
     def frontier(self) -> Frontier:
         # A run is complete when both are: the rows are ended last.
@@ -145,8 +157,16 @@ class _Run:
 class _Table(Generic[Row]):
     """The parts of one table that belong to one run."""
 
-    def __init__(self, folder: Path, run: str, columns: Sequence[Column[Row]], settings: ParquetSettings) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        columns: Sequence[Column[Row]],
+        settings: ParquetSettings,
+        fence: Fence | None,
+    ) -> None:
         self._folder = folder
+        self._fence = fence
         self._run = run
         self._columns: Sequence[Column[Row]] = columns
         self._settings = settings
@@ -217,7 +237,8 @@ class _Table(Generic[Row]):
         name = f"part-{self._run}-{self._first:010}-{self._last:010}.parquet"
         try:
             _make_folder(folder)
-            _write_whole(content, folder / name, folder / f".part-{self._run}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+            hidden = folder / f".part-{self._run}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+            _write_whole(content, folder / name, hidden, self._fence)
         except OSError as error:
             raise _failure(folder, error) from error
         self.frontier = Frontier(self._last, complete)
@@ -227,14 +248,17 @@ class _Table(Generic[Row]):
         """Find the last durable part, and clear away what dead writers of this run left."""
         newest: tuple[int, Path] | None = None
         try:
-            for path in self._folder.glob("date=*/*"):
-                part = _PART.fullmatch(path.name)
+            for path in self._folder.glob("date=*/.part-*"):
                 hidden = _HIDDEN.fullmatch(path.name)
+                if hidden is None or hidden["run"] != self._run:
+                    continue
+                if self._fence is not None or not _is_writing(int(hidden["pid"])):
+                    path.unlink(missing_ok=True)
+            for path in self._folder.glob("date=*/part-*"):
+                part = _PART.fullmatch(path.name)
                 if part is not None and part["run"] == self._run:
                     found = (int(part["last"]), path)
                     newest = max(newest, found) if newest else found
-                elif hidden is not None and hidden["run"] == self._run and not _is_writing(int(hidden["pid"])):
-                    path.unlink(missing_ok=True)
             if newest is None:
                 return Frontier()
             metadata = pq.read_metadata(newest[1]).metadata or {}
@@ -264,13 +288,15 @@ def _make_folder(folder: Path) -> None:
         _sync(path.parent)
 
 
-def _write_whole(content: pa.Table, path: Path, hidden: Path) -> None:
+def _write_whole(content: pa.Table, path: Path, hidden: Path, fence: Fence | None) -> None:
     """Make ``path`` appear with all of its content, or not at all."""
     try:
         with hidden.open("xb") as file:
             pq.write_table(content, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
+        if fence is not None:
+            fence()
         hidden.rename(path)
     except BaseException:
         with suppress(OSError):

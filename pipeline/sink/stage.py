@@ -16,6 +16,9 @@ from pipeline.sink.smoother import Smoothed, Smoother, Step
 from pipeline.state import pack, unpack
 from pipeline.tally import Count, Tally
 
+REPLAY_LAG: Final = 2.0
+"""s of future that smoothing uses for files unless set: six time constants, after which more changes nothing."""
+
 VERSION: Final = 1
 """Of the layout of the state: to be raised with every change to ``_Memory`` or to what is in it."""
 
@@ -28,11 +31,12 @@ class SinkStage:
 
     Args:
         settings: of the smoothing.
-        lag: s of future that a smoothed value may use; 0 gives every row with the frame that it belongs to.
+        lag: s of future that a smoothed value may use; 0 gives every row with the frame that it belongs to. None: 0 for
+            live sources, ``REPLAY_LAG`` for files.
         tally: counts the tracks that ended.
     """
 
-    def __init__(self, settings: SmootherSettings, lag: float, tally: Tally) -> None:
+    def __init__(self, settings: SmootherSettings, lag: float | None, tally: Tally) -> None:
         self._settings = settings
         self._lag = lag
         self._tally = tally
@@ -55,7 +59,7 @@ class SinkStage:
                 key = (stamp.source, stamp.run)
                 run = self._runs.get(key)
                 if run is None:
-                    run = self._runs[key] = _Run(self._settings, self._lag)
+                    run = self._runs[key] = self._run(stamp.clock is Clock.FILE)
                 results = run.add(message)
             for result in results:
                 if result.tracks:
@@ -73,13 +77,19 @@ class SinkStage:
         memory = unpack(state, "sink", VERSION, _Memory)
         if memory.lag != self._lag:
             raise StateError(
-                f"the stored state of the sink is of a lag of {memory.lag:g} s, not {self._lag:g} s; go on with the"
+                f"the stored state of the sink is of smoother.lag = {memory.lag}, not {self._lag}; go on with the"
                 " settings that it was stored with, or delete it to begin anew"
             )
         self._runs = {}
         for each in memory.runs:
-            run = self._runs[each.source, each.run] = _Run(self._settings, self._lag)
+            run = self._runs[each.source, each.run] = self._run(each.repeatable)
             run.restore(each)
+
+    def _run(self, repeatable: bool) -> "_Run":
+        lag = self._lag
+        if lag is None:
+            lag = REPLAY_LAG if repeatable else 0.0
+        return _Run(self._settings, lag, repeatable)
 
 
 class _TrackMemory(msgspec.Struct, array_like=True):
@@ -110,7 +120,7 @@ class _RunMemory(msgspec.Struct, array_like=True):
 class _Memory(msgspec.Struct, array_like=True):
     """All that is stored."""
 
-    lag: float
+    lag: float | None
     runs: list[_RunMemory]
 
 
@@ -159,19 +169,19 @@ class _Open:
 class _Run:
     """The state of one run of one source."""
 
-    def __init__(self, settings: SmootherSettings, lag: float) -> None:
+    def __init__(self, settings: SmootherSettings, lag: float, repeatable: bool) -> None:
+        """``repeatable``: whether the run can be read again, as that of a file."""
         self._settings = settings
         self._lag = lag
         self._tracks: dict[str, _Open] = {}
         self._frames: deque[_Held] = deque()
-        self._repeatable = True
+        self._repeatable = repeatable
         self._next = 0
         """Number after that of the newest frame."""
 
     def add(self, scores: Scores) -> list[Results]:
         faces = scores.faces
         stamp = faces.stamp
-        self._repeatable = stamp.clock is Clock.FILE
         self._next = stamp.frame + 1
         held = _Held(scores)
         for face, track in enumerate(faces.tracks):
@@ -204,7 +214,7 @@ class _Run:
         return _RunMemory(source, run, self._repeatable, self._next, tracks, [held.memory() for held in self._frames])
 
     def restore(self, memory: _RunMemory) -> None:
-        self._repeatable, self._next = memory.repeatable, memory.next
+        self._next = memory.next
         for name, each in memory.tracks.items():
             known = self._tracks[name] = _Open(Smoother(self._settings, self._lag))
             known.summary = each.summary

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from pipeline.errors import AffectError
-from workers.cli import demo, doctor, evaluate, models, replay, run
+from workers.cli import demo, doctor, evaluate, models, replay, run, sources, worker
 
 app = typer.Typer(
     name="affectstream",
@@ -27,6 +27,8 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
 app.command("run")(run.run)
+app.command("worker")(worker.worker)
+app.add_typer(sources.app, name="sources")
 app.command("doctor")(doctor.doctor)
 app.command("models")(models.models)
 app.add_typer(evaluate.app, name="evaluate")

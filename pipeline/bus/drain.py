@@ -1,0 +1,100 @@
+"""The two ends of a sink worker: from the scores of one source to its Parquet tables and its Redis Streams."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from pipeline.bus.broker import Broker
+from pipeline.bus.lease import Lease
+from pipeline.bus.ordered import Ordered, Taken
+from pipeline.bus.owned import Publisher
+from pipeline.messages import End, Frame, Results, Scores
+from pipeline.settings import BusSettings, ParquetSettings
+from pipeline.sink.parquet import ParquetWriter
+from pipeline.sink.streams import Streams
+
+MOST: Final = 64
+"""Messages of one step."""
+
+PAUSE: Final = 1.0
+"""s to wait for a message before it is looked whether a part is due."""
+
+
+class SinkLink:
+    """Acknowledges scores only when the Parquet part that holds their rows has its name.
+
+    Until then they stay in the inbox. Whoever takes over goes on from what was remembered at the last part, works
+    through them again, and gets the same rows: those that are in a table or a stream already are passed over, because
+    both know the last frame that they hold.
+    """
+
+    def __init__(
+        self,
+        inbox: Ordered,
+        publisher: Publisher,
+        parquet: ParquetWriter,
+        streams: Streams,
+        broker: Broker,
+        lease: Lease,
+        *,
+        bus: BusSettings,
+        parts: ParquetSettings,
+        done: Callable[[Scores], None],
+    ) -> None:
+        self._inbox = inbox
+        self._publisher = publisher
+        self._parquet = parquet
+        self._streams = streams
+        self._broker = broker
+        self._lease = lease
+        self._most_unacknowledged = bus.unsaved // 2
+        self._part_seconds = parts.part_seconds
+        self._done = done
+        self._batch: list[Taken] = []
+        self._taken: list[bytes] = []
+        """Entries whose rows may not be durable yet."""
+        self._position = publisher.position
+        self._saved = time.monotonic()
+
+    def read(self) -> Sequence[Frame | Scores | End]:
+        """See ``Link.read``; empty after ``PAUSE`` s without a message."""
+        self._batch = self._inbox.take(MOST, PAUSE)
+        return [taken.message for taken in self._batch if isinstance(taken.message, Scores | End)]
+
+    def commit(self, outputs: Sequence[Results]) -> None:
+        """See ``Link.commit``."""
+        for results in outputs:
+            self._parquet.write(results)
+        if outputs:
+            self._broker.call(lambda: self._streams.commit(outputs), self._lease.stopped)
+        if self._batch:
+            self._taken += [taken.id for taken in self._batch]
+            self._position = replace(self._position, taken=self._batch[-1].number)
+        ended = any(isinstance(taken.message, End) for taken in self._batch)
+        for taken in self._batch:
+            if isinstance(taken.message, Scores):
+                self._done(taken.message)
+        waited = time.monotonic() - self._saved
+        if ended or len(self._taken) >= self._most_unacknowledged or (self._taken and waited >= self._part_seconds):
+            self.save(over=ended and isinstance(self._batch[-1].message, End))
+
+    def save(self, *, over: bool = False) -> None:
+        """Make all rows durable, then acknowledge what they were made of; ``over``: the source is no longer under way.
+
+        Raises ``Lost`` where another has taken over; its rows are as good as these.
+        """
+        self._parquet.flush()
+        self._publisher.publish((), self._taken, self._position, over=over)
+        self._position = self._publisher.position
+        self._taken = []
+        self._saved = time.monotonic()
+
+    def leave(self) -> None:
+        """Save what is not saved yet, so that whoever goes on need not work through it again."""
+        if self._taken:
+            self.save()
+
+    def close(self) -> None:
+        """See ``Link.close``; what was not saved is still in the inbox."""

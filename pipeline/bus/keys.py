@@ -1,0 +1,64 @@
+"""Names of what the bus keeps in Redis.
+
+::
+
+    affect:sources                       hash: source -> how to read it (JSON); what is to be read, changed by anybody
+    affect:bus:sources                   set: sources that are under way
+    affect:bus:frames:<source>           stream: ingest -> tracker
+    affect:bus:faces                     stream: tracker -> inference, all sources, consumer group ``inference``
+    affect:bus:pending                   hash: source -> its messages in ``affect:bus:faces``
+    affect:bus:scores:<source>           stream: inference -> sink
+    affect:bus:state:<worker>:<source>   hash: what a worker remembers of a source, and how far it has come
+    affect:bus:lease:<worker>:<source>   string: token of the process that owns the source; expires
+    affect:bus:census:<worker>           sorted set: tokens of living processes by when they count as dead
+    affect:bus:poison                    stream: messages that were set aside, each with its reason
+    affect:counts:<source>               hash: what is counted of a source (see ``pipeline.tally``)
+
+Entries of streams hold ``s`` (source), ``n`` (number of the message among its source's, from 1, without gaps) and
+``m`` (the message, see ``pipeline.bus.codec``), or ``x`` in the place of ``m``: why the message was set aside.
+"""
+
+from typing import Final
+
+SOURCES: Final = "affect:sources"
+UNDER_WAY: Final = "affect:bus:sources"
+FACES: Final = "affect:bus:faces"
+PENDING: Final = "affect:bus:pending"
+POISON: Final = "affect:bus:poison"
+GROUP: Final = "inference"
+
+
+def frames(source: str) -> str:
+    """Stream of a source's frames."""
+    return f"affect:bus:frames:{source}"
+
+
+def scores(source: str) -> str:
+    """Stream of a source's scores."""
+    return f"affect:bus:scores:{source}"
+
+
+def state(worker: str, source: str) -> str:
+    """Hash of what a worker remembers of a source."""
+    return f"affect:bus:state:{worker}:{source}"
+
+
+def lease(worker: str, source: str) -> str:
+    """Who owns a source's part of the work."""
+    return f"affect:bus:lease:{worker}:{source}"
+
+
+def census(worker: str) -> str:
+    """Which processes of a kind are alive."""
+    return f"affect:bus:census:{worker}"
+
+
+def counts(source: str) -> str:
+    """What is counted of a source."""
+    return f"affect:counts:{source}"
+
+
+def remembered(source: str) -> tuple[str, ...]:
+    """All that is kept of a source but for its results."""
+    workers = ("ingest", "tracker", "sink")
+    return (*(state(worker, source) for worker in workers), frames(source), scores(source), counts(source))

@@ -1,0 +1,59 @@
+"""Who owns a source's part of the work: one process at a time, for as long as it is alive to renew."""
+
+import secrets
+import threading
+import time
+from typing import Final
+
+from pipeline.bus import keys
+from pipeline.bus.broker import Broker
+
+TOKEN: Final = secrets.token_hex(8)
+"""Of this process; another in every process, so that one that comes back late is told from its successor."""
+
+
+class Lost(Exception):  # noqa: N818 (an end, not an error)
+    """Another process owns the source now, or Redis has forgotten it: nothing may be published any more."""
+
+
+class Lease:
+    """A claim on one source's part of the work, renewed from the thread that keeps all of a process's claims.
+
+    Args:
+        worker: kind of worker, which is the stages it runs.
+        source: id of the source.
+        seconds: how long the owner may be silent before another takes over.
+    """
+
+    def __init__(self, broker: Broker, worker: str, source: str, seconds: float) -> None:
+        self.worker = worker
+        self.source = source
+        self.key = keys.lease(worker, source)
+        self.milliseconds = int(seconds * 1000)
+        self._broker = broker
+        self.stopped = threading.Event()
+        """Set when the work is to end after the step in hand, and when the claim is lost."""
+        self._renewed = time.monotonic()
+
+    def acquire(self) -> bool:
+        """Take the source if nobody owns it."""
+        taken = self._broker.client.set(self.key, TOKEN, nx=True, px=self.milliseconds)
+        self._renewed = time.monotonic()
+        return bool(taken)
+
+    def renew(self) -> bool:
+        """Go on owning it; return whether that succeeded."""
+        return bool(self._broker.renew(keys=[self.key], args=[TOKEN, self.milliseconds]))
+
+    def verify(self) -> None:
+        """Raise ``Lost`` unless this process owns the source just now; waits while Redis is away.
+
+        To be called between preparing and doing what cannot be taken back.
+        """
+        if not self._broker.call(self.renew, threading.Event()):
+            self.stopped.set()
+            raise Lost
+
+    def release(self) -> None:
+        """Let another have it."""
+        self._broker.release(keys=[self.key], args=[TOKEN])

@@ -1,0 +1,142 @@
+"""How far the owner of a source has come, kept in Redis and moved on together with what it publishes."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final, NamedTuple
+
+import msgspec
+
+from pipeline.bus import keys
+from pipeline.bus.broker import Broker
+from pipeline.bus.lease import TOKEN, Lease, Lost
+from pipeline.channel import Closed
+from pipeline.errors import StateError
+from pipeline.ingest.live import Resume
+
+LAYOUT: Final = 1
+"""Version of ``Position``."""
+
+ROOM: Final = (0.005, 0.1)
+"""s between looks whether the next worker has made room: the first wait and the longest, doubled between."""
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """How far an owner has come with a source."""
+
+    layout: int = LAYOUT
+    taken: int = 0
+    """Number of the last message taken from the inbox; 0 where there is none, as in front of a reader."""
+    given: int = 0
+    """Number of the last message put into the outbox."""
+    stages: tuple[bytes, ...] = ()
+    """What each stage remembers."""
+    run: str = ""
+    """The run that is being read; only of an owner that reads the source itself, as what follows."""
+    resume: Resume | None = None
+    """Where in the source to go on."""
+    origin: str = ""
+    """Digest of what the source was configured as."""
+    ended: bool = False
+    """Whether the end of the run was published."""
+    complete: bool = False
+    """Whether that was the end of the source, rather than an end put to it."""
+
+
+class Outbox(NamedTuple):
+    """Where an owner publishes."""
+
+    key: str
+    shared: bool
+    """Whether all sources go into the same stream."""
+    most: int
+    """Messages of a source that may wait there."""
+    far: str
+    """A stream further on that fills up when its reader is gone."""
+    far_most: int
+
+
+class Ledger:
+    """Reads and moves on the position of one source.
+
+    Args:
+        lease: the claim on the source.
+        inbox: key of the stream that inputs are taken from; None in front of a reader.
+        outbox: where outputs go; None at the end of the pipeline.
+        strict: whether an expired lease is lost even if nobody else took it: where something beside Redis is written.
+    """
+
+    def __init__(
+        self, broker: Broker, lease: Lease, *, inbox: str | None, outbox: Outbox | None, strict: bool = False
+    ) -> None:
+        self._broker = broker
+        self._lease = lease
+        self._key = keys.state(lease.worker, lease.source)
+        self._inbox = inbox or self._key  # a key that a script must be given, though it will not be used
+        self._outbox = outbox or Outbox(self._key, False, 0, self._key, 0)
+        self._strict = strict
+        self._step = 0
+
+    def load(self) -> Position:
+        """Return the stored position, or that of a source nobody has worked on.
+
+        Raises:
+            StateError: it was written by another version.
+        """
+        step, stored = self._broker.call(
+            lambda: self._broker.client.hmget(self._key, "step", "state"), self._lease.stopped
+        )
+        self._step = int(step or 0)
+        if stored is None:
+            return Position()
+        try:
+            position = msgspec.msgpack.decode(stored, type=Position)
+        except msgspec.DecodeError as error:
+            raise StateError(f"{self._key} cannot be read ({error}); delete it to begin anew") from None
+        if position.layout != LAYOUT:
+            raise StateError(
+                f"{self._key} was written by another version (layout {position.layout}, this program knows {LAYOUT}); "
+                "update the older program, or delete the key to begin anew"
+            )
+        return position
+
+    def begin(self) -> int:
+        """Note that a step is begun by a new owner; return how often that was so without one being finished since."""
+        return self._broker.call(
+            lambda: int(self._broker.client.hincrby(self._key, "failures", 1)), self._lease.stopped
+        )
+
+    def commit(
+        self, position: Position, taken: Sequence[bytes], outputs: Sequence[tuple[int, bytes]], *, over: bool = False
+    ) -> None:
+        """Take the inputs with these ids away, publish outputs (number, message) and store the position, as one.
+
+        Waits for room in the outbox, and while Redis is away. ``over``: the source is no longer under way.
+
+        Raises:
+            Lost: another owns the source; nothing was changed.
+            Closed: the work was stopped; nothing was changed.
+        """
+        lease, outbox = self._lease, self._outbox
+        arguments: list[bytes | str | int] = [
+            *(TOKEN, lease.milliseconds, self._step + 1, int(self._strict), lease.source),
+            *(outbox.most, outbox.far_most, int(outbox.shared), msgspec.msgpack.encode(position), int(over)),
+        ]
+        arguments += [len(taken), *taken, *chain.from_iterable(outputs)]
+        names = (
+            *(lease.key, self._key, self._inbox, outbox.key, keys.PENDING, outbox.far, keys.UNDER_WAY, keys.SOURCES),
+            *(keys.remembered(lease.source) if over else ()),
+        )
+        delay, longest = ROOM
+        while True:
+            answer = self._broker.call(lambda: self._broker.commit(keys=names, args=arguments), lease.stopped)
+            if answer == b"done":
+                self._step += 1
+                return
+            if answer != b"full":
+                lease.stopped.set()
+                raise Lost(answer.decode())
+            if lease.stopped.wait(delay):
+                # Whoever goes on begins this step anew, and not because it failed.
+                self._broker.client.hset(self._key, "failures", 0)
+                raise Closed
+            delay = min(2 * delay, longest)

@@ -1,0 +1,126 @@
+"""The two ends of a worker that owns a source: from a reader or a stream, to a stream."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from pipeline.bus.codec import encode
+from pipeline.bus.ledger import Ledger, Position
+from pipeline.bus.ordered import Ordered, Taken
+from pipeline.channel import Closed
+from pipeline.ingest.live import Resume
+from pipeline.messages import End, Faces, Frame, Scores
+
+Message = Frame | Faces | Scores | End
+
+
+class Memory(Protocol):
+    """What the stages of an owner remember."""
+
+    def states(self) -> tuple[bytes, ...]:
+        """Return what each stage remembers, from the first to the last."""
+        ...
+
+
+class Publisher:
+    """Puts an owner's outputs into its outbox, numbered."""
+
+    def __init__(self, ledger: Ledger, position: Position, memory: Memory, quality: int | None) -> None:
+        self.position = position
+        self._ledger = ledger
+        self._memory = memory
+        self._quality = quality
+
+    def publish(
+        self, outputs: Sequence[Message], taken: Sequence[bytes], position: Position, *, over: bool = False
+    ) -> None:
+        """Publish outputs, take the inputs with these ids away and move to ``position``, all in one step.
+
+        See ``Ledger.commit`` for ``over`` and for what is raised.
+        """
+        given = position.given
+        numbered = [(given + 1 + i, encode(output, quality=self._quality)) for i, output in enumerate(outputs)]
+        position = replace(position, given=given + len(numbered), stages=self._memory.states())
+        self._ledger.commit(position, taken, numbered, over=over)
+        self.position = position
+
+
+class ReaderLink:
+    """From the reader of a source to a stream.
+
+    Args:
+        messages: what the reader gives, from where ``publisher.position`` says on.
+        publisher: the other end.
+        origin: digest of what the source is configured as.
+        stopped: set when the source is to be left as it is, for another to go on with.
+        most: frames of one step: more cost less each, but wait for each other.
+        close: lets go of the source.
+    """
+
+    def __init__(
+        self,
+        messages: Iterator[Frame | End],
+        publisher: Publisher,
+        origin: str,
+        stopped: threading.Event,
+        most: int,
+        close: Callable[[], None],
+    ) -> None:
+        self._messages = messages
+        self._publisher = publisher
+        self._origin = origin
+        self._stopped = stopped
+        self._most = most
+        self._close = close
+        self._last: Frame | End | None = None
+
+    def read(self) -> Sequence[Frame | End]:
+        """See ``Link.read``."""
+        batch = list(islice(self._messages, 1))
+        while batch and len(batch) < self._most and not isinstance(batch[-1], End):
+            batch += islice(self._messages, 1)
+        if not batch or self._stopped.is_set():
+            raise Closed
+        self._last = batch[-1]
+        return batch
+
+    def commit(self, outputs: Sequence[Message]) -> None:
+        """See ``Link.commit``."""
+        position = self._publisher.position
+        if isinstance(self._last, Frame):
+            stamp = self._last.stamp
+            resume = Resume(stamp.frame, stamp.pts, stamp.time)
+            position = replace(position, run=stamp.run, resume=resume, origin=self._origin, ended=False)
+        elif self._last is not None:
+            position = replace(position, ended=True, complete=self._last.complete)
+        self._publisher.publish(outputs, (), position)
+
+    def close(self) -> None:
+        """See ``Link.close``."""
+        self._close()
+
+
+class StreamLink:
+    """From a stream to a stream, for one source; ``most``: messages of one step."""
+
+    def __init__(self, inbox: Ordered, publisher: Publisher, most: int) -> None:
+        self._inbox = inbox
+        self._publisher = publisher
+        self._most = most
+        self._taken: list[Taken] = []
+
+    def read(self) -> Sequence[Message]:
+        """See ``Link.read``; empty where all that came was set aside."""
+        self._taken = self._inbox.take(self._most)
+        return [taken.message for taken in self._taken if taken.message is not None]
+
+    def commit(self, outputs: Sequence[Message]) -> None:
+        """See ``Link.commit``."""
+        position = replace(self._publisher.position, taken=self._taken[-1].number)
+        self._publisher.publish(outputs, [taken.id for taken in self._taken], position)
+
+    def close(self) -> None:
+        """See ``Link.close``; neighbours in other processes need not be told."""

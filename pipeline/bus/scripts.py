@@ -1,0 +1,97 @@
+"""What Redis does as one step: Lua scripts, which run as a whole or not at all.
+
+A refused script has changed nothing. Where a script consumes something it does so first: once it has written, Redis
+lets it go on even when memory is full, so that work in hand can be finished and makes room.
+"""
+
+from typing import Final
+
+COMMIT: Final = """
+-- A step of the owner of a source: take its inputs away, publish its outputs, store its state.
+-- KEYS: lease, state, inbox, outbox, pending, far (a stream further on that must not overflow either), under way,
+--       sources, then all that is to be forgotten with a source that is over and was taken out.
+-- ARGV: token, lease in ms, number of the step, whether the lease must still be held, source, most in the outbox,
+--       most in the far stream, whether the outbox is shared by all sources, state, whether the source ends here,
+--       number of inputs, their ids, then number and message of each output.
+-- Returns done, full (room is awaited), taken (by another owner) or forgotten (the state is gone).
+local token, step = ARGV[1], tonumber(ARGV[3])
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= token then return 'taken' end
+if not owner and ARGV[4] == '1' then return 'taken' end
+local known = redis.call('HMGET', KEYS[2], 'step', 'by')
+local before = tonumber(known[1] or 0)
+if before == step and known[2] == token then return 'done' end  -- the answer to the first attempt was lost
+if before >= step then return 'taken' end
+if before < step - 1 then return 'forgotten' end
+local first = 12 + ARGV[11]  -- of the outputs
+local outputs = (#ARGV - first + 1) / 2
+if outputs > 0 then
+  local shared = ARGV[8] == '1'
+  local waiting
+  if shared then waiting = tonumber(redis.call('HGET', KEYS[5], ARGV[5]) or 0)
+  else waiting = redis.call('XLEN', KEYS[4]) end
+  if waiting > 0 and waiting + outputs > tonumber(ARGV[6])
+    or redis.call('XLEN', KEYS[6]) + outputs > tonumber(ARGV[7]) then
+    redis.call('SET', KEYS[1], token, 'PX', ARGV[2])
+    return 'full'
+  end
+end
+for i = 12, first - 1, 1000 do
+  redis.call('XDEL', KEYS[3], unpack(ARGV, i, math.min(i + 999, first - 1)))
+end
+for i = first, #ARGV, 2 do
+  redis.call('XADD', KEYS[4], '*', 's', ARGV[5], 'n', ARGV[i], 'm', ARGV[i + 1])
+end
+if outputs > 0 and ARGV[8] == '1' then redis.call('HINCRBY', KEYS[5], ARGV[5], outputs) end
+redis.call('HSET', KEYS[2], 'step', step, 'by', token, 'state', ARGV[9], 'failures', 0)
+redis.call('SET', KEYS[1], token, 'PX', ARGV[2])
+if ARGV[10] == '0' then
+  redis.call('SADD', KEYS[7], ARGV[5])
+else
+  redis.call('SREM', KEYS[7], ARGV[5])
+  if redis.call('HEXISTS', KEYS[8], ARGV[5]) == 0 then  -- taken out for good: forget it
+    for i = 9, #KEYS do redis.call('DEL', KEYS[i]) end
+  end
+end
+return 'done'
+"""
+
+SHARE: Final = """
+-- A step of one of many that share a stream: publish what is acknowledged by this very step, and nothing else.
+-- KEYS: inbox, pending, then the outboxes.
+-- ARGV: group, then of each message: id, source, which outbox (from 1), number, field, value.
+-- Returns how many were published.
+local published = 0
+for i = 2, #ARGV, 6 do
+  local id, source = ARGV[i], ARGV[i + 1]
+  if redis.call('XACK', KEYS[1], ARGV[1], id) == 1 then
+    redis.call('XDEL', KEYS[1], id)
+    redis.call('XADD', KEYS[2 + ARGV[i + 2]], '*', 's', source, 'n', ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
+    if redis.call('HINCRBY', KEYS[2], source, -1) <= 0 then redis.call('HDEL', KEYS[2], source) end
+    published = published + 1
+  end
+end
+return published
+"""
+
+RENEW: Final = """
+-- KEYS: lease. ARGV: token, lease in ms. Returns whether the token holds it.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
+RELEASE: Final = """
+-- KEYS: lease. ARGV: token.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+
+CENSUS: Final = """
+-- KEYS: census. ARGV: token, ms for which it counts as alive (0: it leaves). Returns how many are alive.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[2] == '0' then redis.call('ZREM', KEYS[1], ARGV[1])
+else redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+return redis.call('ZCARD', KEYS[1])
+"""

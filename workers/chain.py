@@ -1,0 +1,75 @@
+"""Stages that follow each other in one process, as one stage, which survives messages that nobody can work on."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from pipeline.errors import AffectError
+
+log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class _Stateful(Protocol):
+    def state(self) -> bytes: ...
+    def restore(self, state: bytes) -> None: ...
+
+
+class Chain:
+    """Neighbouring stages without anything between them.
+
+    Args:
+        stages: from the first to the last; ingest needs none, its reader's frames are ready to go.
+        tries: attempts at a message.
+        give_up: told of a message that every attempt failed at, and why; what it returns takes the place of the
+            outputs.
+    """
+
+    def __init__(self, stages: Sequence[Any], tries: int, give_up: Callable[[Any, Exception], Sequence[Any]]) -> None:
+        self._stages = stages
+        self._stateful = [stage for stage in stages if isinstance(stage, _Stateful)]
+        self._tries = tries
+        self._give_up = give_up
+        self._before = self.states()
+
+    def states(self) -> tuple[bytes, ...]:
+        """Return what each stage remembers; that is what is gone back to if the next step fails."""
+        self._before = tuple(stage.state() for stage in self._stateful)
+        return self._before
+
+    def restore(self, states: Sequence[bytes]) -> None:
+        """Go on from ``states`` of a chain made alike; raises ``StateError``."""
+        for stage, state in zip(self._stateful, states, strict=True):
+            stage.restore(state)
+        self._before = tuple(states)
+
+    def process(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Return the outputs of ``inputs``; where that fails, of each of them by itself."""
+        try:
+            return self._through(inputs)
+        except AffectError:
+            raise
+        except Exception:
+            log.warning("a step failed; going through its %d messages one by one", len(inputs), exc_info=True)
+            self.restore(self._before)
+            return [output for message in inputs for output in self._alone(message)]
+
+    def _alone(self, message: Any) -> Sequence[Any]:
+        before = [stage.state() for stage in self._stateful]
+        failure: Exception | None = None
+        for _ in range(self._tries):
+            try:
+                return self._through((message,))
+            except AffectError:
+                raise
+            except Exception as error:
+                failure = error
+                for stage, state in zip(self._stateful, before, strict=True):
+                    stage.restore(state)
+        assert failure is not None
+        return self._give_up(message, failure)
+
+    def _through(self, messages: Sequence[Any]) -> Sequence[Any]:
+        for stage in self._stages:
+            messages = stage.process(messages)
+        return messages

@@ -1,0 +1,112 @@
+"""``affectstream sources``: what workers read, changed while they run."""
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="List, add, change and take out the sources of running workers.")
+
+Redis = Annotated[
+    str | None, typer.Option("--redis", metavar="URL", help="The Redis that the workers share.", show_default=False)
+]
+
+
+@app.command("list")
+def show(redis: Redis = None) -> None:
+    """Show every source, which stages work on it, and what was counted."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.bus import keys
+    from pipeline.errors import InputError
+    from pipeline.ingest.source import redact
+    from workers.registry import described
+
+    client = _client(redis)
+    stored = {name.decode(): text.decode() for name, text in client.hgetall(keys.SOURCES).items()}
+    under_way = {name.decode() for name in client.smembers(keys.UNDER_WAY)}
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("source", "from", "worked on by", "counted"):
+        table.add_column(column, overflow="fold")
+    for name in sorted(stored.keys() | under_way):
+        owned = [stage for stage in ("ingest", "tracker", "sink") if client.exists(keys.lease(stage, name))]
+        try:
+            url = redact(described(stored[name]).url.get_secret_value()) if name in stored else "taken out; ending"
+        except InputError as error:
+            url = f"cannot be read: {error}"
+        counts = {what.decode(): int(number) for what, number in client.hgetall(keys.counts(name)).items()}
+        told = ", ".join(f"{number:,} {what}" for what, number in sorted(counts.items()))
+        table.add_row(name, url, " ".join(owned) or ("nobody" if name in under_way else "over"), told)
+    Console(highlight=False).print(table)
+
+
+@app.command("add")
+def add(
+    source: Annotated[str, typer.Argument(help="URL of a camera, or a file that the ingest workers can read.")],
+    name: Annotated[str | None, typer.Option("--name", help="Id of the source (default: made from it).")] = None,
+    fps: Annotated[float | None, typer.Option("--fps", help="Frames per second to analyse (default: all).")] = None,
+    min_face: Annotated[
+        float | None, typer.Option("--min-face", help="Height of the smallest face wanted, px.")
+    ] = None,
+    redis: Redis = None,
+) -> None:
+    """Add a source, or change one: a run of another configuration ends and a new one begins.
+
+    Write ${NAME} where a secret belongs, and give NAME to the ingest workers' environment; or the URL as it is, which
+    whoever may read that Redis can then read too.
+
+    Examples:
+
+      affectstream sources add 'rtsp://${DOOR_USER}:${DOOR_PASSWORD}@10.0.0.8/h264' --name door --fps 10
+    """
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from pipeline.bus import keys
+    from pipeline.errors import InputError
+    from pipeline.ingest.source import source_id
+    from workers.config import Config, SourceConfig
+    from workers.registry import source_of, stored
+
+    settings: dict[str, Any] = {"ingest": {"fps": fps} if fps else {}, "detector": {}}
+    if min_face:
+        settings["detector"] = {"min_face": min_face}
+    is_path = "://" not in source and not source.isdecimal()
+    url = str(Path(source).expanduser().resolve()) if is_path else source
+    made = name or source_id(Path(source).stem if is_path else source)
+    text = stored(SourceConfig(url=SecretStr(url), **settings))
+    if "${" not in source:
+        source_of(made, text, Config())  # what cannot be read is told here rather than in a worker's log
+    elif source_id(made) != made:
+        raise InputError(f"{made!r} cannot be the id of a source; {source_id(made)!r} can")
+    _client(redis).hset(keys.SOURCES, made, text)
+    typer.echo(made)
+
+
+@app.command("remove")
+def remove(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Ids, as `list` shows them.")],
+    redis: Redis = None,
+) -> None:
+    """Take sources out: what they showed so far is still written, then they are forgotten."""
+    from pipeline.bus import keys
+    from pipeline.errors import InputError
+
+    client = _client(redis)
+    for name in names:
+        if not client.hdel(keys.SOURCES, name):
+            known = ", ".join(sorted(known.decode() for known in client.hkeys(keys.SOURCES))) or "none"
+            raise InputError(f"there is no source {name!r}; there are: {known}")
+
+
+def _client(url: str | None) -> Any:
+    from pipeline.errors import InputError
+    from pipeline.sink.connection import connect
+    from workers.config import PREFIX
+
+    url = url or os.environ.get(f"{PREFIX}REDIS__URL")
+    if url is None:
+        raise InputError("name the Redis that the workers share: --redis redis://HOST:PORT")
+    return connect(url)

@@ -1,0 +1,78 @@
+"""``affectstream worker``: some of the stages, joined to the other processes by Redis Streams."""
+
+from typing import Annotated
+
+import typer
+
+from workers.cli import options
+
+
+def worker(
+    stages: Annotated[
+        str,
+        typer.Argument(
+            metavar="STAGES", help="ingest, tracker, inference, sink, or neighbours joined by +, as in ingest+tracker."
+        ),
+    ],
+    redis: options.Redis = None,
+    out: options.Out = None,
+    sources: Annotated[
+        int | None,
+        typer.Option("--sources", min=1, help="Sources that this process owns at most (default: its share)."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say by the exit code whether such a worker is well on this machine.")
+    ] = False,
+    config: options.ConfigFile = None,
+    detector: options.Detector = None,
+    emotion: options.EmotionNetwork = None,
+    provider: options.Provider = None,
+) -> None:
+    """Run some of the stages; what comes before and after runs in other processes, on this machine or others.
+
+    All share one Redis, and a list of sources kept there (see `affectstream sources`). Start as many of each as you
+    like: inference shares the work face by face; ingest, tracker and sink share the sources among them, and when one
+    dies another goes on where it was. Frames cross the network only between ingest and tracker, so keep these together.
+
+    Examples:
+
+      affectstream sources add door rtsp://user:password@camera/stream --redis redis://broker
+
+      affectstream worker ingest+tracker --redis redis://broker
+
+      affectstream worker inference --redis redis://broker
+
+      affectstream worker sink --redis redis://broker --out results
+    """
+    import logging
+
+    from rich.console import Console
+
+    from pipeline.errors import InputError
+    from pipeline.sink.connection import address
+    from workers.cluster import Cluster, is_alive, pulse_of
+    from workers.config import load_config
+    from workers.engine import Engine
+    from workers.layout import parse_layout
+    from workers.outputs import OFF
+    from workers.signals import stoppable
+
+    layout = parse_layout(stages)
+    settings = load_config(
+        config, options.settings(out=out, redis=redis, detector=detector, emotion=emotion, provider=provider)
+    )
+    pulse = pulse_of(layout)
+    if check:
+        raise typer.Exit(0 if is_alive(pulse, 3 * settings.bus.lease) else 1)
+    url = settings.redis.url
+    if url is None or url == OFF:
+        raise InputError("workers meet in a Redis server; name it with --redis redis://HOST:PORT")
+    logging.getLogger().setLevel(min(logging.getLogger().level, logging.INFO))
+    with stoppable() as stopped:
+        cluster = Cluster(layout, url, Engine.load(settings), settings, most=sources, pulse=pulse)
+        Console(stderr=True, highlight=False).print(
+            f"{' + '.join(layout.stages)}, joined to the others by Redis at {address(url)}. Apparent expressions of "
+            "those filmed are inferred; tell them. Ctrl-C ends after the step in hand.",
+            soft_wrap=True,
+        )
+        cluster.run(stopped)

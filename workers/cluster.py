@@ -1,0 +1,122 @@
+"""A process of the pipeline whose neighbours are other processes, joined by Redis Streams."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+
+from pipeline.bus import keys
+from pipeline.bus.broker import Broker
+from pipeline.bus.poison import Poison
+from pipeline.bus.pool import PoolLink
+from pipeline.tally import Tally
+from workers.chain import Chain
+from workers.config import Config
+from workers.engine import Engine
+from workers.keeper import Keeper
+from workers.latency import Latency
+from workers.layout import Layout
+from workers.shard import Tools
+from workers.worker import Worker
+
+log = logging.getLogger(__name__)
+
+POLL: Final = 0.1
+"""s between looks whether something is due."""
+
+
+class Cluster:
+    """Runs the stages of a layout until stopped.
+
+    Args:
+        url: of the Redis that all workers share.
+        most: sources that this process owns at most; None: its share.
+        pulse: file that is touched while all goes well, for a health check from outside.
+
+    Raises:
+        BrokerError: Redis cannot be reached or refuses.
+    """
+
+    def __init__(
+        self, layout: Layout, url: str, engine: Engine, config: Config, *, most: int | None, pulse: Path
+    ) -> None:
+        self._broker = Broker(url)
+        self._tally = Tally()
+        self._pulse = pulse
+        self._stopped = threading.Event()
+        self._error: BaseException | None = None
+        tools = Tools(self._broker, engine, config, self._tally, Latency())
+        kinds = [names for names in (layout.chain, ("sink",) if layout.sink else ()) if names]
+        self._keepers = [Keeper(names, tools, most) for names in kinds]
+        self._pool = [threading.Thread(target=self._infer, args=(tools,), daemon=True)] if layout.pool else []
+        self._period = config.bus.lease / 3
+
+    def run(self, stopped: threading.Event) -> None:
+        """Work until ``stopped`` is set, then finish the steps in hand.
+
+        Raises:
+            AffectError: the process cannot go on.
+        """
+        for thread in self._pool:
+            thread.start()
+        due = 0.0
+        try:
+            while not stopped.wait(POLL):
+                if self._error is not None:
+                    raise self._error
+                if time.monotonic() >= due:
+                    due = time.monotonic() + self._period
+                    for keeper in self._keepers:
+                        keeper.beat()
+                    self._count()
+                    self._pulse.touch()
+        finally:
+            self._stopped.set()
+            for keeper in self._keepers:
+                keeper.end()
+            for thread in self._pool:
+                thread.join(self._period)
+            self._count()
+            self._broker.close()
+            self._pulse.unlink(missing_ok=True)
+
+    def _infer(self, tools: Tools) -> None:
+        """Be one of those that share the faces of all sources; the body of a thread."""
+        config = tools.config
+        poison = Poison(self._broker, "inference", self._tally)
+        try:
+            link = PoolLink(self._broker, config.bus, poison, config.emotion.batch, self._stopped)
+            chain = Chain([tools.engine.inference()], config.bus.tries, lambda _, error: [error])
+            stage: Any = chain
+            Worker("inference", stage, link).run()
+        except BaseException as error:
+            self._error = error
+
+    def _count(self) -> None:
+        """Add what was counted since the last time to the counts in Redis; those of a bad moment are lost."""
+        try:
+            pipe = self._broker.client.pipeline(transaction=False)
+            for source, counts in self._tally.take().items():
+                for what, number in counts.items():
+                    pipe.hincrby(keys.counts(source), what.value, number)
+            pipe.execute()
+        except (redis.RedisError, OSError):
+            log.info("counts were lost, because Redis is away")
+
+
+def pulse_of(layout: Layout) -> Path:
+    """Return the file that a worker of this layout touches, on this machine."""
+    import tempfile
+
+    return Path(tempfile.gettempdir()) / f"affectstream-{'+'.join(layout.stages)}.pulse"
+
+
+def is_alive(pulse: Path, within: float) -> bool:
+    """Return whether a worker touched its file in the last ``within`` s."""
+    try:
+        return time.time() - pulse.stat().st_mtime < within
+    except FileNotFoundError:
+        return False

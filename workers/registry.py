@@ -1,0 +1,68 @@
+"""What is to be read, kept in Redis so that it can be changed while the workers run.
+
+``affect:sources`` is a hash: id of the source -> JSON as a source has it in a configuration file, for instance
+``{"url": "rtsp://${DOOR_USER}:${DOOR_PASSWORD}@10.0.0.8/h264", "ingest": {"fps": 5}}``. Names in ``${}`` are looked up
+in the environment of the worker that reads the source, so that no secret need lie in Redis.
+"""
+
+import hashlib
+import json
+import os
+import re
+
+from pydantic import ValidationError
+
+from pipeline.errors import InputError
+from pipeline.ingest.source import Source, parse_source
+from workers.config import Config, SourceConfig, explain, override
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def stored(source: SourceConfig) -> str:
+    """Return what is kept for a source; its name is the key and not in it."""
+    values = {"url": source.url.get_secret_value(), "ingest": source.ingest, "detector": source.detector}
+    return json.dumps({name: value for name, value in values.items() if value})
+
+
+def digest(text: str) -> str:
+    """Return what tells one configuration of a source from another and holds none of its secrets."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def described(text: str) -> SourceConfig:
+    """Read what is kept for a source.
+
+    Raises:
+        InputError: it is not JSON, or not a source's; anybody may have written it.
+    """
+    try:
+        return SourceConfig.model_validate_json(text)
+    except ValidationError as error:
+        raise InputError(explain(error)) from None
+
+
+def source_of(name: str, text: str, config: Config) -> Source:
+    """Return the source that is kept under ``name``.
+
+    Raises:
+        InputError: what is kept cannot be used as given: a setting, the URL, a file or a variable that is not there.
+    """
+    source = described(text)
+    where = f"source {name!r}"
+    found = parse_source(
+        _VARIABLE.sub(lambda match: _variable(match[1], where), source.url.get_secret_value()),
+        name=name,
+        ingest=override(config.ingest, source.ingest, where),
+        detector=override(config.detector, source.detector, where),
+    )
+    if found.id != name:
+        raise InputError(f"{name!r} cannot be the id of a source; {found.id!r} can")
+    return found
+
+
+def _variable(name: str, where: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise InputError(f"{where}: the environment of this worker holds no {name}") from None

@@ -1,0 +1,239 @@
+"""One source's part of the work in this process, in a thread of its own, for as long as the process owns the source."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from itertools import chain as joined
+from typing import Any
+
+from msgspec.structs import replace
+
+from pipeline.bus import keys
+from pipeline.bus.broker import Broker
+from pipeline.bus.codec import encode
+from pipeline.bus.drain import SinkLink
+from pipeline.bus.lease import Lease, Lost
+from pipeline.bus.ledger import Ledger, Position
+from pipeline.bus.ordered import Ordered
+from pipeline.bus.owned import Publisher, ReaderLink, StreamLink
+from pipeline.bus.poison import Poison
+from pipeline.channel import Closed
+from pipeline.errors import SourceError, StateError
+from pipeline.ingest.file import FileReader
+from pipeline.ingest.live import LiveReader
+from pipeline.ingest.source import Source
+from pipeline.messages import End, Frame, Scores
+from pipeline.run import file_run, live_run
+from pipeline.sink.parquet import ParquetWriter
+from pipeline.sink.streams import Streams
+from pipeline.tally import Tally
+from workers.chain import Chain
+from workers.config import Config
+from workers.engine import Engine
+from workers.ingest import Reader
+from workers.latency import Latency
+from workers.layout import inbox, outbox
+from workers.registry import digest, source_of
+from workers.worker import Worker
+
+log = logging.getLogger(__name__)
+
+STEP = 4
+"""Messages of one step of a chain; a live reader gives them one by one."""
+
+
+class Tools:
+    """What the shards of a process share."""
+
+    def __init__(self, broker: Broker, engine: Engine, config: Config, tally: Tally, latency: Latency) -> None:
+        self.broker = broker
+        self.engine = engine
+        self.config = config
+        self.tally = tally
+        self.latency = latency
+        self.quality = config.bus.quality if config.bus.frames == "jpeg" else None
+
+    def stages(self, names: tuple[str, ...]) -> list[Any]:
+        """Make the stages of a chain; ingest has none, because its reader's frames are ready to go."""
+        make: dict[str, Callable[[], Any]] = {
+            "tracker": lambda: self.engine.tracker(self.tally),
+            "inference": self.engine.inference,
+            "sink": lambda: self.engine.sink(self.tally),
+        }
+        return [make[name]() for name in names if name in make]
+
+
+class Shard(threading.Thread):
+    """Base of both kinds.
+
+    Attributes:
+        error: what ended the work; None if it was stopped, or another has taken over.
+        finished: whether there is nothing more to do for the source until its configuration changes.
+    """
+
+    def __init__(self, lease: Lease, tools: Tools) -> None:
+        super().__init__(name=f"{lease.worker} {lease.source}", daemon=True)
+        self.lease = lease
+        self.error: BaseException | None = None
+        self.finished = False
+        self._tools = tools
+        self._poison = Poison(tools.broker, lease.worker, tools.tally)
+
+    def run(self) -> None:
+        """Work until stopped; the body of the thread."""
+        try:
+            self._work()
+        except Closed:
+            pass
+        except Lost as lost:
+            log.warning("%s: %s", self.name, _LOST.get(str(lost), "another process has taken over"))
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.lease.stopped.set()
+
+    def stop(self) -> None:
+        """End after the step in hand, so that another may go on."""
+        self.lease.stopped.set()
+
+    def _work(self) -> None:
+        raise NotImplementedError
+
+    def _chain(self, names: tuple[str, ...], position: Position) -> Chain:
+        """Make the stages, and have them remember what ``position`` says."""
+
+        def give_up(message: Any, error: Exception) -> list[Any]:
+            self._poison.set_aside(self.lease.source, position.taken, encode(message, quality=None), repr(error))
+            return []
+
+        chain = Chain(self._tools.stages(names), self._tools.config.bus.tries, give_up)
+        if position.stages:
+            try:
+                chain.restore(position.stages)
+            except ValueError:
+                raise StateError(
+                    f"source {self.lease.source!r} was last worked on by a worker of other stages than "
+                    f"{'+'.join(names)}; run the same stages until it is over, or take it out and put it in again"
+                ) from None
+        return chain
+
+    def _ordered(self, ledger: Ledger, key: str, position: Position) -> Ordered:
+        tries = self._tools.config.bus.tries
+        return Ordered(self._tools.broker, self.lease, ledger, self._poison, key=key, last=position.taken, tries=tries)
+
+
+_LOST = {"forgotten": "Redis has lost what was remembered of it; it begins anew from what is there"}
+
+
+class ChainShard(Shard):
+    """Runs the stages of a chain for one source.
+
+    Args:
+        stored: what the source is configured as (see ``workers.registry``); None if it was taken out.
+    """
+
+    def __init__(self, lease: Lease, tools: Tools, names: tuple[str, ...], stored: str | None) -> None:
+        super().__init__(lease, tools)
+        self._names = names
+        self._stored = stored
+        self._reader: Reader | None = None
+
+    def stop(self) -> None:
+        """See ``Shard.stop``."""
+        super().stop()
+        self.end()
+
+    def end(self) -> None:
+        """Put an end to the run, because the source was taken out or is configured otherwise now."""
+        if self._reader is not None:
+            self._reader.stop()
+
+    def _work(self) -> None:
+        tools, source = self._tools, self.lease.source
+        key = inbox(self._names, source)
+        ledger = Ledger(tools.broker, self.lease, inbox=key, outbox=outbox(self._names, source, tools.config.bus))
+        position = ledger.load()
+        chain = self._chain(self._names, position)
+        publisher = Publisher(ledger, position, chain, tools.quality)
+        if key is not None:
+            link: Any = StreamLink(self._ordered(ledger, key, position), publisher, STEP)
+        else:
+            messages = self._messages(position)
+            if messages is None:
+                self.finished = True
+                return
+            origin = "" if self._stored is None else digest(self._stored)
+            live = isinstance(self._reader, LiveReader)
+            link = ReaderLink(messages, publisher, origin, self.lease.stopped, 1 if live else STEP, self.end)
+        Worker(self.name, chain, link).run()
+        self.finished = key is None and not self.lease.stopped.is_set()
+
+    def _messages(self, position: Position) -> Iterator[Frame | End] | None:
+        """Return what is to be read from here on; None if there is nothing."""
+        over = End(self.lease.source, position.run, complete=False)
+        begun = bool(position.run) and not position.ended
+        if self._stored is None:
+            return iter((over,)) if begun else None
+        source = source_of(self.lease.source, self._stored, self._tools.config)
+        same = position.origin == digest(self._stored)
+        run = self._run_of(source)
+        if source.live:
+            if same and position.complete:
+                return None
+            if same and begun:
+                run = position.run
+            else:
+                position = replace(position, resume=None)
+            self._reader = LiveReader(source, run, self._tools.tally, resume=position.resume)
+        else:
+            if position.run == run and position.complete:
+                return None
+            same = position.run == run
+            after = position.resume.frame if same and begun and position.resume is not None else -1
+            self._reader = FileReader(source, run, self._tools.tally, after=after)
+        if begun and not same:
+            return joined((over,), self._read(self._reader))
+        return self._read(self._reader)
+
+    def _run_of(self, source: Source) -> str:
+        if source.live:
+            return live_run()
+        engine = self._tools.engine
+        own = {"ingest": source.settings, "detector": source.detector}
+        return file_run(source.path, engine.settings.model_copy(update=own), engine.hashes)
+
+    def _read(self, reader: Reader) -> Iterator[Frame | End]:
+        """Give what the reader gives; a file that fails ends its run, a camera that fails is tried again."""
+        try:
+            yield from reader
+        except SourceError as error:
+            if reader.source.live:
+                raise
+            self.error = error
+            yield End(reader.source.id, reader.run, complete=False)
+
+
+class SinkShard(Shard):
+    """Smooths and writes one source."""
+
+    def _work(self) -> None:
+        tools, lease = self._tools, self.lease
+        ledger = Ledger(tools.broker, lease, inbox=keys.scores(lease.source), outbox=None, strict=True)
+        position = ledger.load()
+        chain = self._chain(("sink",), position)
+        link = SinkLink(
+            self._ordered(ledger, keys.scores(lease.source), position),
+            Publisher(ledger, position, chain, None),
+            ParquetWriter(tools.config.out, tools.config.parquet, lease.verify),
+            Streams(tools.broker.client, tools.config.redis),
+            tools.broker,
+            lease,
+            bus=tools.config.bus,
+            parts=tools.config.parquet,
+            done=self._note,
+        )
+        Worker(self.name, chain, link).run()
+        link.leave()
+
+    def _note(self, scores: Scores) -> None:
+        self._tools.latency.note(scores.faces.stamp)
