@@ -1,7 +1,6 @@
 """How far the owner of a source has come, kept in Redis and moved on together with what it publishes."""
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Final, NamedTuple
 
 import msgspec
@@ -121,7 +120,7 @@ class Ledger:
             *(TOKEN, lease.milliseconds, self._step + 1, int(self._strict), lease.source),
             *(outbox.most, outbox.far_most, int(outbox.shared), msgspec.msgpack.encode(position), int(over)),
         ]
-        arguments += [len(taken), *taken, *chain.from_iterable(outputs)]
+        arguments += [len(taken), *taken, *(part for number, message in outputs for part in (number, message))]
         names = (
             *(lease.key, self._key, self._inbox, outbox.key, keys.PENDING, outbox.far, keys.UNDER_WAY, keys.SOURCES),
             *(keys.remembered(lease.source) if over else ()),

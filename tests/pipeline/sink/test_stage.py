@@ -156,7 +156,7 @@ def test_another_state_is_refused_and_changes_nothing():
     other.process(scores(20))
     later = pack("sink", VERSION + 1, unpack(before, "sink", VERSION, list))
     for state, message in (
-        (other.state(), rr"smoother\.lag = 0\.4, not 2\.0"),
+        (other.state(), r"smoother\.lag = 0\.4, not 2\.0"),
         (later, f"version {VERSION + 1} of the sink's, not version {VERSION}"),
         (before[:-1], "damaged"),
         (pack("tracker", VERSION, []), "of the tracker's"),
