@@ -279,7 +279,8 @@ def main() -> None:
     width = max(len(row["what"]) for row in figures)
     for row in figures:
         interval = "{} to {}".format(*row["ci95"]) if "ci95" in row else ""
-        console.print(f"{row['what']:<{width}} {row['value']:<8} {interval:<20} n = {row['n']}", highlight=False)
+        line = f"{row['what']:<{width}} {row['value']:<8} {interval:<20} n = {row['n']}"
+        console.print(line, highlight=False, soft_wrap=True)
     if args.write:
         card.write_text(
             json.dumps(json.loads(card.read_text()) | {"figures": figures}, indent=2, ensure_ascii=False) + "\n"

@@ -7,7 +7,7 @@ in one go after all.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import chain
 from typing import Any, Final
 
@@ -45,8 +45,8 @@ class Part(msgspec.Struct, frozen=True):
     """Time stamp of the frame before ``begin``; None if there is none."""
     origin: int
     """Time stamp of the file's first frame."""
-    share: float
-    """Its length over that of the file."""
+    length: int
+    """Of the whole file."""
     base: float
     """s per unit."""
 
@@ -80,10 +80,9 @@ def divide(source: Source, count: int, least: float) -> tuple[Part, ...]:
     if not cuts:
         raise Undivided("key frames are too far apart")
     befores = [int(ticks[np.searchsorted(ticks, cut) - 1]) for cut in cuts]
-    edges = [first, *cuts, int(ticks[-1])]
     return tuple(
-        Part(begin, end, before, first, (edges[n + 1] - edges[n]) / length, base)
-        for n, (begin, end, before) in enumerate(zip([None, *cuts], [*cuts, None], [None, *befores], strict=True))
+        Part(begin, end, before, first, length, base)
+        for begin, end, before in zip([None, *cuts], [*cuts, None], [None, *befores], strict=True)
     )
 
 
@@ -134,12 +133,16 @@ def _why_not(packet: Any, decoding: int | None) -> str:
 class PartReader:
     """Iterates over the frames of one part, numbered from ``first`` on. To be iterated once.
 
+    ``only``: numbers of the frames wanted; None: all.
+
     Raises:
         SourceError: the file cannot be read.
         Undivided: it does not decode to what its packets promise.
     """
 
-    def __init__(self, source: Source, run: str, part: Part, first: int = 0) -> None:
+    def __init__(
+        self, source: Source, run: str, part: Part, first: int = 0, only: Container[int] | None = None
+    ) -> None:
         self.frames = 0
         """Frames of the part decoded so far."""
         self.corrupt = 0
@@ -150,6 +153,13 @@ class PartReader:
         self._run = run
         self._part = part
         self._first = first
+        self._only = only
+
+    @property
+    def share(self) -> float:
+        """What was read of it, over the length of the whole file."""
+        begin = self._part.origin if self._part.begin is None else self._part.begin
+        return 0.0 if self.last is None else (self.last - begin) / self._part.length
 
     def __iter__(self) -> Iterator[Frame]:
         for start in self._starts():
@@ -222,5 +232,5 @@ class PartReader:
             self.last = one.ticks
             number = self._first + self.frames
             self.frames += 1
-            if sampler.wants(pts):
+            if sampler.wants(pts) and (self._only is None or number in self._only):
                 yield framer(one, number, pts)

@@ -1,0 +1,93 @@
+"""Puts the parts of a file together: what comes out is what one uninterrupted reading gives."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from msgspec.structs import replace
+
+from pipeline.ingest.part import Part, Undivided
+from pipeline.messages import Floats, Scores
+from pipeline.tracker.follower import Follower
+from pipeline.tracker.tracker import Seen
+from workers.looking import Look, Looked
+
+
+class Joined(NamedTuple):
+    """A part whose faces were followed."""
+
+    first: int
+    """Number of its first frame."""
+    frames: list[tuple[int, Seen, Scores | None]]
+    """Number, where the faces are, and their distributions if they are known already."""
+
+    @property
+    def again(self) -> dict[int, Seen]:
+        """Frames that must be looked at again."""
+        return {number: seen for number, seen, scores in self.frames if scores is None}
+
+
+class Joiner:
+    """Follows the faces of one run from part to part."""
+
+    def __init__(self, follower: Follower) -> None:
+        self.frames = 0
+        """Decoded in all parts so far."""
+        self._follower = follower
+        self._last: int | None = None
+
+    def follow(self, part: Part, looked: Looked) -> Joined:
+        """Take in the next part; raises ``Undivided`` if it is not what comes next."""
+        if part.before != self._last:
+            raise Undivided("frames are not those that its packets promise")
+        first = self.frames
+        frames: list[tuple[int, Seen, Scores | None]] = []
+        for look in looked.looks:
+            seen = self._follower.follow(look.sighting)
+            frames.append((first + look.scores.faces.stamp.frame, seen, _reused(look, seen)))
+        self.frames += looked.frames
+        self._last = looked.last
+        return Joined(first, frames)
+
+    def give(self, joined: Joined, again: Mapping[int, Scores]) -> Iterator[Scores]:
+        """Return the rows of the next part that was followed, with what a second look gave.
+
+        Raises ``Undivided`` if that second look did not see all.
+        """
+        for number, seen, known in joined.frames:
+            scores = known or again.get(number)
+            if scores is None:
+                raise Undivided("frames differ from one reading to the next")
+            faces = replace(scores.faces, stamp=replace(scores.faces.stamp, frame=number))
+            good = self._follower.good(faces)
+            yield Scores(self._follower.give(seen, faces), scores.probabilities[good], scores.model)
+
+
+def _reused(look: Look, seen: Seen) -> Scores | None:
+    """Return the distributions of the faces in ``seen`` if all of them were looked at just there.
+
+    Equal boxes, landmarks and scores make equal crops, and so do equal everything else.
+    """
+    places = {place: row for row, place in enumerate(_places(look.seen))}
+    rows = [places.get(place, -1) for place in _places(seen)]
+    if -1 in rows:
+        return None
+    faces, index = look.scores.faces, np.array(rows, np.intp)
+    return Scores(
+        faces=replace(
+            faces,
+            boxes=faces.boxes[index],
+            landmarks=faces.landmarks[index],
+            scores=faces.scores[index],
+            quality=faces.quality[index],
+            pose=faces.pose[index],
+        ),
+        probabilities=look.scores.probabilities[index],
+        model=look.scores.model,
+    )
+
+
+def _places(seen: Seen) -> Iterator[bytes]:
+    """Give all that a crop follows from, for each face."""
+    arrays: tuple[Floats, ...] = (seen.boxes, seen.landmarks, seen.scores)
+    yield from (b"".join(array[row].tobytes() for array in arrays) for row in range(len(seen.numbers)))
