@@ -1,4 +1,4 @@
-"""Training rows: targets from votes, near-duplicates left out, a part held out for calibration."""
+"""Training rows: targets from votes and from an earlier network, a part held out for calibration; near-duplicates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

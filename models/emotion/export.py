@@ -118,10 +118,14 @@ def write(network: Shipped, path: Path) -> None:
 
 
 def stages(folder: Path) -> list[dict[str, Any]]:
-    """The recipes of a run and of those that it began with, first to last; files are left out, they are local."""
+    """The recipes of a run and of those that it began with, first to last; files are left out, they are local.
+
+    What it trusted a teacher with is left in where it had one.
+    """
     recipe = read_checkpoint(folder)["recipe"]
     before = stages(Path(recipe["start"])) if recipe.get("start") else []
-    return [*before, {key: value for key, value in recipe.items() if key not in ("data", "valid", "start")}]
+    local = {"data", "start", "teacher"} if recipe.get("teacher") else {"data", "start", "teacher", "trust"}
+    return [*before, {key: value for key, value in recipe.items() if key not in local}]
 
 
 def card(path: Path, training: dict[str, Any]) -> dict[str, Any]:
@@ -172,7 +176,7 @@ def main() -> None:
     options = parser.parse_args()
     state = read_checkpoint(options.run)
     recipe = state["recipe"]
-    network = EmotionNet()
+    network = EmotionNet(dropout=recipe["dropout"])
     network.load_state_dict(state["average"])
     network.eval()
 

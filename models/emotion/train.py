@@ -34,7 +34,7 @@ class TrainingError(RuntimeError):
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line; its defaults are the first of the two stages of the network that ships (see README.md)."""
+    """The command line; README.md has the commands of the network that ships."""
     parser = argparse.ArgumentParser(prog="python -m models.emotion.train", description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="npz of images and votes to learn from")

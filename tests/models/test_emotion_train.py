@@ -13,6 +13,7 @@ from models.emotion.data import Rows  # noqa: E402
 from models.emotion.metrics import truth  # noqa: E402
 from models.emotion.network import EmotionNet  # noqa: E402
 from pipeline.card import emotion_card  # noqa: E402
+from tests.networks import classifier  # noqa: E402
 
 RNG = np.random.default_rng(2)
 
@@ -66,13 +67,16 @@ def test_a_broken_run_ends_as_a_whole_one(
         run(monkeypatch, [*broken, "--rate", "0.01"])
 
     second = [*files[:3], str(tmp_path / "second"), *files[4:], "--epochs", "1", "--start", str(tmp_path / "run")]
-    run(monkeypatch, second)
+    teacher = classifier(tmp_path)
+    run(monkeypatch, [*second, "--teacher", str(teacher), "--trust", "0.35", "--dropout", "0.1"])
     monkeypatch.setattr(sys, "argv", ["export", "--run", str(tmp_path / "second"), "--out", str(tmp_path / "net.onnx")])
     export.main()
     card = emotion_card(tmp_path / "net.onnx")
     assert card.file == "net.onnx"
     training = json.loads((tmp_path / "net.json").read_text())["training"]
     assert [stage["epochs"] for stage in training["stages"]] == [3, 1]
+    assert [stage.get("trust") for stage in training["stages"]] == [None, 0.35]
+    assert training["architecture"]["dropout"] == 0.1
     assert str(tmp_path) not in json.dumps(training)
     assert "faces" in training["data"]
 

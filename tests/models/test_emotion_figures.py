@@ -1,0 +1,63 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.emotion import figures
+from models.emotion.evaluate import open_network, report
+from models.emotion.metrics import Faces
+from pipeline.errors import InputError
+from tests.networks import classifier
+
+RNG = np.random.default_rng(8)
+SUFFIX = ", faces without a near-copy in training"
+
+
+def faces(count: int) -> Faces:
+    """Smooth random faces, no two alike, one vote of ten for another emotion."""
+    votes = np.zeros((count, 10), np.int64)
+    chosen = RNG.integers(0, 8, count)
+    votes[np.arange(count), chosen] = 9
+    votes[np.arange(count), (chosen + 1) % 8] = 1
+    return Faces(RNG.integers(0, 256, (count, 8, 8), np.uint8).repeat(6, 1).repeat(6, 2), votes)
+
+
+VALID = faces(40)
+TRAINING = Faces(np.concatenate([VALID.images[:6], VALID.images[6:10, :, ::-1], faces(20).images]), faces(30).votes)
+"""Ten of the validation faces have a copy here, four of them the other way round."""
+
+
+def test_faces_with_a_near_copy_in_training_are_left_out(tmp_path: Path) -> None:
+    network = open_network(classifier(tmp_path))
+    accuracy, divergence = figures.unseen(VALID, TRAINING, network)
+    fresh = report(Faces(VALID.images[10:], VALID.votes[10:]), network)
+    assert accuracy["what"] == f"majority accuracy{SUFFIX}"
+    assert divergence["what"] == f"KL(votes || prediction){SUFFIX}, nats"
+    assert accuracy["n"] == divergence["n"] == 30
+    assert accuracy["value"] == round(fresh.accuracy.value, 4)
+    assert divergence["value"] == round(fresh.divergence.value, 4)
+    assert "10 of 40 rows left out" in accuracy["data"]
+    assert "--data" in accuracy["command"]
+
+
+def test_nothing_but_copies_cannot_be_measured_on(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="near-copy"):
+        figures.unseen(VALID, VALID, open_network(classifier(tmp_path)))
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_the_card_has_both_or_the_terminal_says_why_not(
+    given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, part in (("valid", VALID), ("training", TRAINING)):
+        np.savez(tmp_path / f"{name}.npz", images=part.images, votes=part.votes)
+    model = classifier(tmp_path)
+    words = ["figures", "--valid", str(tmp_path / "valid.npz"), "--model", str(model), "--seconds", "0.1"]
+    monkeypatch.setattr(sys, "argv", [*words, "--data", str(tmp_path / "training.npz")] if given else words)
+    figures.main()
+    written = {figure["what"]: figure["n"] for figure in json.loads(model.with_suffix(".json").read_text())["figures"]}
+    assert written["majority accuracy"] == 40
+    assert written.get(f"majority accuracy{SUFFIX}") == (30 if given else None)
+    assert ("without --data" in capsys.readouterr().out) is not given
