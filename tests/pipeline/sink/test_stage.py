@@ -71,24 +71,24 @@ PLACES = 3
 FRAMES = st.lists(
     st.tuples(
         st.sampled_from(["r1", "r2"]),
-        st.sampled_from([0.04, 0.04, 0.2, 0.6, 1.6]),
-        st.lists(st.sampled_from(["here", "here", "here", "away", "gone"]), min_size=PLACES, max_size=PLACES)
-        | st.sampled_from([True, False]),
+        st.sampled_from([0.04, 0.1, 0.2, 0.4, 1.6]),
+        st.lists(st.sampled_from([*["here"] * 8, "away", "gone"]), min_size=PLACES, max_size=PLACES),
+        st.sampled_from([*[None] * 30, True, False]),
     ),
-    min_size=1,
-    max_size=40,
+    min_size=20,
+    max_size=60,
 )
-"""Run, s since the last message, and of each place whether its face is seen; or a (complete?) end of the run."""
+"""Run, s since the last message, of each place whether its face is seen, and, instead, a (complete?) end of the run."""
 
 
 def messages(frames, seed, clock):
     rng = np.random.default_rng(seed)
     sequence, seen, pts = [], set(), 0.0
     generations = Counter()
-    for number, (run, gap, places) in enumerate(frames):
+    for number, (run, gap, places, complete) in enumerate(frames):
         pts += gap
-        if isinstance(places, bool):
-            sequence.append(End("door", run, complete=places))
+        if complete is not None:
+            sequence.append(End("door", run, complete=complete))
             continue
         tracks, ended = [], []
         for place, what in enumerate(places):
@@ -127,7 +127,7 @@ def test_a_stage_goes_on_from_a_state_to_the_bit(lag, frames, seed, clock, data)
 
 @pytest.mark.parametrize("lag", [0.0, 0.4, 2.0])
 def test_a_stage_that_is_restarted_at_every_frame_goes_on_to_the_bit(lag):
-    inputs = [*scores(150, faces=3, life=40), COMPLETE]
+    inputs = [*scores(200, faces=3, life=110), COMPLETE]
     current, outputs = stage(lag), []
     for message in inputs:
         current = restored(current, lag)
