@@ -92,7 +92,7 @@ class ReaderLink:
         position = self._publisher.position
         if isinstance(self._last, Frame):
             stamp = self._last.stamp
-            resume = Resume(stamp.frame, stamp.pts, stamp.time)
+            resume = Resume(stamp.frame, stamp.pts, stamp.time, stamp.clock, stamp.arrived)
             position = replace(position, run=stamp.run, resume=resume, origin=self._origin, ended=False)
         elif self._last is not None:
             position = replace(position, ended=True, complete=self._last.complete)
