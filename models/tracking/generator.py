@@ -1,8 +1,15 @@
 """Draws scenes of moving faces whose truth is known.
 
-Each scene is a few shots with a cut between them. In each shot heads move over a photo on paths that cross, and pass
-behind each other and behind pillars; some leave the picture and return, all change size. The camera shakes and pans,
-loses focus and smears for moments; frames come at uneven times and some are missing. One seed, one scene.
+Each scene is a few shots at different places with a cut between them. In each shot heads move over a photo on paths
+that cross, and pass behind each other and behind pillars; some leave the picture and return, all change size. The
+camera shakes and pans, loses focus and smears for moments; frames come at uneven times and some are missing. One seed,
+one scene.
+
+The truth asks for what can be known without recognising people. A face counts while at least ``VISIBLE`` of its box is
+in the picture and uncovered; one of which less can be seen counts neither for nor against. It keeps its id until it is
+out of sight (less than ``GLIMPSE``) for more than ``truth.ABSENCE`` s, or the scene is cut: then it counts as another.
+Nobody appears or vanishes in mid-picture: heads come and go across the picture's edge, since nobody could tell one that
+vanished from another that appeared in its place. Blur is no excuse: a smeared face counts.
 """
 
 from collections.abc import Iterator
@@ -27,6 +34,9 @@ SECONDS: Final = 9.0
 
 VISIBLE: Final = 0.6
 """Share of a face's box that must be in the picture and uncovered for the face to count."""
+
+GLIMPSE: Final = 0.3
+"""The same for it to be in sight at all."""
 
 CELL: Final = 4
 """px per cell of the grid on which cover is counted."""
@@ -60,16 +70,20 @@ class Actor:
     size: Wave
     """Logarithm of the height of the face's box."""
     begin: float
-    """s from the start of the shot."""
+    """When it has come, s from the start of the shot."""
     end: float
+    """When it turns to go."""
+    enter: float = 0.0
+    """px/s along x by which it is faster until ``begin``."""
+    leave: float = 0.0
+    """px/s along x by which it is faster from ``end`` on."""
 
-    def box(self, time: float) -> tuple[float, float, float, float] | None:
-        """Return x, y, w, h of the face; None while it is away."""
-        if not self.begin <= time < self.end:
-            return None
+    def box(self, time: float) -> tuple[float, float, float, float]:
+        """Return x, y, w, h of the face, wherever it is."""
         height = float(np.exp(self.size.at(time)))
         width = height * self.levels[0].box[2] / self.levels[0].box[3]
-        return self.x.at(time) - width / 2, self.y.at(time) - height / 2, width, height
+        x = self.x.at(time) + self.enter * min(time - self.begin, 0) + self.leave * max(time - self.end, 0)
+        return x - width / 2, self.y.at(time) - height / 2, width, height
 
 
 @dataclass(frozen=True)
@@ -127,17 +141,28 @@ def _actor(person: Cutout, rng: np.random.Generator) -> Actor:
     swing = min(speed * period / (2 * np.pi), 0.6 * WIDTH)
     begin = 0.0 if rng.uniform() < 0.7 else rng.uniform(0, SECONDS / 2)
     end = SECONDS if rng.uniform() < 0.7 else begin + rng.uniform(2, SECONDS)
+    x = Wave(rng.uniform(0.1, 0.9) * WIDTH, swing, period, rng.uniform())
+    # Across the nearer edge.
+    enter, leave = (height * rng.uniform(2, 4) * sign for sign in _sides(x, begin, end))
     levels = [person if rng.uniform() < 0.5 else person.mirrored()]
     for _ in range(2):
         levels.append(levels[-1].halved())
     return Actor(
         levels=tuple(levels),
-        x=Wave(rng.uniform(0.1, 0.9) * WIDTH, swing, period, rng.uniform()),
+        x=x,
         y=Wave(rng.uniform(0.3, 0.7) * HEIGHT, rng.uniform(0, 0.25) * height, rng.uniform(0.5, 4), rng.uniform()),
         size=Wave(float(np.log(height)), rng.uniform(0, 0.3), rng.uniform(5, 12), rng.uniform()),
         begin=begin,
         end=end,
+        enter=enter,
+        leave=leave,
     )
+
+
+def _sides(x: Wave, begin: float, end: float) -> tuple[float, float]:
+    """Return the signs of the velocities with which somebody comes and goes across the nearer edge."""
+    from_left, to_left = (x.at(time) < WIDTH / 2 for time in (begin, end))
+    return 1.0 if from_left else -1.0, -1.0 if to_left else 1.0
 
 
 def moments(rng: np.random.Generator) -> list[float]:
@@ -162,11 +187,12 @@ def scene(seed: int, people: list[Cutout], backgrounds: list[Bytes]) -> Iterator
     """
     rng = np.random.default_rng(seed)
     plans = []
-    for _ in range(SHOTS):
+    places = rng.permutation(len(backgrounds))
+    for number in range(SHOTS):
         # In half of the shots two people at least, in the others up to seven.
         count = int(rng.integers(2, 8))
         chosen = [people[number] for number in rng.choice(len(people), min(count, len(people)), replace=False)]
-        photo = backgrounds[rng.integers(len(backgrounds))] if backgrounds else None
+        photo = backgrounds[places[number % len(places)]] if backgrounds else None
         plans.append((shot(chosen, photo, rng), moments(rng)))
     times, truths = [], []
     for number, (plan, instants) in enumerate(plans):
@@ -186,12 +212,10 @@ def true_faces(plan: Shot, time: float, first: int = 0) -> Truth:
     covered = np.zeros((HEIGHT // CELL, WIDTH // CELL), np.uint8)
     for left, right in plan.pillars:
         covered[:, max(0, round((left + dx) / CELL)) : max(0, round((right + dx) / CELL))] = 1
-    ids, boxes, counted = [], [], []
+    ids, boxes, counted, glimpsed = [], [], [], []
     for number, actor in reversed(list(enumerate(plan.actors))):
-        box = actor.box(time)
-        if box is None:
-            continue
-        x, y, w, h = box[0] + dx, box[1] + dy, box[2], box[3]
+        x, y, w, h = actor.box(time)
+        x, y = x + dx, y + dy
         columns = slice(max(0, round(x / CELL)), max(0, round((x + w) / CELL)))
         rows = slice(max(0, round(y / CELL)), max(0, round((y + h) / CELL)))
         free = covered[rows, columns]
@@ -200,8 +224,9 @@ def true_faces(plan: Shot, time: float, first: int = 0) -> Truth:
             ids.append(first + number)
             boxes.append((x, y, w, h))
             counted.append(share >= VISIBLE)
+            glimpsed.append(share >= GLIMPSE)
         _cover(covered, actor.levels[0], (x, y, w, h))
-    return truth(ids, boxes, counted)
+    return truth(ids, boxes, counted, glimpsed)
 
 
 def _cover(covered: NDArray[np.uint8], person: Cutout, box: tuple[float, float, float, float]) -> None:
@@ -216,9 +241,8 @@ def draw(plan: Shot, time: float) -> Bytes:
     dx, dy = plan.shift(time)
     canvas = _seen(plan.background, dx, dy)
     for actor in plan.actors:
-        box = actor.box(time)
-        if box is not None:
-            _paste(canvas, actor, (box[0] + dx, box[1] + dy, box[2], box[3]))
+        x, y, w, h = actor.box(time)
+        _paste(canvas, actor, (x + dx, y + dy, w, h))
     for left, right in plan.pillars:
         begin, end = (int(np.clip(round(edge + dx), 0, WIDTH)) for edge in (left, right))
         # A pillar shows what is elsewhere in the background, upside down and darker.

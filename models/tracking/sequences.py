@@ -156,8 +156,9 @@ def tiled(sequences: list[Sequence], first: int, *, mirrored: bool) -> Iterator[
         boxes = np.concatenate(places)
         if mirrored:
             boxes[:, 0] = 2 * TILE[0] - boxes[:, 0] - boxes[:, 2]
-        counted = [one.truths[start + frame].counted for one, start in zip(chosen, starts, strict=True)]
-        return Truth(tuple(ids), boxes, np.concatenate(counted))
+        truths = [one.truths[start + frame] for one, start in zip(chosen, starts, strict=True)]
+        counted = np.concatenate([one.counted for one in truths])
+        return Truth(tuple(ids), boxes, counted, np.concatenate([one.glimpsed for one in truths]))
 
     for frame, time in enumerate(times):
         canvas = np.zeros((2 * TILE[1], 2 * TILE[0], 3), np.uint8)

@@ -1,4 +1,10 @@
-"""Notices that a new scene has begun, from the detector's small picture."""
+"""Notices that a new scene has begun, from the detector's small picture.
+
+Two signs must come together. The structure is another: the correlation of the pictures, whatever their exposure, which
+a camera that moves lowers too. And the colours are others: the overlap of their histograms, which a camera that moves
+hardly changes, nor somebody who passes, but a flash may. The longer the time between two frames, the more either may
+change within a scene; so both must be clearer then.
+"""
 
 from typing import Final
 
@@ -7,14 +13,23 @@ import numpy as np
 
 from pipeline.messages import Bytes, Floats
 
-GRID: Final = (16, 12)
-"""Columns and rows of the thumbnail that is compared."""
+GRID: Final = (32, 24)
+"""Columns and rows of the thumbnail that is kept."""
 
-LIKENESS: Final = 0.45
-"""Correlation of two thumbnails below which they show different scenes, if no time lies between them."""
+COARSE: Final = (16, 12)
+"""Columns and rows at which structures are compared: small movements do not matter."""
 
-HORIZON: Final = 0.3
-"""s after which that limit is 0: a moving camera makes pictures of one scene as unlike as those of two."""
+BINS: Final = (8, 16, 16)
+"""Bins of the histogram along luma and both colour differences."""
+
+LIKENESS: Final = 0.5
+"""Correlation of two pictures below which their structure is another, if no time lies between them."""
+
+COLOURS: Final = 0.8
+"""Overlap of two histograms below which their colours are others, if no time lies between them."""
+
+HORIZON: Final = 2.0
+"""s in which both limits fall to 1 / e."""
 
 
 def thumbnail(image: Bytes) -> Bytes:
@@ -24,11 +39,21 @@ def thumbnail(image: Bytes) -> Bytes:
 
 def is_cut(before: Bytes, after: Bytes, elapsed: float) -> bool:
     """Say whether two thumbnails of frames ``elapsed`` s apart belong to different scenes."""
-    return float((_normal(before) * _normal(after)).sum()) < LIKENESS * (1 - elapsed / HORIZON)
+    fading = float(np.exp(-elapsed / HORIZON))
+    if float((_structure(before) * _structure(after)).sum()) >= LIKENESS * fading:
+        return False
+    return float(np.minimum(_colours(before), _colours(after)).sum()) < COLOURS * fading
 
 
-def _normal(small: Bytes) -> Floats:
-    """Return a thumbnail with colours of mean 0 and length 1: exposure does not matter."""
-    colours: Floats = small.astype(np.float32)
+def _structure(small: Bytes) -> Floats:
+    """Return a coarser thumbnail with colours of mean 0 and length 1: exposure does not matter."""
+    colours: Floats = np.asarray(cv2.resize(small, COARSE, interpolation=cv2.INTER_AREA), np.float32)
     colours -= colours.mean((0, 1))
     return colours / max(float(np.linalg.norm(colours)), 1e-6)
+
+
+def _colours(small: Bytes) -> Floats:
+    """Return the share of the thumbnail in each cell of colour."""
+    separated = cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb)
+    counts = cv2.calcHist([separated], [0, 1, 2], None, list(BINS), [0, 256] * 3)
+    return np.asarray(counts, np.float32) / np.float32(small.shape[0] * small.shape[1])

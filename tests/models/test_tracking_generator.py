@@ -20,6 +20,7 @@ from models.tracking.generator import (
     draw,
     moments,
     scene,
+    shot,
     true_faces,
 )
 
@@ -71,6 +72,30 @@ def test_a_pillar_hides_a_face_in_part_and_then_wholly():
 @pytest.mark.parametrize(("x", "expected"), [(40, [True]), (10, [True]), (-10, [False]), (-60, [])])
 def test_a_face_counts_while_enough_of_it_is_in_the_picture(x, expected):
     assert true_faces(plan(actor(x)), 0).counted.tolist() == expected
+
+
+@pytest.mark.parametrize(("edge", "expected"), [(290, True), (310, False)])
+def test_a_face_covered_in_part_is_still_in_sight(edge, expected):
+    # The face reaches from 260 to 340.
+    truth = true_faces(plan(actor(300), pillars=((180, edge + 10),)), 0)
+    assert (truth.counted.tolist(), truth.glimpsed.tolist()) == ([False], [expected])
+
+
+def test_nobody_appears_or_vanishes_in_mid_picture():
+    people = [person()] * 7
+    comings = 0
+    for seed in range(20):
+        for one in shot(people, None, np.random.default_rng(seed)).actors:
+            places = [one.box(time) for time in np.arange(0, SECONDS, 0.02)]
+            heights = np.array([h for _, _, _, h in places])
+            steps = np.diff([x + w / 2 for x, _, w, _ in places]) / heights[1:]
+            assert np.abs(steps).max() < 9 * 0.02
+            if one.begin > 4:
+                comings += 1
+                x, _, w, h = places[0]
+                assert one.enter * (one.x.at(one.begin) - WIDTH / 2) < 0  # from the nearer edge
+                assert abs(x + w / 2 - one.x.at(0)) > 8 * h / 1.5
+    assert comings
 
 
 def test_times_rise_and_some_frames_are_lost():

@@ -73,6 +73,11 @@ def test_a_face_comes_back_as_another_after_two_seconds():
     assert [one.ids for one in renewed(times, truths)] == [(1,), (1,), (1,), (1,), (1,), (2,)]
 
 
+def test_a_face_in_sight_stays_the_same_however_long_it_does_not_count():
+    truths = [truth([9], [HERE], [counts], [True]) for counts in (True, False, False, False, True)]
+    assert {one.ids for one in renewed([0.0, 1.0, 2.0, 3.0, 4.0], truths)} == {(1,)}
+
+
 def test_missing_library_is_named_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "motmetrics", None)
     with pytest.raises(InputError, match=r"pip install 'affectstream\[evaluate\]'"):

@@ -11,8 +11,8 @@ from models.tracking.evaluate import Scenes
 from models.tracking.generator import HEIGHT, ROAM, WIDTH, Actor, Shot, Wave, draw, true_faces
 from models.tracking.measures import measure
 from models.tracking.trial import RATES, VARIANTS, WHOLE, run, thinned
-from models.tracking.truth import Truth
-from models.tracking.watch import Shown, Watched, watch
+from models.tracking.truth import overlaps, truth
+from models.tracking.watch import MISSED, Shown, Watched, flawless, watch
 from pipeline.settings import PipelineSettings, TrackerSettings
 from pipeline.tracker import association, kalman
 from pipeline.tracker.detector import Detections
@@ -68,8 +68,22 @@ def test_rows_only_where_a_face_was_seen_and_few_tracks_in_mind(scenes, walk):
 
 def watched(step: float, count: int) -> list[Watched]:
     nobody = Detections(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
-    none = Truth((), np.empty((0, 4), np.float32), np.empty(0, np.bool_))
+    none = truth((), [], [])
     return [Watched(step * number, nobody, np.zeros((12, 16, 3), np.float32), 1, none) for number in range(count)]
+
+
+def test_a_flawless_detector_finds_who_is_in_sight(walk):
+    found = flawless(walk * 20, 1)
+    seen = sum(len(frame.found.scores) for frame in found)
+    there = sum(int(frame.truth.glimpsed.sum()) for frame in found)
+    assert seen / there == pytest.approx(1 - MISSED, abs=0.01)
+    for frame, again in zip(found, flawless(walk * 20, 1), strict=True):
+        np.testing.assert_array_equal(frame.found.boxes, again.found.boxes)
+        if len(frame.found.scores):
+            assert overlaps(frame.truth.boxes, frame.found.boxes).max(0).min() > 0.7
+            points = frame.found.landmarks
+            corners = frame.found.boxes[:, None, :2]
+            assert ((points > corners) & (points < corners + frame.found.boxes[:, None, 2:])).all()
 
 
 def test_rates_leave_out_what_they_say():

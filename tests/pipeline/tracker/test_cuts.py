@@ -7,6 +7,8 @@ from pipeline.tracker.cuts import is_cut, thumbnail
 SCENE, OTHER = (
     cv2.resize(np.random.default_rng(seed).integers(0, 200, (9, 16, 3), np.uint8), (256, 160)) for seed in (0, 1)
 )
+ELSEWHERE = (OTHER * np.array([0.4, 1.0, 1.2])).astype(np.uint8)
+"""Another scene in other colours."""
 
 
 @pytest.mark.parametrize(
@@ -35,5 +37,26 @@ def test_another_scene(after):
     assert is_cut(thumbnail(SCENE), thumbnail(after), 0.04)
 
 
-def test_a_moving_camera_changes_everything_in_time():
-    assert not is_cut(thumbnail(SCENE), thumbnail(OTHER), 1.0)
+@pytest.mark.parametrize("elapsed", [0.2, 0.3, 0.6, 1.0])
+def test_another_scene_at_few_frames_per_second(elapsed):
+    assert is_cut(thumbnail(SCENE), thumbnail(ELSEWHERE), elapsed)
+
+
+@pytest.mark.parametrize("elapsed", [0.04, 0.2, 0.6, 1.0])
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(np.roll(SCENE, 64, 1), id="panned far"),
+        pytest.param(cv2.warpAffine(SCENE, np.array([[1.3, 0, -38], [0, 1.3, -24]]), (256, 160)), id="zoomed"),
+        pytest.param(SCENE // 2 + 120, id="flash"),
+        pytest.param(SCENE // 5, id="lights off"),
+    ],
+)
+def test_what_moves_the_camera_or_the_light_is_no_cut(after, elapsed):
+    assert not is_cut(thumbnail(SCENE), thumbnail(after), elapsed)
+
+
+def test_a_face_passes_close_to_the_camera():
+    after = cv2.ellipse(SCENE.copy(), (128, 90), (60, 80), 0, 0, 360, (120, 150, 200), -1)
+    for elapsed in (0.04, 0.3):
+        assert not is_cut(thumbnail(SCENE), thumbnail(after), elapsed)
