@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,9 +36,13 @@ def require() -> None:
 
 
 class RtspServer:
-    """Serves ``clip`` at ``url`` while the context is open; may be killed, frozen and started again."""
+    """Serves ``clip`` at ``url`` while the context is open; may be killed, frozen and started again.
 
-    def __init__(self, clip: Path, *, user: str | None = None) -> None:
+    ``prefix``: words before its command, as of a program that runs it on another host.
+    """
+
+    def __init__(self, clip: Path, *, user: str | None = None, prefix: Sequence[str] = ()) -> None:
+        self._prefix = prefix
         self._clip = clip
         self._user = user
         self.port = free_port()
@@ -46,7 +51,7 @@ class RtspServer:
 
     def start(self) -> None:
         script = Path(__file__).with_name("rtsp_server.py")
-        command = [str(PYTHON), str(script), str(self.port), str(self._clip)]
+        command = [*self._prefix, str(PYTHON), str(script), str(self.port), str(self._clip)]
         self._process = subprocess.Popen(
             [*command, *([self._user] if self._user else [])], stdout=subprocess.PIPE, text=True
         )

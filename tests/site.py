@@ -16,12 +16,14 @@ LABELS = ["track", "source", "run", "clock", "dominant", "model"]
 
 
 class Process:
-    """One ``affectstream worker``."""
+    """One ``affectstream worker``; ``prefix``: words before its command, as of a program that runs it elsewhere."""
 
-    def __init__(self, stages: str, url: str, folder: Path, number: int, options: Sequence[str]) -> None:
+    def __init__(
+        self, stages: str, url: str, folder: Path, number: int, options: Sequence[str], prefix: Sequence[str] = ()
+    ) -> None:
         self.stages = stages
         self.log = folder / f"{stages}-{number}.log"
-        command = [sys.executable, "-m", "workers.cli", "worker", stages, "--redis", url]
+        command = [*prefix, sys.executable, "-m", "workers.cli", "worker", stages, "--redis", url]
         if "sink" in stages:
             command += ["--out", str(folder / "out")]
         environment = os.environ | {"COLUMNS": "250"} | dict(option.split("=", 1) for option in options)
@@ -49,8 +51,9 @@ class Process:
 class Site:
     """Workers that share a Redis and a folder."""
 
-    def __init__(self, url: str, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(self, url: str, folder: Path, options: Sequence[str] = (), prefix: Sequence[str] = ()) -> None:
         self.url = url
+        self._prefix = prefix
         self.out = folder / "out"
         self.workers: list[Process] = []
         self._folder = folder
@@ -60,7 +63,7 @@ class Site:
     def start(self, *layouts: str) -> list[Process]:
         started = []
         for stages in layouts:
-            process = Process(stages, self.url, self._folder, len(self.workers), self._options)
+            process = Process(stages, self.url, self._folder, len(self.workers), self._options, self._prefix)
             self.workers.append(process)
             started.append(process)
         return started
@@ -104,10 +107,10 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(url: str, folder: Path, options: Sequence[str] = ()) -> Iterator[Site]:
+def site(url: str, folder: Path, options: Sequence[str] = (), prefix: Sequence[str] = ()) -> Iterator[Site]:
     """Give a site whose workers are gone afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
-    running = Site(url, folder, options)
+    running = Site(url, folder, options, prefix)
     try:
         yield running
     finally:

@@ -1,6 +1,5 @@
 """A process of the pipeline whose neighbours are other processes, joined by Redis Streams."""
 
-import logging
 import threading
 import time
 from pathlib import Path
@@ -21,8 +20,6 @@ from workers.latency import Latency
 from workers.layout import Layout
 from workers.shard import Tools
 from workers.worker import Worker
-
-log = logging.getLogger(__name__)
 
 POLL: Final = 0.1
 """s between looks whether something is due."""
@@ -96,15 +93,18 @@ class Cluster:
             self._error = error
 
     def _count(self) -> None:
-        """Add what was counted since the last time to the counts in Redis; those of a bad moment are lost."""
+        """Add what was counted since the last time to the counts in Redis; while it is away, go on counting."""
+        counted = self._tally.take()
         try:
-            pipe = self._broker.client.pipeline(transaction=False)
-            for source, counts in self._tally.take().items():
+            pipe = self._broker.client.pipeline()
+            for source, counts in counted.items():
                 for what, number in counts.items():
                     pipe.hincrby(keys.counts(source), what.value, number)
             pipe.execute()
         except (redis.RedisError, OSError):
-            log.info("counts were lost, because Redis is away")
+            for source, counts in counted.items():
+                for what, number in counts.items():
+                    self._tally.add(source, what, number)
 
 
 def pulse_of(layout: Layout) -> Path:
