@@ -83,8 +83,8 @@ def look_again(
     first: int,
     places: Mapping[int, Seen],
     stop: Callable[[], bool],
-) -> dict[int, Scores]:
-    """Describe some frames of a part, given where the faces are.
+) -> dict[int, Scores] | None:
+    """Describe some frames of a part, given where the faces are; return None if it was stopped.
 
     Args:
         engine: the networks.
@@ -97,15 +97,21 @@ def look_again(
     """
     describe = engine.describer()
     last = max(places, default=-1)
+    stopped = False
 
     def described() -> Iterator[tuple[int, Faces]]:
+        nonlocal stopped
         for frame in PartReader(source, run, part, first, places):
             number = frame.stamp.frame
+            stopped = stop()
+            if stopped:
+                return
             yield number, describe(frame, places[number])
-            if number == last or stop():
+            if number == last:
                 return
 
-    return dict(_scored(engine, described()))
+    scores = dict(_scored(engine, described()))
+    return None if stopped else scores
 
 
 def _scored(engine: Engine, described: Iterable[tuple[Key, Faces]]) -> Iterator[tuple[Key, Scores]]:

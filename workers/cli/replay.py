@@ -1,10 +1,21 @@
 """``affectstream replay``: recorded videos."""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workers.cli import options
+
+if TYPE_CHECKING:
+    from workers.executor import Executor
+
+
+class Engines(StrEnum):
+    """Where a replay is worked on."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def replay(
@@ -12,7 +23,27 @@ def replay(
     out: options.Out = None,
     redis: options.Redis = None,
     fps: options.Fps = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Files to read side by side.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=4096,
+            help="Files, or parts of a long file, to work on side by side (default: 1; with Ray its CPUs).",
+        ),
+    ] = None,
+    engine: Annotated[
+        Engines, typer.Option("--engine", help="Where to work: in processes of this machine, or on a Ray cluster.")
+    ] = Engines.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            metavar="ADDRESS",
+            help="Ray cluster to join (default: $RAY_ADDRESS, else one is started on this machine).",
+        ),
+    ] = None,
     config: options.ConfigFile = None,
     detector: options.Detector = None,
     emotion: options.EmotionNetwork = None,
@@ -28,13 +59,20 @@ def replay(
       affectstream replay interview.mp4 --out results
 
       affectstream replay archive/ 'extra/*.mkv' --out results --fps 5 --jobs 4
+
+      affectstream replay /shared/archive --out /shared/results --redis none --engine ray --ray-address auto
     """
+    from contextlib import ExitStack
+
     from pipeline.ingest.source import expand
+    from workers.archive import replay_side_by_side
     from workers.cli.screen import Screen, banner
     from workers.config import load_config
     from workers.engine import Engine
+    from workers.outcome import Status
     from workers.outputs import redis_server
-    from workers.replay import Status, replay_side_by_side
+    from workers.processes import Processes
+    from workers.ray_cluster import RayCluster, everywhere
     from workers.replay import replay as one_by_one
     from workers.signals import stoppable
 
@@ -44,19 +82,28 @@ def replay(
             out=out, redis=redis, fps=fps, detector=detector, emotion=emotion, min_face=min_face, provider=provider
         ),
     )
+    if engine is Engines.RAY:
+        settings = everywhere(settings)
     sources = expand(paths, ingest=settings.ingest, detector=settings.detector)
-    engine = Engine.load(settings)
-    with stoppable() as stopped, redis_server(settings) as url:
-        banner(engine, settings, url)
-        with Screen(sources, settings.out) as screen:
-            outcomes = (
-                one_by_one(sources, engine, settings, url, screen.report, stopped.is_set)
-                if jobs == 1
-                else replay_side_by_side(sources, settings, url, jobs, screen.report, stopped.is_set)
-            )
-            for outcome in outcomes:
-                screen.finish(outcome)
-        screen.summary()
+    networks = Engine.load(settings)
+    with ExitStack() as stack:
+        stopped = stack.enter_context(stoppable())
+        url = stack.enter_context(redis_server(settings))
+        executor: Executor | None = None
+        if engine is Engines.RAY:
+            executor = stack.enter_context(RayCluster(ray_address, jobs))
+        elif jobs is not None and jobs > 1:
+            executor = stack.enter_context(Processes(jobs))
+        banner(networks, settings, url)
+        screen = stack.enter_context(Screen(sources, settings.out))
+        outcomes = (
+            one_by_one(sources, networks, settings, url, screen.report, stopped.is_set)
+            if executor is None
+            else replay_side_by_side(executor, networks, settings, url, sources, screen.report, stopped.is_set)
+        )
+        for outcome in outcomes:
+            screen.finish(outcome)
+    screen.summary()
     if stopped.is_set():
         raise typer.Exit(130)
     if any(outcome.status is Status.FAILED for outcome in screen.outcomes):

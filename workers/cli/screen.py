@@ -15,8 +15,8 @@ from pipeline.ingest.source import Source, redact
 from pipeline.labels import LABELS
 from workers.config import Config
 from workers.engine import Engine
-from workers.replay import Outcome, Status
-from workers.replay import Progress as Position
+from workers.outcome import Outcome, Status
+from workers.outcome import Progress as Position
 
 STYLES = {Status.DONE: "green", Status.ALREADY: "green", Status.STOPPED: "yellow", Status.FAILED: "red"}
 

@@ -1,0 +1,117 @@
+"""Many recorded videos at once: short ones side by side, long ones in parts."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Final
+
+from pipeline.errors import AffectError, SourceError
+from pipeline.ingest.decode import Video
+from pipeline.ingest.source import Source
+from workers import tasks
+from workers.config import Config
+from workers.engine import Engine
+from workers.executor import Executor
+from workers.long import LEAST, parts_of, replay_long
+from workers.outcome import Outcome, Progress, Report, Status
+from workers.replay import POLL
+
+MANY: Final = 4
+"""Files for each worker that keep all of them busy whatever their lengths: then none is worth dividing."""
+
+
+def replay_side_by_side(
+    executor: Executor,
+    engine: Engine,
+    config: Config,
+    redis: str | None,
+    sources: Sequence[Source],
+    report: Report,
+    stopped: Callable[[], bool],
+    least: float = LEAST,
+) -> Iterator[Outcome]:
+    """Replay files; give the outcome of each as it ends.
+
+    Args:
+        executor: runs what there is to do.
+        engine: the networks, for what is done here.
+        config: everything else that is set.
+        redis: URL of the server, or None.
+        sources: the files.
+        report: called about ten times a second for each file with how far it has come.
+        stopped: asked as often whether to stop.
+        least: s of video in a part of a long file.
+    """
+    long = long_files(sources, executor.workers, least)
+    todo, waiting = deque(sources), dict[Future[Outcome], Source]()
+    progress = _Sum(report)
+    with ThreadPoolExecutor(max(1, len(long)), "join") as threads:
+        while todo or waiting:
+            # A cluster is not sent a whole archive at once, so that to stop is to stop.
+            while todo and len(waiting) < 2 * executor.workers:
+                source = todo.popleft()
+                if stopped():
+                    yield Outcome(source.id, Status.STOPPED, note="not begun")
+                elif source.id in long:
+                    how = (executor, engine, config, redis, source, long[source.id], least, stopped)
+                    waiting[threads.submit(replay_long, *how)] = source
+                else:
+                    waiting[executor.submit(tasks.replay_whole, config, source, redis)] = source
+            done, _ = wait(waiting, POLL, FIRST_COMPLETED)
+            if stopped():
+                executor.stop()
+            for one in executor.reports():
+                progress.add(one)
+            for future in done:
+                yield _outcome(future, waiting.pop(future))
+
+
+def long_files(sources: Sequence[Source], workers: int, least: float) -> dict[str, int]:
+    """Return which files are worth dividing, by id, and in how many parts.
+
+    Those whose turn alone would take longer than all the work evenly dealt out; lengths stand for the work.
+    """
+    if workers == 1 or len(sources) > MANY * workers:
+        return {}
+    lengths = {source.id: _length(source) for source in sources}
+    share = sum(lengths.values()) / workers
+    parts = {name: parts_of(length, workers, least) for name, length in lengths.items() if length > share}
+    return {name: count for name, count in parts.items() if count > 1}
+
+
+def _length(source: Source) -> float:
+    """Return how long a file is, s; 0 if that is unknown."""
+    try:
+        video = Video(source)
+    except SourceError:
+        return 0.0
+    video.close()
+    return video.duration or 0.0
+
+
+class _Sum:
+    """Adds up what the parts of each file report."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._parts: dict[str, dict[int | None, Progress]] = {}
+
+    def add(self, progress: Progress) -> None:
+        parts = self._parts.setdefault(progress.source, {})
+        parts[progress.part] = progress
+        shares = [part.share for part in parts.values() if part.share is not None]
+        self._report(
+            Progress(
+                progress.source,
+                sum(part.frames for part in parts.values()),
+                sum(part.faces for part in parts.values()),
+                min(1.0, sum(shares)) if shares else None,
+            )
+        )
+
+
+def _outcome(future: Future[Outcome], source: Source) -> Outcome:
+    try:
+        return future.result()
+    except AffectError as error:
+        return Outcome(source.id, Status.FAILED, note=str(error))

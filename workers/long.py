@@ -1,0 +1,188 @@
+"""One long file, worked on in many places at once.
+
+::
+
+                ┌ look at part 1 ┐                  ┌ some frames again ┐
+    plan parts ─┼ look at part 2 ┼▶ follow, in order ┼                   ┼▶ smooth and write, in order
+                └ look at part 3 ┘                  └        …          ┘
+
+What is done in order takes little time, and happens in this process.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
+from typing import Any, Final
+
+from pipeline.errors import SourceError
+from pipeline.ingest.part import Part, Undivided
+from pipeline.ingest.source import Source
+from pipeline.messages import End, Scores
+from pipeline.sink.writer import Writer
+from pipeline.tally import Count, Tally
+from workers import tasks
+from workers.config import Config
+from workers.engine import Engine
+from workers.executor import Executor
+from workers.joiner import Joined, Joiner
+from workers.looking import Looked
+from workers.outcome import Outcome, Status, noted, skipped
+from workers.outputs import open_writers
+from workers.replay import POLL
+
+LEAST: Final = 60.0
+"""s of video in a part at least: about one of them is looked at twice."""
+
+MOST: Final = 300.0
+"""s of video in a part at most: what was found in a part, some kB a frame, is held until its turn comes."""
+
+PER_WORKER: Final = 4
+"""Parts for each worker, within those limits: the last to end then keeps the others waiting for a short time only."""
+
+AHEAD: Final = 2
+"""Parts beyond one for each worker that may be looked at or wait for their turn."""
+
+
+def parts_of(length: float, workers: int, least: float) -> int:
+    """Return in how many parts a file of ``length`` s is best divided.
+
+    >>> parts_of(59, 8, 60), parts_of(600, 2, 60), parts_of(600, 8, 60), parts_of(36_000, 2, 60)
+    (1, 8, 8, 120)
+    """
+    parts = max(math.ceil(length / MOST), min(PER_WORKER * workers, int(length / least)))
+    return max(1, parts - parts % workers if parts > workers else parts)
+
+
+def replay_long(
+    executor: Executor,
+    engine: Engine,
+    config: Config,
+    redis: str | None,
+    source: Source,
+    parts: int,
+    least: float,
+    stopped: Callable[[], bool],
+) -> Outcome:
+    """Replay one file in ``parts`` parts, none much shorter than ``least`` s; in one go where that cannot be done.
+
+    Raises:
+        AffectError: results cannot be written, or a task was lost.
+    """
+    begun = time.monotonic()
+    try:
+        run = executor.submit(tasks.identify, config, source).result()
+        tally = Tally()
+        with open_writers(config, redis, tally, live=False) as writers:
+            if all(writer.frontier(source.id, run).complete for writer in writers):
+                return Outcome(source.id, Status.ALREADY, run)
+            planned = executor.submit(tasks.plan, source, parts, least).result()
+            work = _Work(executor, engine, config, source, run, planned, tally)
+            complete = work.run(writers, stopped)
+    except SourceError as error:
+        return Outcome(source.id, Status.FAILED, note=str(error))
+    except Undivided as why:
+        # What was written already stays: writers pass over what they have.
+        outcome = executor.submit(tasks.replay_whole, config, source, redis).result()
+        return replace(outcome, note=noted(outcome.note, f"read in one go, because its {why}"))
+    counts = tally.of(source.id)
+    return Outcome(
+        source.id,
+        Status.DONE if complete else Status.STOPPED,
+        run,
+        counts[Count.FRAMES],
+        counts[Count.FACES],
+        time.monotonic() - begun,
+        skipped(counts[Count.CORRUPT]) if complete else "run again to complete it",
+    )
+
+
+class _Work:
+    """The parts of one file, from the first look to the writers."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        engine: Engine,
+        config: Config,
+        source: Source,
+        run: str,
+        parts: Sequence[Part],
+        tally: Tally,
+    ) -> None:
+        self._executor = executor
+        self._config = config
+        self._source = source
+        self._run = run
+        self._tally = tally
+        self._joiner = Joiner(engine.follower())
+        self._sink = engine.sink(tally)
+        self._todo = deque(enumerate(parts))
+        self._looks: deque[tuple[Part, Future[Looked | None]]] = deque()
+        self._joined: deque[tuple[Joined, Future[dict[int, Scores] | None]]] = deque()
+
+    def run(self, writers: Sequence[Writer], stopped: Callable[[], bool]) -> bool:
+        """Work until all is written, or until told to stop; return whether all is.
+
+        Raises:
+            SourceError: the file cannot be read.
+            Undivided: not in parts.
+        """
+        complete = False
+        try:
+            while not complete and not stopped():
+                complete = not self._advance(writers)
+        finally:
+            for _, look in self._looks:
+                look.cancel()
+            for _, again in self._joined:
+                again.cancel()
+        self._write(writers, [End(self._source.id, self._run, complete)])
+        return complete
+
+    def _advance(self, writers: Sequence[Writer]) -> bool:
+        """Do what can be done now, or wait a moment; return whether anything is left to do."""
+        while self._todo and len(self._looks) + len(self._joined) < self._executor.workers + AHEAD:
+            number, part = self._todo.popleft()
+            self._looks.append(
+                (part, self._executor.submit(tasks.look, self._config, self._source, self._run, part, number))
+            )
+        heads: list[Future[Any]] = [queue[0][1] for queue in (self._looks, self._joined) if queue]
+        ready, _ = wait(heads, POLL, FIRST_COMPLETED)
+        if self._looks and self._looks[0][1] in ready:
+            part, look = self._looks.popleft()
+            self._follow(part, look.result())
+        elif self._joined and self._joined[0][1] in ready:
+            joined, again = self._joined.popleft()
+            self._give(joined, again.result(), writers)
+        return bool(heads)
+
+    def _follow(self, part: Part, looked: Looked | None) -> None:
+        if looked is None:  # stopped
+            return
+        for what, number in ((Count.FRAMES, looked.frames), (Count.CORRUPT, looked.corrupt)):
+            self._tally.add(self._source.id, what, number)
+        joined = self._joiner.follow(part, looked)
+        places = joined.again
+        again: Future[dict[int, Scores] | None] = Future()
+        if places:
+            again = self._executor.submit(
+                tasks.look_again, self._config, self._source, self._run, part, joined.first, places
+            )
+        else:
+            again.set_result({})
+        self._joined.append((joined, again))
+
+    def _give(self, joined: Joined, again: dict[int, Scores] | None, writers: Sequence[Writer]) -> None:
+        if again is None:  # stopped
+            return
+        scores = list(self._joiner.give(joined, again))
+        self._tally.add(self._source.id, Count.FACES, sum(len(one.faces.tracks) for one in scores))
+        self._write(writers, scores)
+
+    def _write(self, writers: Sequence[Writer], messages: Sequence[Scores | End]) -> None:
+        for results in self._sink.process(messages):
+            for writer in writers:
+                writer.write(results)

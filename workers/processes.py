@@ -1,0 +1,83 @@
+"""Tasks in processes of this machine."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from workers import tasks
+from workers.executor import TaskLost, chained
+from workers.outcome import Progress
+
+T = TypeVar("T")
+
+
+class Processes:
+    """Runs tasks in ``workers`` processes; see ``Executor``."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        context = multiprocessing.get_context("spawn")
+        self._reports: multiprocessing.Queue[Progress] = context.Queue()
+        self._stop = context.Event()
+        self._pool = ProcessPoolExecutor(workers, context, _begin, (self._reports, self._stop))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._pool.shutdown(cancel_futures=True)
+        self.reports()  # or the queue's thread would wait for somebody to read them
+        self._reports.close()
+
+    def submit(self, task: Callable[..., T], *args: Any) -> Future[T]:
+        """See ``Executor.submit``."""
+        try:
+            return chained(self._pool.submit(task, *args), _result)
+        except BrokenProcessPool:
+            failed: Future[T] = Future()
+            failed.set_exception(_lost())
+            return failed
+
+    def reports(self) -> Sequence[Progress]:
+        """See ``Executor.reports``."""
+        told = []
+        while not self._reports.empty():
+            told.append(self._reports.get())
+        return told
+
+    def stop(self) -> None:
+        """See ``Executor.stop``."""
+        self._stop.set()
+
+
+class _Desk:
+    """See ``Desk``."""
+
+    def __init__(self, reports: "multiprocessing.Queue[Progress]", stop: Event) -> None:
+        self.report = reports.put
+        self.stopped = stop.is_set
+
+
+def _begin(reports: "multiprocessing.Queue[Progress]", stop: Event) -> None:
+    # Ctrl-C reaches the whole process group; the parent alone decides, and tells through the event.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tasks.attend(_Desk(reports, stop))
+
+
+def _result(ended: Future[T]) -> T:
+    try:
+        return ended.result()
+    except BrokenProcessPool:
+        raise _lost() from None
+
+
+def _lost() -> TaskLost:
+    return TaskLost("the process that read it died; run again, with fewer --jobs")

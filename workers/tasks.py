@@ -1,0 +1,86 @@
+"""What worker processes do for a replay: whole files, and parts of long ones.
+
+A process opens its networks with its first task and keeps them. Tasks take and give plain values, so that it does not
+matter in which process, or on which machine, they run; files are read, and written, where their paths say.
+"""
+
+import time
+from typing import ClassVar
+
+from pipeline.errors import AffectError
+from pipeline.ingest.part import Part, divide
+from pipeline.ingest.source import Source
+from pipeline.messages import Scores
+from pipeline.run import file_run
+from pipeline.tracker.tracker import Seen
+from workers import looking
+from workers.config import Config
+from workers.engine import Engine
+from workers.executor import Desk
+from workers.outcome import Outcome, Progress, Status
+from workers.replay import replay_file
+
+REPORTS = 0.25
+"""s between what a part reports."""
+
+
+class _Process:
+    """What a worker process holds between its tasks."""
+
+    desk: ClassVar[Desk]
+    engine: ClassVar[tuple[str, Engine] | None] = None
+
+
+def attend(desk: Desk) -> None:
+    """Say whom the tasks of this process report to."""
+    _Process.desk = desk
+
+
+def _engine(config: Config) -> Engine:
+    settings = config.model_dump_json()
+    if _Process.engine is None or _Process.engine[0] != settings:
+        _Process.engine = settings, Engine.load(config)
+    return _Process.engine[1]
+
+
+def replay_whole(config: Config, source: Source, redis: str | None) -> Outcome:
+    """Replay one file in one go, and write its rows."""
+    if _Process.desk.stopped():
+        return Outcome(source.id, Status.STOPPED, note="not begun")
+    try:
+        return replay_file(source, _engine(config), config, redis, _Process.desk.report, _Process.desk.stopped)
+    except AffectError as error:
+        return Outcome(source.id, Status.FAILED, note=str(error))
+
+
+def identify(config: Config, source: Source) -> str:
+    """Return the id of the run that reads a file; raises ``SourceError``."""
+    engine = _engine(config)
+    return file_run(source.path, engine.settings, engine.hashes)
+
+
+def plan(source: Source, count: int, least: float) -> tuple[Part, ...]:
+    """Divide a file; see ``pipeline.ingest.part.divide``."""
+    return divide(source, count, least)
+
+
+def look(config: Config, source: Source, run: str, part: Part, number: int) -> looking.Looked | None:
+    """Look at one part; see ``workers.looking.look``."""
+    reported = time.monotonic()
+
+    def watch(progress: Progress) -> bool:
+        nonlocal reported
+        now = time.monotonic()
+        if now - reported >= REPORTS:
+            reported = now
+            _Process.desk.report(progress)
+        return _Process.desk.stopped()
+
+    return looking.look(_engine(config), source, run, part, number, watch)
+
+
+def look_again(
+    config: Config, source: Source, run: str, part: Part, first: int, places: dict[int, Seen]
+) -> dict[int, Scores] | None:
+    """Describe some frames of a part; see ``workers.looking.look_again``."""
+    return looking.look_again(_engine(config), source, run, part, first, places, _Process.desk.stopped)
