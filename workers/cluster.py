@@ -105,18 +105,3 @@ class Cluster:
             for source, counts in counted.items():
                 for what, number in counts.items():
                     self._tally.add(source, what, number)
-
-
-def pulse_of(layout: Layout) -> Path:
-    """Return the file that a worker of this layout touches, on this machine."""
-    import tempfile
-
-    return Path(tempfile.gettempdir()) / f"affectstream-{'+'.join(layout.stages)}.pulse"
-
-
-def is_alive(pulse: Path, within: float) -> bool:
-    """Return whether a worker touched its file in the last ``within`` s."""
-    try:
-        return time.time() - pulse.stat().st_mtime < within
-    except FileNotFoundError:
-        return False

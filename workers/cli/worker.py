@@ -46,24 +46,27 @@ def worker(
     """
     import logging
 
+    from workers.config import load_config
+    from workers.pulse import is_alive, pulse_of
+
+    settings = load_config(
+        config, options.settings(out=out, redis=redis, detector=detector, emotion=emotion, provider=provider)
+    )
+    pulse = pulse_of(stages)
+    if check:  # before the imports below, which cost more than a check every few seconds should
+        raise typer.Exit(0 if is_alive(pulse, 3 * settings.bus.lease) else 1)
+
     from rich.console import Console
 
     from pipeline.errors import InputError
     from pipeline.sink.connection import address
-    from workers.cluster import Cluster, is_alive, pulse_of
-    from workers.config import load_config
+    from workers.cluster import Cluster
     from workers.engine import Engine
     from workers.layout import parse_layout
     from workers.outputs import OFF
     from workers.signals import stoppable
 
     layout = parse_layout(stages)
-    settings = load_config(
-        config, options.settings(out=out, redis=redis, detector=detector, emotion=emotion, provider=provider)
-    )
-    pulse = pulse_of(layout)
-    if check:
-        raise typer.Exit(0 if is_alive(pulse, 3 * settings.bus.lease) else 1)
     url = settings.redis.url
     if url is None or url == OFF:
         raise InputError("workers meet in a Redis server; name it with --redis redis://HOST:PORT")
