@@ -81,6 +81,8 @@ class Site:
             with contextlib.suppress(redis.ConnectionError, redis.BusyLoadingError):
                 if condition():
                     return
+            failed = [worker.stages for worker in self.workers if worker.ended() not in (None, 0, -signal.SIGKILL)]
+            assert not failed, f"{failed} ended by themselves; the logs:\n{self.logs()}"
             assert time.monotonic() < deadline, f"it never happened; the logs:\n{self.logs()}"
             time.sleep(0.05)
 
