@@ -23,13 +23,14 @@ def live_run() -> str:
     return f"{datetime.now(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(2)}"
 
 
-def file_run(path: Path, settings: PipelineSettings, networks: tuple[str, str]) -> str:
+def file_run(path: Path, settings: PipelineSettings, networks: tuple[str, str], via: str = "") -> str:
     """Return the id of the run that reads a file: the same content, networks and settings give the same id.
 
     Args:
         path: the video; all of it is hashed, at about 1 GB/s.
         settings: only those that change rows count.
         networks: SHA-256 of the detector's and of the emotion network's file.
+        via: what changes the frames on their way to the tracker, such as ``jpeg90``; empty if nothing does.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, hashlib.blake2b)
@@ -43,4 +44,5 @@ def file_run(path: Path, settings: PipelineSettings, networks: tuple[str, str]) 
         settings.runtime.provider,
     )
     digest.update(msgspec.json.encode(relevant))
+    digest.update(via.encode())
     return f"r{digest.hexdigest()[:11]}"

@@ -16,7 +16,7 @@ class _Stateful(Protocol):
 
 
 class Chain:
-    """Neighbouring stages without anything between them.
+    """Neighbouring stages without anything between them; a step that fails leaves them as they were before it.
 
     Args:
         stages: from the first to the last; ingest needs none, its reader's frames are ready to go.
@@ -30,32 +30,37 @@ class Chain:
         self._stateful = [stage for stage in stages if isinstance(stage, _Stateful)]
         self._tries = tries
         self._give_up = give_up
-        self._before = self.states()
+        self._states: tuple[bytes, ...] | None = None
+        """What the stages remember, where that was asked since the last step."""
 
     def states(self) -> tuple[bytes, ...]:
-        """Return what each stage remembers; that is what is gone back to if the next step fails."""
-        self._before = tuple(stage.state() for stage in self._stateful)
-        return self._before
+        """Return what each stage remembers."""
+        if self._states is None:
+            self._states = tuple(stage.state() for stage in self._stateful)
+        return self._states
 
     def restore(self, states: Sequence[bytes]) -> None:
         """Go on from ``states`` of a chain made alike; raises ``StateError``."""
         for stage, state in zip(self._stateful, states, strict=True):
             stage.restore(state)
-        self._before = tuple(states)
+        self._states = tuple(states)
 
     def process(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Return the outputs of ``inputs``; where that fails, of each of them by itself."""
+        if not inputs:
+            return ()
+        before = self.states()
         try:
             return self._through(inputs)
         except AffectError:
             raise
         except Exception:
             log.warning("a step failed; going through its %d messages one by one", len(inputs), exc_info=True)
-            self.restore(self._before)
+            self.restore(before)
             return [output for message in inputs for output in self._alone(message)]
 
     def _alone(self, message: Any) -> Sequence[Any]:
-        before = [stage.state() for stage in self._stateful]
+        before = self.states()
         failure: Exception | None = None
         for _ in range(self._tries):
             try:
@@ -64,12 +69,12 @@ class Chain:
                 raise
             except Exception as error:
                 failure = error
-                for stage, state in zip(self._stateful, before, strict=True):
-                    stage.restore(state)
+                self.restore(before)
         assert failure is not None
         return self._give_up(message, failure)
 
     def _through(self, messages: Sequence[Any]) -> Sequence[Any]:
+        self._states = None
         for stage in self._stages:
             messages = stage.process(messages)
         return messages

@@ -15,7 +15,7 @@ from pipeline.tally import Tally
 from workers.chain import Chain
 from workers.config import Config
 from workers.engine import Engine
-from workers.keeper import Keeper
+from workers.keeper import GRACE, Keeper
 from workers.latency import Latency
 from workers.layout import Layout
 from workers.shard import Tools
@@ -75,7 +75,7 @@ class Cluster:
             for keeper in self._keepers:
                 keeper.end()
             for thread in self._pool:
-                thread.join(self._period)
+                thread.join(GRACE)
             self._count()
             self._broker.close()
             self._pulse.unlink(missing_ok=True)
@@ -83,7 +83,7 @@ class Cluster:
     def _infer(self, tools: Tools) -> None:
         """Be one of those that share the faces of all sources; the body of a thread."""
         config = tools.config
-        poison = Poison(self._broker, "inference", self._tally)
+        poison = Poison(self._broker, "inference", self._tally, self._stopped)
         try:
             link = PoolLink(self._broker, config.bus, poison, config.emotion.batch, self._stopped)
             chain = Chain([tools.engine.inference()], config.bus.tries, lambda _, error: [error])

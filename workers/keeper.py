@@ -1,17 +1,16 @@
 """Keeps a process's share of the sources: claims what is free, renews what it has, lets go of what is too much."""
 
 import logging
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import redis
 
 from pipeline.bus import keys
-from pipeline.bus.lease import TOKEN, Lease
+from pipeline.bus.lease import Lease, new_token
 from pipeline.channel import Closed
-from pipeline.errors import AffectError, InputError, SourceError
+from pipeline.errors import AffectError, InputError, SourceError, StateError
 from pipeline.sink.connection import is_passing
 from workers.shard import ChainShard, Shard, SinkShard, Tools
 
@@ -30,6 +29,8 @@ class Keeper:
     All living processes of a kind share the sources equally: each claims up to its share, and one that has more,
     because another has just come, lets go of one at a time.
 
+    Should Redis lose its memory, what was to be read is put back: whoever configured it may be far away.
+
     Args:
         names: stages of the chain, or ``("sink",)``. The first gives the kind its name, so that two kinds that would
             read the same inputs exclude each other.
@@ -41,7 +42,6 @@ class Keeper:
         self.shards: dict[str, Shard] = {}
         self._names = names
         self._tools = tools
-        self._most = most
         self._stored: dict[str, str] = {}
         """What the sources are configured as."""
         self._under_way: set[str] = set()
@@ -51,6 +51,10 @@ class Keeper:
         """Sources that need no work for as long as they are configured so."""
         self._failed: dict[str, tuple[float, float]] = {}
         """Monotonic time at which to try a source again, and the wait after that, s."""
+        self._member = f"{new_token()} {most or 0}"
+        """As what this counts among its kind: a name, and how many sources it takes at most (0: any number)."""
+        self._memory = b""
+        """What Redis calls its memory; another once it was lost."""
 
     @property
     def period(self) -> float:
@@ -84,7 +88,7 @@ class Keeper:
         for shard in self.shards.values():
             if not shard.is_alive():
                 self._quietly(shard.lease.release)
-        self._quietly(lambda: self._tools.broker.census(keys=[keys.census(self.kind)], args=[TOKEN, 0]))
+        self._quietly(lambda: self._tools.broker.census(keys=[keys.census(self.kind)], args=[self._member, 0]))
 
     def _reap(self) -> None:
         """Look after shards that have ended."""
@@ -97,7 +101,7 @@ class Keeper:
             if error is None and shard.finished:
                 self._finished[source] = self._begun[source]
                 self._failed.pop(source, None)
-            elif isinstance(error, SourceError | InputError) or (
+            elif isinstance(error, SourceError | InputError | StateError) or (
                 error is not None and not isinstance(error, AffectError)
             ):
                 self._fail(source, shard, error)
@@ -125,8 +129,13 @@ class Keeper:
     def _look(self) -> None:
         """Read what is configured and under way, and end runs whose source was taken out or changed."""
         client = self._tools.broker.client
-        self._stored = {name.decode(): text.decode() for name, text in client.hgetall(keys.SOURCES).items()}
+        self._put_back()
+        stored = {name.decode(errors="replace"): text for name, text in client.hgetall(keys.SOURCES).items()}
+        before, self._stored = self._stored, {name: text.decode(errors="replace") for name, text in stored.items()}
         self._under_way = {name.decode() for name in client.smembers(keys.UNDER_WAY)}
+        self._failed = {
+            source: failed for source, failed in self._failed.items() if self._stored.get(source) == before.get(source)
+        }
         self._finished = {
             source: stored
             for source, stored in self._finished.items()
@@ -136,6 +145,21 @@ class Keeper:
             if isinstance(shard, ChainShard) and self._stored.get(source) != self._begun[source]:
                 shard.end()
 
+    def _put_back(self) -> None:
+        """If Redis lost its memory, tell it again what is to be read, unless somebody already did."""
+        if self.kind != "ingest":
+            return
+        client = self._tools.broker.client
+        memory = client.get(keys.MEMORY)
+        if memory is None:
+            client.set(keys.MEMORY, new_token(), nx=True)
+            memory = client.get(keys.MEMORY)
+        if self._memory not in {b"", memory} and self._stored:
+            log.warning("Redis has lost its memory; put back what was to be read: %s", ", ".join(sorted(self._stored)))
+            for source, stored in self._stored.items():
+                client.hsetnx(keys.SOURCES, source, stored)
+        self._memory = memory
+
     def _wanted(self) -> list[str]:
         """Return the sources that need this kind of work."""
         if self.kind != "ingest":
@@ -144,11 +168,9 @@ class Keeper:
 
     def _claim(self) -> None:
         broker, config = self._tools.broker, self._tools.config
-        alive = broker.census(keys=[keys.census(self.kind)], args=[TOKEN, int(config.bus.lease * 1000)])
+        alive = broker.census(keys=[keys.census(self.kind)], args=[self._member, int(config.bus.lease * 1000)])
         wanted = self._wanted()
-        share = math.ceil(len(wanted) / max(alive, 1))
-        if self._most is not None:
-            share = min(share, self._most)
+        share = fair_share(len(wanted), [member.decode() for member in alive], self._member)
         for source, shard in self.shards.items():
             if source not in wanted and self.kind != "ingest":
                 shard.stop()
@@ -181,3 +203,27 @@ class Keeper:
             request()
         except (redis.RedisError, OSError, Closed):
             log.info("%s: Redis is away; leases will expire", self.kind)
+
+
+def fair_share(sources: int, members: Sequence[str], member: str) -> int:
+    """Return how many of the sources are one member's, dealt out one by one to all that take more.
+
+    Args:
+        sources: how many there are.
+        members: all members, each a name and how many sources it takes at most (0: any number).
+        member: one of them.
+
+    >>> [fair_share(7, ["a 0", "b 0", "c 0"], one) for one in ("a 0", "b 0", "c 0")]
+    [3, 2, 2]
+    >>> [fair_share(7, ["a 0", "b 1"], one) for one in ("a 0", "b 1")]
+    [6, 1]
+    """
+    shares = dict.fromkeys(sorted({*members, member}), 0)
+    while sources > 0:
+        room = [one for one, share in shares.items() if share < (int(one.split()[1]) or sources + share)]
+        if not room:
+            break
+        for one in room[:sources]:
+            shares[one] += 1
+        sources -= len(room)
+    return shares[member]

@@ -14,7 +14,7 @@ from pipeline.bus.codec import encode
 from pipeline.bus.drain import SinkLink
 from pipeline.bus.lease import Lease, Lost
 from pipeline.bus.ledger import Ledger, Position
-from pipeline.bus.ordered import Ordered
+from pipeline.bus.ordered import Message, Ordered
 from pipeline.bus.owned import Publisher, ReaderLink, StreamLink
 from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
@@ -22,7 +22,7 @@ from pipeline.errors import SourceError, StateError
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
-from pipeline.messages import End, Frame, Scores
+from pipeline.messages import End, Faces, Frame, Scores
 from pipeline.run import file_run, live_run
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
@@ -77,7 +77,8 @@ class Shard(threading.Thread):
         self.error: BaseException | None = None
         self.finished = False
         self._tools = tools
-        self._poison = Poison(tools.broker, lease.worker, tools.tally)
+        self._poison = Poison(tools.broker, lease.worker, tools.tally, lease.stopped)
+        self._inbox: Ordered | None = None
 
     def run(self) -> None:
         """Work until stopped; the body of the thread."""
@@ -103,23 +104,30 @@ class Shard(threading.Thread):
         """Make the stages, and have them remember what ``position`` says."""
 
         def give_up(message: Any, error: Exception) -> list[Any]:
-            self._poison.set_aside(self.lease.source, position.taken, encode(message, quality=None), repr(error))
+            number = self._inbox.number(message) if self._inbox is not None else position.given
+            self._poison.set_aside(self.lease.source, number, encode(message, quality=None), repr(error))
             return []
 
+        source, name = self.lease.source, "+".join(names)
+        if position.chain not in {"", name}:
+            raise StateError(
+                f"source {source!r} was last worked on by a worker of {position.chain}, not {name}; run that until the "
+                "source is over, or add the source under another name"
+            )
         chain = Chain(self._tools.stages(names), self._tools.config.bus.tries, give_up)
-        if position.stages:
+        if position.chain:
             try:
                 chain.restore(position.stages)
-            except ValueError:
-                raise StateError(
-                    f"source {self.lease.source!r} was last worked on by a worker of other stages than "
-                    f"{'+'.join(names)}; run the same stages until it is over, or take it out and put it in again"
-                ) from None
+            except StateError as error:
+                raise StateError(f"source {source!r}: {error}") from None
         return chain
 
-    def _ordered(self, ledger: Ledger, key: str, position: Position) -> Ordered:
-        tries = self._tools.config.bus.tries
-        return Ordered(self._tools.broker, self.lease, ledger, self._poison, key=key, last=position.taken, tries=tries)
+    def _ordered(self, ledger: Ledger, key: str, *kinds: type[Message]) -> Ordered:
+        tools = self._tools
+        self._inbox = Ordered(
+            tools.broker, self.lease, ledger, self._poison, key=key, kinds=kinds, tries=tools.config.bus.tries
+        )
+        return self._inbox
 
 
 _LOST = {"forgotten": "Redis has lost what was remembered of it; it begins anew from what is there"}
@@ -153,15 +161,17 @@ class ChainShard(Shard):
         key = inbox(self._names, source)
         ledger = Ledger(tools.broker, self.lease, inbox=key, outbox=outbox(self._names, source, tools.config.bus))
         position = ledger.load()
+        messages = None if key is not None else self._messages(position)
+        if key is None and messages is None:
+            self.finished = True
+            return
         chain = self._chain(self._names, position)
-        publisher = Publisher(ledger, position, chain, tools.quality)
-        if key is not None:
-            link: Any = StreamLink(self._ordered(ledger, key, position), publisher, STEP)
+        publisher = Publisher(ledger, replace(position, chain="+".join(self._names)), chain, tools.quality)
+        if messages is None:
+            assert key is not None
+            kind = Faces if self._names[0] == "inference" else Frame
+            link: Any = StreamLink(self._ordered(ledger, key, kind, End), publisher, STEP)
         else:
-            messages = self._messages(position)
-            if messages is None:
-                self.finished = True
-                return
             origin = "" if self._stored is None else digest(self._stored)
             live = isinstance(self._reader, LiveReader)
             link = ReaderLink(messages, publisher, origin, self.lease.stopped, 1 if live else STEP, self.end)
@@ -200,7 +210,9 @@ class ChainShard(Shard):
             return live_run()
         engine = self._tools.engine
         own = {"ingest": source.settings, "detector": source.detector}
-        return file_run(source.path, engine.settings.model_copy(update=own), engine.hashes)
+        # Only ingest by itself sends frames; they come out of a JPEG a little different.
+        via = f"jpeg{self._tools.quality}" if self._names == ("ingest",) and self._tools.quality else ""
+        return file_run(source.path, engine.settings.model_copy(update=own), engine.hashes, via)
 
     def _read(self, reader: Reader) -> Iterator[Frame | End]:
         """Give what the reader gives; a file that fails ends its run, a camera that fails is tried again."""
@@ -222,8 +234,8 @@ class SinkShard(Shard):
         position = ledger.load()
         chain = self._chain(("sink",), position)
         link = SinkLink(
-            self._ordered(ledger, keys.scores(lease.source), position),
-            Publisher(ledger, position, chain, None),
+            self._ordered(ledger, keys.scores(lease.source), Scores, End),
+            Publisher(ledger, replace(position, chain="sink"), chain, None),
             ParquetWriter(tools.config.out, tools.config.parquet, lease.verify),
             Streams(tools.broker.client, tools.config.redis),
             tools.broker,

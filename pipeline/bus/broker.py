@@ -20,6 +20,10 @@ BACKOFF: Final = (0.1, 3.0)
 T = TypeVar("T")
 
 
+class GroupLost(Exception):  # noqa: N818 (to be made good, not told)
+    """A consumer group is not there any more: Redis lost its memory, or somebody deleted the stream."""
+
+
 class Broker:
     """A Redis server and the scripts that run there; may be shared by threads.
 
@@ -32,36 +36,43 @@ class Broker:
         self.client: Any = connect(url)  # redis-py types every answer as awaitable or not
         self.commit = self.client.register_script(scripts.COMMIT)
         self.share = self.client.register_script(scripts.SHARE)
+        self.attempt = self.client.register_script(scripts.ATTEMPT)
+        self.acquire = self.client.register_script(scripts.ACQUIRE)
         self.renew = self.client.register_script(scripts.RENEW)
         self.release = self.client.register_script(scripts.RELEASE)
         self.census = self.client.register_script(scripts.CENSUS)
         self._lock = threading.Lock()
-        self._away = False
+        self._waiting = 0
+        """Requests that wait for Redis to come back, or to have room."""
 
     def call(self, request: Callable[[], T], stopped: threading.Event) -> T:
         """Return the answer to a request that may be repeated, waiting for as long as Redis is away.
 
         Raises:
             Closed: ``stopped`` was set meanwhile.
+            GroupLost: the request is about a consumer group that is not there.
             BrokerError: Redis refuses for good.
         """
-        delay, longest = BACKOFF
-        while True:
-            try:
-                answer = request()
-            except (redis.RedisError, OSError) as error:
-                if isinstance(error, redis.ResponseError) and "NOGROUP" in str(error):
-                    raise
-                if not is_passing(error):
-                    raise refusal(self._url, error) from None
-                self._note(error)
-                if stopped.wait(delay):
-                    raise Closed from None
+        try:
+            return request()
+        except (redis.RedisError, OSError) as error:
+            self._check(error)
+            self._begin_waiting(error)
+        back = False
+        try:
+            delay, longest = BACKOFF
+            while not stopped.wait(delay):
                 delay = min(2 * delay, longest)
-            else:
-                if self._away:
-                    self._note(None)
-                return answer
+                try:
+                    answer = request()
+                except (redis.RedisError, OSError) as error:
+                    self._check(error)
+                else:
+                    back = True
+                    return answer
+            raise Closed
+        finally:
+            self._end_waiting(back)
 
     def refusal(self, error: Exception) -> BrokerError:
         """Return the error that tells what is wrong with the server."""
@@ -71,11 +82,27 @@ class Broker:
         """Let go of all connections."""
         self.client.close()
 
-    def _note(self, error: Exception | None) -> None:
-        """Say once that Redis is away and once that it is back, whatever the number of threads that notice."""
+    def _check(self, error: Exception) -> None:
+        """Raise what waiting does not help against."""
+        if isinstance(error, redis.ResponseError) and _is_lost(error):
+            raise GroupLost from None
+        if not is_passing(error):
+            raise refusal(self._url, error) from None
+
+    def _begin_waiting(self, error: Exception) -> None:
+        """Say once that Redis is away, whatever the number of threads that notice."""
         with self._lock:
-            if error is not None and not self._away:
+            self._waiting += 1
+            if self._waiting == 1:
                 log.warning("Redis at %s: %s; waiting for it", address(self._url), explain(self._url, error))
-            elif error is None and self._away:
+
+    def _end_waiting(self, back: bool) -> None:
+        """Say that Redis is back once nobody waits any more: it may answer some while it refuses others."""
+        with self._lock:
+            self._waiting -= 1
+            if self._waiting == 0 and back:
                 log.warning("Redis at %s is back", address(self._url))
-            self._away = error is not None
+
+
+def _is_lost(error: redis.ResponseError) -> bool:
+    return "NOGROUP" in str(error) or "no such key" in str(error)

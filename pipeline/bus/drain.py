@@ -72,21 +72,21 @@ class SinkLink:
         if self._batch:
             self._taken += [taken.id for taken in self._batch]
             self._position = replace(self._position, taken=self._batch[-1].number)
-        ended = any(isinstance(taken.message, End) for taken in self._batch)
+        ends = sum(isinstance(taken.message, End) for taken in self._batch)
         for taken in self._batch:
             if isinstance(taken.message, Scores):
                 self._done(taken.message)
         waited = time.monotonic() - self._saved
-        if ended or len(self._taken) >= self._most_unacknowledged or (self._taken and waited >= self._part_seconds):
-            self.save(over=ended and isinstance(self._batch[-1].message, End))
+        if ends or len(self._taken) >= self._most_unacknowledged or (self._taken and waited >= self._part_seconds):
+            self.save(ends)
 
-    def save(self, *, over: bool = False) -> None:
-        """Make all rows durable, then acknowledge what they were made of; ``over``: the source is no longer under way.
+    def save(self, ends: int = 0) -> None:
+        """Make all rows durable, then acknowledge what they were made of, the ends of so many runs among it.
 
         Raises ``Lost`` where another has taken over; its rows are as good as these.
         """
         self._parquet.flush()
-        self._publisher.publish((), self._taken, self._position, over=over)
+        self._publisher.publish((), self._taken, self._position, runs=-ends)
         self._position = self._publisher.position
         self._taken = []
         self._saved = time.monotonic()

@@ -11,6 +11,7 @@
     affect:bus:state:<worker>:<source>   hash: what a worker remembers of a source, and how far it has come
     affect:bus:lease:<worker>:<source>   string: token of the process that owns the source; expires
     affect:bus:census:<worker>           sorted set: tokens of living processes by when they count as dead
+    affect:bus:memory                    string: another whenever Redis has lost what it knew
     affect:bus:poison                    stream: messages that were set aside, each with its reason
     affect:counts:<source>               hash: what is counted of a source (see ``pipeline.tally``)
 
@@ -24,6 +25,7 @@ SOURCES: Final = "affect:sources"
 UNDER_WAY: Final = "affect:bus:sources"
 FACES: Final = "affect:bus:faces"
 PENDING: Final = "affect:bus:pending"
+MEMORY: Final = "affect:bus:memory"
 POISON: Final = "affect:bus:poison"
 GROUP: Final = "inference"
 

@@ -2,14 +2,14 @@
 
 import secrets
 import threading
-import time
-from typing import Final
 
 from pipeline.bus import keys
 from pipeline.bus.broker import Broker
 
-TOKEN: Final = secrets.token_hex(8)
-"""Of this process; another in every process, so that one that comes back late is told from its successor."""
+
+def new_token() -> str:
+    """Return a name that nobody else has."""
+    return secrets.token_hex(8)
 
 
 class Lost(Exception):  # noqa: N818 (an end, not an error)
@@ -33,20 +33,20 @@ class Lease:
         self._broker = broker
         self.stopped = threading.Event()
         """Set when the work is to end after the step in hand, and when the claim is lost."""
-        self._renewed = time.monotonic()
+        self.token = new_token()
+        """Another for every claim, so that an owner that comes back late is told from its successor, even from one in
+        the same process."""
 
     def acquire(self) -> bool:
         """Take the source if nobody owns it."""
-        taken = self._broker.client.set(self.key, TOKEN, nx=True, px=self.milliseconds)
-        self._renewed = time.monotonic()
-        return bool(taken)
+        return bool(self._broker.acquire(keys=[self.key], args=[self.token, self.milliseconds]))
 
     def renew(self) -> bool:
         """Go on owning it; return whether that succeeded."""
-        return bool(self._broker.renew(keys=[self.key], args=[TOKEN, self.milliseconds]))
+        return bool(self._broker.renew(keys=[self.key], args=[self.token, self.milliseconds]))
 
     def verify(self) -> None:
-        """Raise ``Lost`` unless this process owns the source just now; waits while Redis is away.
+        """Raise ``Lost`` unless the source is owned by this claim just now; waits while Redis is away.
 
         To be called between preparing and doing what cannot be taken back.
         """
@@ -56,4 +56,4 @@ class Lease:
 
     def release(self) -> None:
         """Let another have it."""
-        self._broker.release(keys=[self.key], args=[TOKEN])
+        self._broker.release(keys=[self.key], args=[self.token])

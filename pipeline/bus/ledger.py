@@ -1,13 +1,15 @@
 """How far the owner of a source has come, kept in Redis and moved on together with what it publishes."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
+import redis
 
 from pipeline.bus import keys
 from pipeline.bus.broker import Broker
-from pipeline.bus.lease import TOKEN, Lease, Lost
+from pipeline.bus.lease import Lease, Lost
 from pipeline.channel import Closed
 from pipeline.errors import StateError
 from pipeline.ingest.live import Resume
@@ -29,6 +31,8 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     """Number of the last message put into the outbox."""
     stages: tuple[bytes, ...] = ()
     """What each stage remembers."""
+    chain: str = ""
+    """Which stages these are, and whose numbers ``given`` are; empty before the first step."""
     run: str = ""
     """The run that is being read; only of an owner that reads the source itself, as what follows."""
     resume: Resume | None = None
@@ -74,6 +78,10 @@ class Ledger:
         self._outbox = outbox or Outbox(self._key, False, 0, self._key, 0)
         self._strict = strict
         self._step = 0
+        self.taken = 0
+        """Number of the last message that was dealt with for good."""
+        self.careful = False
+        """Whether earlier owners have begun without finishing a step: each message may be what killed them."""
 
     def load(self) -> Position:
         """Return the stored position, or that of a source nobody has worked on.
@@ -96,20 +104,32 @@ class Ledger:
                 f"{self._key} was written by another version (layout {position.layout}, this program knows {LAYOUT}); "
                 "update the older program, or delete the key to begin anew"
             )
+        self.taken = position.taken
         return position
 
-    def begin(self) -> int:
-        """Note that a step is begun by a new owner; return how often that was so without one being finished since."""
-        return self._broker.call(
-            lambda: int(self._broker.client.hincrby(self._key, "failures", 1)), self._lease.stopped
+    def attempt(self, number: int, *, first: bool) -> int:
+        """Note that work on a message is begun, an owner's first or not; return how many owners have tried it so far.
+
+        Only those count that came to this message since a step was last finished; 0 where one of them got past it.
+        """
+        begun, tried = self._broker.call(
+            lambda: self._broker.attempt(keys=[self._key], args=[number, int(first)]), self._lease.stopped
         )
+        self.careful = begun > 1
+        return int(tried)
+
+    def is_current(self) -> bool:
+        """Return whether what Redis remembers is the last step of this owner, or the one that it began with."""
+        step = self._broker.call(lambda: self._broker.client.hget(self._key, "step"), self._lease.stopped)
+        return int(step or 0) == self._step
 
     def commit(
-        self, position: Position, taken: Sequence[bytes], outputs: Sequence[tuple[int, bytes]], *, over: bool = False
+        self, position: Position, taken: Sequence[bytes], outputs: Sequence[tuple[int, bytes]], *, runs: int = 0
     ) -> None:
         """Take the inputs with these ids away, publish outputs (number, message) and store the position, as one.
 
-        Waits for room in the outbox, and while Redis is away. ``over``: the source is no longer under way.
+        Waits for room in the outbox, and while Redis is away. ``runs``: how many begin with this step, or less than 0,
+        of how many the end was written; after the last of them the source is no longer under way.
 
         Raises:
             Lost: another owns the source; nothing was changed.
@@ -117,25 +137,42 @@ class Ledger:
         """
         lease, outbox = self._lease, self._outbox
         arguments: list[bytes | str | int] = [
-            *(TOKEN, lease.milliseconds, self._step + 1, int(self._strict), lease.source),
-            *(outbox.most, outbox.far_most, int(outbox.shared), msgspec.msgpack.encode(position), int(over)),
+            *(lease.token, lease.milliseconds, self._step + 1, int(self._strict), lease.source),
+            *(outbox.most, outbox.far_most, int(outbox.shared), msgspec.msgpack.encode(position), runs),
         ]
         arguments += [len(taken), *taken, *(part for number, message in outputs for part in (number, message))]
         names = (
             *(lease.key, self._key, self._inbox, outbox.key, keys.PENDING, outbox.far, keys.UNDER_WAY, keys.SOURCES),
-            *(keys.remembered(lease.source) if over else ()),
+            *(keys.remembered(lease.source) if runs < 0 else ()),
         )
-        delay, longest = ROOM
         while True:
             answer = self._broker.call(lambda: self._broker.commit(keys=names, args=arguments), lease.stopped)
             if answer == b"done":
                 self._step += 1
+                self.taken = position.taken
+                self.careful = False
                 return
             if answer != b"full":
                 lease.stopped.set()
                 raise Lost(answer.decode())
-            if lease.stopped.wait(delay):
+            self._await_room(len(outputs))
+
+    def _await_room(self, outputs: int) -> None:
+        """Wait until there is room, asking for that alone: a step may hold megabytes."""
+        outbox, source, client, stopped = self._outbox, self._lease.source, self._broker.client, self._lease.stopped
+
+        def lengths() -> tuple[int, int]:
+            waiting = client.hget(keys.PENDING, source) if outbox.shared else client.xlen(outbox.key)
+            return int(waiting or 0), int(client.xlen(outbox.far))
+
+        delay, longest = ROOM
+        while True:
+            if stopped.wait(delay):
                 # Whoever goes on begins this step anew, and not because it failed.
-                self._broker.client.hset(self._key, "failures", 0)
+                with suppress(redis.RedisError, OSError):
+                    client.hset(self._key, "begun", 0)
                 raise Closed
+            waiting, far = self._broker.call(lengths, stopped)
+            if (waiting == 0 or waiting + outputs <= outbox.most) and far + outputs <= outbox.far_most:
+                return
             delay = min(2 * delay, longest)

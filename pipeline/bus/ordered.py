@@ -19,13 +19,16 @@ FETCHED = 64
 """Entries that are fetched at once."""
 
 
+Message = Frame | Faces | Scores | End
+
+
 class Taken(NamedTuple):
     """One message in its place."""
 
     id: bytes
     """Of the entry that holds it."""
     number: int
-    message: Frame | Faces | Scores | End | None
+    message: Message | None
     """None where it was set aside."""
 
 
@@ -34,23 +37,33 @@ class Ordered:
 
     Args:
         key: of the stream.
-        last: number of the last message that was dealt with.
+        kinds: what may come; anything else is set aside.
         tries: how many owners may begin with the same message before it is taken to be what kills them.
     """
 
     def __init__(
-        self, broker: Broker, lease: Lease, ledger: Ledger, poison: Poison, *, key: str, last: int, tries: int
+        self,
+        broker: Broker,
+        lease: Lease,
+        ledger: Ledger,
+        poison: Poison,
+        *,
+        key: str,
+        kinds: tuple[type[Message], ...],
+        tries: int,
     ) -> None:
         self._ledger = ledger
+        self._kinds = kinds
         self._tries = tries
         self._begun = False
         self._broker = broker
         self._lease = lease
         self._key = key
-        self._last = last
+        self._last = ledger.taken
         self._poison = poison
         self._cursor = b"0-0"
         self._early: dict[int, tuple[bytes, dict[bytes, bytes]]] = {}
+        self._taken: list[Taken] = []
 
     def take(self, most: int, within: float | None = None) -> list[Taken]:
         """Wait for the next message, at most ``within`` s; return up to ``most``, in order and without gaps.
@@ -60,8 +73,19 @@ class Ordered:
             Lost: the stream began anew, because Redis lost its memory.
             VersionError: a message is of another version; it stays where it is.
         """
-        if not self._begun:
-            most = 1
+        self._taken = self._take(1 if not self._begun or self._ledger.careful else most, within)
+        if self._taken and (not self._begun or self._ledger.careful):
+            tried = self._ledger.attempt(self._taken[0].number, first=not self._begun)
+            self._begun = True
+            if tried > self._tries:
+                self._taken = [self._set_aside(self._taken[0])]
+        return self._taken
+
+    def number(self, message: Message) -> int:
+        """Return the number of one of the messages that were taken last; 0 for any other."""
+        return next((taken.number for taken in self._taken if taken.message is message), 0)
+
+    def _take(self, most: int, within: float | None) -> list[Taken]:
         taken: list[Taken] = []
         deadline = None if within is None else time.monotonic() + within
         while not taken:
@@ -74,10 +98,6 @@ class Ordered:
                 if deadline is not None and time.monotonic() >= deadline:
                     return []
                 self._fetch()
-        if not self._begun:
-            self._begun = True
-            if self._ledger.begin() > self._tries:
-                return [self._set_aside(taken[0])]
         return taken
 
     def _set_aside(self, taken: Taken) -> Taken:
@@ -95,18 +115,40 @@ class Ordered:
         for _, entries in answer:
             for name, fields in entries:
                 self._cursor = name
-                number = int(fields[b"n"])
-                if number <= self._last:
+                number = number_of(fields)
+                if number > self._last:
+                    self._early[number] = (name, fields)
+                elif number <= self._ledger.taken and self._ledger.is_current():
+                    self._remove(name, number, fields)
+                else:
                     raise Lost("forgotten")
-                self._early[number] = (name, fields)
+
+    def _remove(self, name: bytes, number: int, fields: dict[bytes, bytes]) -> None:
+        """Take out what cannot belong here: what was dealt with leaves the stream in the same step."""
+        reason = "its number was dealt with already" if number else "it has no number"
+        self._poison.set_aside(self._lease.source, number, fields.get(b"m", b""), reason)
+        self._broker.call(lambda: self._broker.client.xdel(self._key, name), self._lease.stopped)
 
     def _read(self, number: int, name: bytes, fields: dict[bytes, bytes]) -> Taken:
         if b"x" in fields:
             return Taken(name, number, None)
         try:
-            return Taken(name, number, decode(fields[b"m"]))
+            message = decode(fields.get(b"m", b""))
         except VersionError:
             raise
         except MessageError as error:
-            self._poison.set_aside(self._lease.source, number, fields.get(b"m", b""), str(error))
-            return Taken(name, number, None)
+            reason = str(error)
+        else:
+            if isinstance(message, self._kinds):
+                return Taken(name, number, message)
+            reason = f"{' or '.join(kind.__name__ for kind in self._kinds)} was awaited, not {type(message).__name__}"
+        self._poison.set_aside(self._lease.source, number, fields.get(b"m", b""), reason)
+        return Taken(name, number, None)
+
+
+def number_of(fields: dict[bytes, bytes]) -> int:
+    """Return the number of an entry's message; 0 where there is none, because something else put the entry there."""
+    try:
+        return max(0, int(fields[b"n"]))
+    except (KeyError, ValueError):
+        return 0

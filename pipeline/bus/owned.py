@@ -9,12 +9,10 @@ from msgspec.structs import replace
 
 from pipeline.bus.codec import encode
 from pipeline.bus.ledger import Ledger, Position
-from pipeline.bus.ordered import Ordered, Taken
+from pipeline.bus.ordered import Message, Ordered, Taken
 from pipeline.channel import Closed
 from pipeline.ingest.live import Resume
-from pipeline.messages import End, Faces, Frame, Scores
-
-Message = Frame | Faces | Scores | End
+from pipeline.messages import End, Frame
 
 
 class Memory(Protocol):
@@ -34,17 +32,15 @@ class Publisher:
         self._memory = memory
         self._quality = quality
 
-    def publish(
-        self, outputs: Sequence[Message], taken: Sequence[bytes], position: Position, *, over: bool = False
-    ) -> None:
+    def publish(self, outputs: Sequence[Message], taken: Sequence[bytes], position: Position, *, runs: int = 0) -> None:
         """Publish outputs, take the inputs with these ids away and move to ``position``, all in one step.
 
-        See ``Ledger.commit`` for ``over`` and for what is raised.
+        See ``Ledger.commit`` for ``runs`` and for what is raised.
         """
         given = position.given
         numbered = [(given + 1 + i, encode(output, quality=self._quality)) for i, output in enumerate(outputs)]
         position = replace(position, given=given + len(numbered), stages=self._memory.states())
-        self._ledger.commit(position, taken, numbered, over=over)
+        self._ledger.commit(position, taken, numbered, runs=runs)
         self.position = position
 
 
@@ -90,13 +86,16 @@ class ReaderLink:
     def commit(self, outputs: Sequence[Message]) -> None:
         """See ``Link.commit``."""
         position = self._publisher.position
+        begins = position.ended or not position.run
         if isinstance(self._last, Frame):
             stamp = self._last.stamp
             resume = Resume(stamp.frame, stamp.pts, stamp.time, stamp.clock, stamp.arrived)
             position = replace(position, run=stamp.run, resume=resume, origin=self._origin, ended=False)
         elif self._last is not None:
-            position = replace(position, ended=True, complete=self._last.complete)
-        self._publisher.publish(outputs, (), position)
+            position = replace(
+                position, run=self._last.run, origin=self._origin, ended=True, complete=self._last.complete
+            )
+        self._publisher.publish(outputs, (), position, runs=int(begins))
 
     def close(self) -> None:
         """See ``Link.close``."""

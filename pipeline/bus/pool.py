@@ -3,15 +3,17 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import redis
 
 from pipeline.bus import keys
-from pipeline.bus.broker import Broker
+from pipeline.bus.broker import Broker, GroupLost
 from pipeline.bus.codec import decode, encode
-from pipeline.bus.lease import TOKEN
+from pipeline.bus.lease import new_token
+from pipeline.bus.ordered import number_of
 from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
 from pipeline.errors import MessageError, VersionError
@@ -27,11 +29,22 @@ FORGOTTEN: Final = 3600_000
 """ms of idleness after which a consumer without work in hand is struck off."""
 
 
+class _InHand(NamedTuple):
+    """A message that this member works on."""
+
+    id: bytes
+    """Of the entry that holds it."""
+    source: str
+    number: int
+    data: bytes
+
+
 class PoolLink:
     """Takes messages that no other member of the group has, and publishes what it acknowledges in the same step.
 
-    A member that died leaves what it had in hand; after ``settings.claim`` s another takes it over. One that was merely
-    slow finds, when it commits, that the messages are no longer its own to acknowledge, and publishes nothing.
+    A member that died leaves what it had in hand; after ``settings.claim`` s another takes it over, one message at a
+    time, because one of them may be what the member died of. One that was merely slow finds, when it commits, which
+    messages another has acknowledged meanwhile, and publishes nothing of them.
 
     Args:
         most: messages of one step.
@@ -46,9 +59,10 @@ class PoolLink:
         self._poison = poison
         self._most = most
         self._stopped = stopped
-        self._taken: list[tuple[bytes, str, int]] = []
-        """Entry, source and number of each message of the step."""
-        self._claimed = 0.0
+        self._taken: list[_InHand] = []
+        self._looked = 0.0
+        """Monotonic time at which nothing was found abandoned, s."""
+        self._name = new_token()
         self._join()
 
     def read(self) -> Sequence[Faces | End]:
@@ -58,10 +72,13 @@ class PoolLink:
             messages: list[Faces | End] = []
             self._taken = []
             for name, fields in entries:
-                message = self._read(name, fields)
+                in_hand = _InHand(
+                    name, fields.get(b"s", b"").decode(errors="replace"), number_of(fields), fields.get(b"m", b"")
+                )
+                message = self._read(in_hand)
                 if message is not None:
                     messages.append(message)
-                    self._taken.append((name, fields[b"s"].decode(), int(fields[b"n"])))
+                    self._taken.append(in_hand)
             if messages:
                 return messages
         raise Closed
@@ -69,104 +86,124 @@ class PoolLink:
     def commit(self, outputs: Sequence[Scores | End | Exception]) -> None:
         """See ``Link.commit``; an exception in the place of an output is why that message must be set aside."""
         items = []
-        for (name, source, number), output in zip(self._taken, outputs, strict=True):
+        for in_hand, output in zip(self._taken, outputs, strict=True):
             if isinstance(output, Exception):
-                items.append((name, source, number, b"x", repr(output).encode()))
+                self._poison.set_aside(in_hand.source, in_hand.number, in_hand.data, repr(output))
+                items.append((in_hand, b"x", repr(output).encode()))
             else:
-                items.append((name, source, number, b"m", encode(output, quality=None)))
+                items.append((in_hand, b"m", encode(output, quality=None)))
         self._publish(items)
 
     def close(self) -> None:
         """See ``Link.close``: leave the group, unless something is still in hand for another to claim."""
         client = self._broker.client
         try:
-            mine = client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 1, consumername=TOKEN)
+            mine = client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 1, consumername=self._name)
             if not mine:
-                client.xgroup_delconsumer(keys.FACES, keys.GROUP, TOKEN)
+                client.xgroup_delconsumer(keys.FACES, keys.GROUP, self._name)
         except (redis.RedisError, OSError):
             pass  # the others strike it off
 
-    def _publish(self, items: Sequence[tuple[bytes, str, int, bytes, bytes]]) -> None:
-        outboxes = {source: index for index, source in enumerate(dict.fromkeys(item[1] for item in items), 1)}
+    def _publish(self, items: Sequence[tuple[_InHand, bytes, bytes]]) -> None:
+        outboxes = {source: index for index, source in enumerate(dict.fromkeys(item[0].source for item in items), 1)}
         names = (keys.FACES, keys.PENDING, *(keys.scores(source) for source in outboxes))
         parts = [
             part
-            for name, source, number, field, value in items
+            for (name, source, number, _), field, value in items
             for part in (name, source, outboxes[source], number, field, value)
         ]
         self._request(lambda: self._broker.share(keys=names, args=(keys.GROUP, *parts)))
 
     def _new(self) -> list[Any]:
         answer = self._request(
-            lambda: self._broker.client.xreadgroup(keys.GROUP, TOKEN, {keys.FACES: ">"}, count=self._most, block=BLOCK)
+            lambda: self._broker.client.xreadgroup(
+                keys.GROUP, self._name, {keys.FACES: ">"}, count=self._most, block=BLOCK
+            )
         )
         return [entry for _, entries in answer or () for entry in entries]
 
     def _abandoned(self) -> list[Any]:
-        """Take over what another member has held for too long; looked for twice in that time."""
-        if time.monotonic() - self._claimed < self._settings.claim / 2:
-            return []
-        self._claimed = time.monotonic()
-        idle = int(self._settings.claim * 1000)
-        client = self._broker.client
-        answer = self._request(lambda: client.xautoclaim(keys.FACES, keys.GROUP, TOKEN, idle, count=self._most))
-        entries = [(name, fields) for name, fields in answer[1] if fields]
-        if entries:
-            known = self._request(
-                lambda: client.xpending_range(
-                    keys.FACES, keys.GROUP, entries[0][0], entries[-1][0], len(entries), consumername=TOKEN
-                )
-            )
-            often = {one["message_id"] for one in known if one["times_delivered"] > self._settings.tries}
-            for name, fields in entries:
-                if name in often:
-                    self._set_aside(name, fields, "the process that worked on it died every time")
-            entries = [entry for entry in entries if entry[0] not in often]
-        for consumer in self._request(lambda: client.xinfo_consumers(keys.FACES, keys.GROUP)):
-            if consumer["pending"] == 0 and consumer["idle"] > FORGOTTEN:
-                client.xgroup_delconsumer(keys.FACES, keys.GROUP, consumer["name"])
-        return entries
+        """Take over one message that another member has held for too long.
 
-    def _read(self, name: bytes, fields: dict[bytes, bytes]) -> Faces | End | None:
+        Where there is none, look again after half of that time.
+        """
+        if time.monotonic() - self._looked < self._settings.claim / 2:
+            return []
+        client, idle, cursor = self._broker.client, int(self._settings.claim * 1000), b"0-0"
+        while True:
+            claim = partial(client.xautoclaim, keys.FACES, keys.GROUP, self._name, idle, count=1)
+            cursor, entries, *_ = self._request(partial(claim, start_id=cursor))
+            for name, fields in entries:
+                if not fields:  # the entry is gone, though somebody had it in hand
+                    self._acknowledge(name)
+                elif self._deliveries(name) > self._settings.tries:
+                    source, number = fields.get(b"s", b"").decode(errors="replace"), number_of(fields)
+                    in_hand = _InHand(name, source, number, fields.get(b"m", b""))
+                    self._set_aside(in_hand, "the process that worked on it died every time")
+                else:
+                    return [(name, fields)]
+            if cursor == b"0-0":
+                break
+        self._looked = time.monotonic()
+        self._strike_off()
+        return []
+
+    def _deliveries(self, name: bytes) -> int:
+        """Return how many members have been given an entry."""
+        known = self._request(lambda: self._broker.client.xpending_range(keys.FACES, keys.GROUP, name, name, 1))
+        return int(known[0]["times_delivered"]) if known else 0
+
+    def _strike_off(self) -> None:
+        """Forget members that have been silent for long and have nothing in hand."""
+        client = self._broker.client
+        for member in self._request(lambda: client.xinfo_consumers(keys.FACES, keys.GROUP)):
+            if member["pending"] == 0 and member["idle"] > FORGOTTEN:
+                self._request(partial(client.xgroup_delconsumer, keys.FACES, keys.GROUP, member["name"]))
+
+    def _read(self, in_hand: _InHand) -> Faces | End | None:
         try:
-            message = decode(fields[b"m"])
+            message = decode(in_hand.data)
         except VersionError:
             raise
         except MessageError as error:
-            self._set_aside(name, fields, str(error))
-            return None
-        if isinstance(message, Faces | End):
-            return message
-        self._set_aside(name, fields, f"faces were awaited, not {type(message).__name__}")
+            reason = str(error)
+        else:
+            if isinstance(message, Faces | End):
+                if in_hand.source and in_hand.number:
+                    return message
+                reason = "it has no source or no number"
+            else:
+                reason = f"Faces or End was awaited, not {type(message).__name__}"
+        self._set_aside(in_hand, reason)
         return None
 
-    def _set_aside(self, name: bytes, fields: dict[bytes, bytes], reason: str) -> None:
-        source, number = fields[b"s"].decode(), int(fields[b"n"])
-        self._poison.set_aside(source, number, fields[b"m"], reason)
-        self._publish([(name, source, number, b"x", reason.encode())])
+    def _set_aside(self, in_hand: _InHand, reason: str) -> None:
+        self._poison.set_aside(in_hand.source, in_hand.number, in_hand.data, reason)
+        if in_hand.source and in_hand.number:
+            self._publish([(in_hand, b"x", reason.encode())])
+        else:
+            self._acknowledge(in_hand.id)  # nobody waits for it
 
-    def _request(self, request: Any) -> Any:
+    def _acknowledge(self, name: bytes) -> None:
+        self._request(lambda: self._broker.client.xack(keys.FACES, keys.GROUP, name))
+
+    def _request(self, request: Callable[[], Any]) -> Any:
         """Ask Redis, founding the group anew if Redis lost its memory."""
         while True:
             try:
                 return self._broker.call(request, self._stopped)
-            except redis.ResponseError:
+            except GroupLost:
                 log.warning("Redis has lost the group %s of %s; it is founded anew", keys.GROUP, keys.FACES)
                 self._join()
 
     def _join(self) -> None:
         """Found the group unless it is there."""
 
-        def found() -> bool:
+        def found() -> None:
             try:
                 self._broker.client.xgroup_create(keys.FACES, keys.GROUP, id="0", mkstream=True)
             except redis.ResponseError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
-                return False
-            return True
 
-        try:
-            self._broker.call(found, self._stopped)
-        except redis.ResponseError as error:
-            raise self._broker.refusal(error) from None
+        self._broker.call(found, self._stopped)

@@ -9,12 +9,28 @@ from typing import Final
 COMMIT: Final = """
 -- A step of the owner of a source: take its inputs away, publish its outputs, store its state.
 -- KEYS: lease, state, inbox, outbox, pending, far (a stream further on that must not overflow either), under way,
---       sources, then all that is to be forgotten with a source that is over and was taken out.
+--       sources, then all that is to be forgotten with a source that is over and was taken out: the reader's state
+--       first. Nothing of this where no run ends.
 -- ARGV: token, lease in ms, number of the step, whether the lease must still be held, source, most in the outbox,
---       most in the far stream, whether the outbox is shared by all sources, state, whether the source ends here,
---       number of inputs, their ids, then number and message of each output.
+--       most in the far stream, whether the outbox is shared by all sources, state, runs that begin with this step
+--       less those whose end was written, number of inputs, their ids, then number and message of each output.
 -- Returns done, full (room is awaited), taken (by another owner) or forgotten (the state is gone).
-local token, step = ARGV[1], tonumber(ARGV[3])
+local token, step, runs = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[10])
+local first = 12 + ARGV[11]  -- of the outputs
+local outputs = (#ARGV - first + 1) / 2
+local kinds = {KEYS[1], 'string', KEYS[2], 'hash', KEYS[7], 'set', KEYS[8], 'hash'}
+if first > 12 then kinds[#kinds + 1] = KEYS[3]; kinds[#kinds + 1] = 'stream' end
+if outputs > 0 then
+  for i, kind in ipairs({'stream', 'hash', 'stream'}) do
+    kinds[#kinds + 1] = KEYS[3 + i]; kinds[#kinds + 1] = kind
+  end
+end
+for i = 1, #kinds, 2 do  -- what fails half-way is not taken back
+  local kind = redis.call('TYPE', kinds[i]).ok
+  if kind ~= 'none' and kind ~= kinds[i + 1] then
+    return redis.error_reply('WRONGTYPE ' .. kinds[i] .. ' holds a ' .. kind)
+  end
+end
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= token then return 'taken' end
 if not owner and ARGV[4] == '1' then return 'taken' end
@@ -23,18 +39,12 @@ local before = tonumber(known[1] or 0)
 if before == step and known[2] == token then return 'done' end  -- the answer to the first attempt was lost
 if before >= step then return 'taken' end
 if before < step - 1 then return 'forgotten' end
-local first = 12 + ARGV[11]  -- of the outputs
-local outputs = (#ARGV - first + 1) / 2
 if outputs > 0 then
-  local shared = ARGV[8] == '1'
   local waiting
-  if shared then waiting = tonumber(redis.call('HGET', KEYS[5], ARGV[5]) or 0)
+  if ARGV[8] == '1' then waiting = tonumber(redis.call('HGET', KEYS[5], ARGV[5]) or 0)
   else waiting = redis.call('XLEN', KEYS[4]) end
   if waiting > 0 and waiting + outputs > tonumber(ARGV[6])
-    or redis.call('XLEN', KEYS[6]) + outputs > tonumber(ARGV[7]) then
-    redis.call('SET', KEYS[1], token, 'PX', ARGV[2])
-    return 'full'
-  end
+    or redis.call('XLEN', KEYS[6]) + outputs > tonumber(ARGV[7]) then return 'full' end
 end
 for i = 12, first - 1, 1000 do
   redis.call('XDEL', KEYS[3], unpack(ARGV, i, math.min(i + 999, first - 1)))
@@ -43,11 +53,13 @@ for i = first, #ARGV, 2 do
   redis.call('XADD', KEYS[4], '*', 's', ARGV[5], 'n', ARGV[i], 'm', ARGV[i + 1])
 end
 if outputs > 0 and ARGV[8] == '1' then redis.call('HINCRBY', KEYS[5], ARGV[5], outputs) end
-redis.call('HSET', KEYS[2], 'step', step, 'by', token, 'state', ARGV[9], 'failures', 0)
+redis.call('HSET', KEYS[2], 'step', step, 'by', token, 'state', ARGV[9], 'begun', 0)
 redis.call('SET', KEYS[1], token, 'PX', ARGV[2])
-if ARGV[10] == '0' then
+if runs >= 0 then
+  if runs > 0 then redis.call('HINCRBY', KEYS[2], 'open', runs) end
   redis.call('SADD', KEYS[7], ARGV[5])
-else
+elseif redis.call('HINCRBY', KEYS[9], 'open', runs) <= 0 then  -- and no later run has begun
+  redis.call('HDEL', KEYS[9], 'open')
   redis.call('SREM', KEYS[7], ARGV[5])
   if redis.call('HEXISTS', KEYS[8], ARGV[5]) == 0 then  -- taken out for good: forget it
     for i = 9, #KEYS do redis.call('DEL', KEYS[i]) end
@@ -56,11 +68,30 @@ end
 return 'done'
 """
 
+ATTEMPT: Final = """
+-- An owner begins with a message, from which it or an earlier owner may never come back.
+-- KEYS: state. ARGV: number of the message, whether it is the owner's first.
+-- Returns how many owners have begun since a step was last finished, and how many of them with this message; none are
+-- told of messages that one of them has got past.
+redis.call('HDEL', KEYS[1], 'nothing')  -- a script that has written may go on though memory is full
+local begun = redis.call('HINCRBY', KEYS[1], 'begun', ARGV[2])
+local at = tonumber(redis.call('HGET', KEYS[1], 'at') or 0)
+if tonumber(ARGV[1]) < at then return {begun, 0} end
+if tonumber(ARGV[1]) > at then redis.call('HSET', KEYS[1], 'at', ARGV[1], 'tried', 0) end
+return {begun, redis.call('HINCRBY', KEYS[1], 'tried', 1)}
+"""
+
 SHARE: Final = """
 -- A step of one of many that share a stream: publish what is acknowledged by this very step, and nothing else.
 -- KEYS: inbox, pending, then the outboxes.
 -- ARGV: group, then of each message: id, source, which outbox (from 1), number, field, value.
 -- Returns how many were published.
+for i = 2, #KEYS do  -- what fails half-way is not taken back
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'none' and kind ~= (i == 2 and 'hash' or 'stream') then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind)
+  end
+end
 local published = 0
 for i = 2, #ARGV, 6 do
   local id, source = ARGV[i], ARGV[i + 1]
@@ -89,6 +120,15 @@ end
 return published
 """
 
+ACQUIRE: Final = """
+-- KEYS: lease. ARGV: token, lease in ms. Returns whether the token holds it.
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])  -- a script that has written may go on though memory is full
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
 RENEW: Final = """
 -- KEYS: lease. ARGV: token, lease in ms. Returns whether the token holds it.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -102,11 +142,11 @@ return redis.call('DEL', KEYS[1])
 """
 
 CENSUS: Final = """
--- KEYS: census. ARGV: token, ms for which it counts as alive (0: it leaves). Returns how many are alive.
+-- KEYS: census. ARGV: member, ms for which it counts as alive (0: it leaves). Returns who is alive.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if ARGV[2] == '0' then redis.call('ZREM', KEYS[1], ARGV[1])
-else redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1]) end
+redis.call('ZREM', KEYS[1], ARGV[1])  -- a script that has written may go on though memory is full
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-return redis.call('ZCARD', KEYS[1])
+if ARGV[2] ~= '0' then redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1]) end
+return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
