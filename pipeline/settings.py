@@ -53,6 +53,8 @@ class DetectorSettings(Section):
     """Height of the smallest face wanted, px of the source frame: sets the detector's input size."""
     max_side: Annotated[int, Field(ge=64, le=4096)] = 960
     """Longest side of the detector's input, px: bounds its cost whatever ``min_face`` asks for."""
+    every: Annotated[int, Field(ge=1, le=100)] = 1
+    """Frames from one detection to the next; between, faces are carried on by their motion, for 0.25 s at most."""
 
 
 class TrackerSettings(Section):

@@ -42,7 +42,9 @@ def replay_side_by_side(
         stopped: asked as often whether to stop.
         least: s of video in a part of a long file.
     """
-    long = long_files(sources, executor.workers, least)
+    # Which frames are searched for faces follows from all the frames before, which a part does not know.
+    divides = config.detector.every == 1
+    long = long_files(sources, executor.workers, least) if divides else {}
     todo, waiting = deque(sources), dict[Future[Outcome], Source]()
     progress = _Sum(report)
     with ThreadPoolExecutor(max(1, len(long)), "join") as threads:

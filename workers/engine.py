@@ -65,6 +65,7 @@ class Engine:
             template=self.classifier.template,
             size=self.classifier.size,
             tally=tally,
+            every=settings.detector.every,
         )
 
     def finder(self) -> Finder:

@@ -4,6 +4,8 @@ Two signs must come together. The structure is another: the correlation of the p
 a camera that moves lowers too. And the colours are others: the overlap of their histograms, which a camera that moves
 hardly changes, nor somebody who passes, but a flash may. The longer the time between two frames, the more either may
 change within a scene; so both must be clearer then.
+
+The limits were chosen on pairs of frames 0.04 to 1.2 s apart, of recordings without a cut and across cuts.
 """
 
 from typing import Final
@@ -22,14 +24,17 @@ COARSE: Final = (16, 12)
 BINS: Final = (8, 16, 16)
 """Bins of the histogram along luma and both colour differences."""
 
-LIKENESS: Final = 0.5
+LIKENESS: Final = 0.65
 """Correlation of two pictures below which their structure is another, if no time lies between them."""
 
 COLOURS: Final = 0.8
 """Overlap of two histograms below which their colours are others, if no time lies between them."""
 
+TOGETHER: Final = 1.1
+"""The same for the sum of the two: somebody close to the camera makes both somewhat less alike."""
+
 HORIZON: Final = 2.0
-"""s in which both limits fall to 1 / e."""
+"""s in which these limits fall to 1 / e."""
 
 
 def thumbnail(image: Bytes) -> Bytes:
@@ -40,9 +45,11 @@ def thumbnail(image: Bytes) -> Bytes:
 def is_cut(before: Bytes, after: Bytes, elapsed: float) -> bool:
     """Say whether two thumbnails of frames ``elapsed`` s apart belong to different scenes."""
     fading = float(np.exp(-elapsed / HORIZON))
-    if float((_structure(before) * _structure(after)).sum()) >= LIKENESS * fading:
+    likeness = float((_structure(before) * _structure(after)).sum())
+    if likeness >= LIKENESS * fading:
         return False
-    return float(np.minimum(_colours(before), _colours(after)).sum()) < COLOURS * fading
+    shared = float(np.minimum(_colours(before), _colours(after)).sum())
+    return shared < COLOURS * fading and likeness + shared < TOGETHER * fading
 
 
 def _structure(small: Bytes) -> Floats:

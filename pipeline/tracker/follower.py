@@ -3,32 +3,57 @@
 import numpy as np
 from msgspec.structs import replace
 
-from pipeline.messages import Bytes, Faces
+from pipeline.messages import Bytes, Faces, Frame
 from pipeline.settings import TrackerSettings
 from pipeline.tracker.cuts import is_cut
-from pipeline.tracker.finder import Sighting
-from pipeline.tracker.tracker import Seen, Tracker
+from pipeline.tracker.finder import Finder, Sighting
+from pipeline.tracker.tracker import BRIDGE, Seen, Tracker
 
 
 class Follower:
     """Follows the faces of one run, and says whose rows are given.
 
-    ``threshold``: lowest score of a detection that may begin a track.
+    ``threshold``: lowest score of a detection that may begin a track. ``every``: frames from one that is searched for
+    faces to the next.
     """
 
-    def __init__(self, settings: TrackerSettings, threshold: float) -> None:
+    def __init__(self, settings: TrackerSettings, threshold: float, every: int = 1) -> None:
         self.tracker = Tracker(settings, threshold)
         self.given: set[int] = set()
         """Numbers of the tracks that gave a row and have not ended: nobody is told of the end of others."""
         self.last: tuple[Bytes, float] | None = None
         """Thumbnail and media time, s, of the latest frame."""
+        self.unsearched = 0
+        """Frames since the last one that was searched for faces."""
+        self._every = every
         self._least = settings.min_quality
+
+    def look(self, frame: Frame, find: Finder) -> Sighting:
+        """Look at the next frame, which is searched for faces if it is its turn.
+
+        It also is if the last search was too long ago for faces to be carried on, and if it shows another scene.
+        """
+        searched = self.tracker.searched
+        if self.unsearched + 1 >= self._every or searched is None or frame.stamp.pts - searched > BRIDGE:
+            return find(frame)
+        glance = find.glance(frame)
+        return find(frame) if self._is_cut(glance) else glance
 
     def follow(self, sighting: Sighting) -> Seen:
         """Take in the next frame."""
-        before, self.last = self.last, (sighting.thumbnail, sighting.pts)
-        cut = before is not None and is_cut(before[0], sighting.thumbnail, sighting.pts - before[1])
-        return self.tracker.step(sighting.pts, sighting.found, pixel=sighting.pixel, cut=cut)
+        if sighting.found is None:
+            self.unsearched += 1
+            seen = self.tracker.carry(sighting.pts)
+        else:
+            self.unsearched = 0
+            cut = self._is_cut(sighting)
+            seen = self.tracker.step(sighting.pts, sighting.found, pixel=sighting.pixel, cut=cut)
+        self.last = (sighting.thumbnail, sighting.pts)
+        return seen
+
+    def _is_cut(self, sighting: Sighting) -> bool:
+        """Compare a frame with the one before."""
+        return self.last is not None and is_cut(self.last[0], sighting.thumbnail, sighting.pts - self.last[1])
 
     def give(self, seen: Seen, faces: Faces) -> Faces:
         """Return ``faces``, which describe ``seen``, less those of low quality and the endings of what gave no row."""

@@ -15,7 +15,7 @@ from pipeline.tracker.finder import Finder
 from pipeline.tracker.follower import Follower
 from pipeline.tracker.tracker import Following
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the layout of the state: to be raised with every change to ``_Memory`` or to what is in it."""
 
 
@@ -23,7 +23,7 @@ class TrackerStage:
     """Finds and follows the faces of any number of sources, whose frames may interleave.
 
     ``threshold``: lowest score of a sure detection. ``template``: (5, 2) where the landmarks belong in a crop of
-    ``size`` px (see the emotion network's card).
+    ``size`` px (see the emotion network's card). ``every``: frames from one that is searched for faces to the next.
     """
 
     def __init__(
@@ -34,11 +34,13 @@ class TrackerStage:
         template: Floats,
         size: int,
         tally: Tally,
+        every: int = 1,
     ) -> None:
         self._find = Finder(detector)
         self._describe = Describer(template, size)
         self._settings = settings
         self._threshold = threshold
+        self._every = every
         self._tally = tally
         self._runs: dict[tuple[str, str], Follower] = {}
 
@@ -47,9 +49,9 @@ class TrackerStage:
         return [self._frame(message) if isinstance(message, Frame) else self._end(message) for message in inputs]
 
     def state(self) -> bytes:
-        """Return what is remembered of all runs: about 1 kB for each of their tracks that have not ended."""
+        """Return what is remembered of all runs: 2 kB each, and 1 kB for each of their tracks that have not ended."""
         runs = [
-            _Memory(source, run, known.tracker.state(), known.given, known.last)
+            _Memory(source, run, known.tracker.state(), known.given, known.last, known.unsearched)
             for (source, run), known in self._runs.items()
         ]
         return pack("tracker", VERSION, runs)
@@ -61,10 +63,10 @@ class TrackerStage:
         for memory in memories:
             run = self._runs[memory.source, memory.run] = self._begin()
             run.tracker.restore(memory.following)
-            run.given, run.last = memory.given, memory.last
+            run.given, run.last, run.unsearched = memory.given, memory.last, memory.unsearched
 
     def _begin(self) -> Follower:
-        return Follower(self._settings, self._threshold)
+        return Follower(self._settings, self._threshold, self._every)
 
     def _end(self, end: End) -> End:
         self._runs.pop((end.source, end.run), None)
@@ -76,7 +78,7 @@ class TrackerStage:
         if key not in self._runs:
             self._runs[key] = self._begin()
         run = self._runs[key]
-        seen = run.follow(self._find(frame))
+        seen = run.follow(run.look(frame, self._find))
         faces = run.give(seen, self._describe(frame, seen))
         self._tally.add(stamp.source, Count.FACES, len(faces.tracks))
         return faces
@@ -90,3 +92,4 @@ class _Memory(msgspec.Struct):
     following: Following
     given: set[int]
     last: tuple[Bytes, float] | None
+    unsearched: int

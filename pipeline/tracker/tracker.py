@@ -16,6 +16,9 @@ from pipeline.tracker.landmarks import absolute, noise, relative, steadied
 DOUBT: Final = 0.1
 """s for which a face that is not a track yet may go unseen before it is forgotten."""
 
+BRIDGE: Final = 0.25
+"""s for which faces are carried on from the last frame that was searched: beyond, their way is a guess."""
+
 
 class Track(msgspec.Struct, eq=False):
     """One face that is being followed."""
@@ -33,6 +36,10 @@ class Track(msgspec.Struct, eq=False):
     """(3,) centre then, px, and log height: the mean over about ``PACE`` before."""
     pace: Doubles
     """(2,) velocity of the centre, px/s: the mean over about ``PACE`` before."""
+    score: float
+    """Of the detection then."""
+    search: int
+    """Which search of the run that was, from 1."""
     number: int = 0
     """From 1 in order of confirmation, unique in the run; 0 while it may still be a mistake of the detector."""
 
@@ -45,6 +52,10 @@ class Following(msgspec.Struct, eq=False):
     """Time of the last frame, s; None before the first."""
     confirmed: int
     """Highest number given so far."""
+    searched: float | None
+    """Time of the last frame in which faces were searched for, s; None before the first."""
+    searches: int
+    """How many frames that were so far."""
 
 
 class Seen(msgspec.Struct, frozen=True, eq=False):
@@ -61,6 +72,11 @@ class Seen(msgspec.Struct, frozen=True, eq=False):
     """Numbers of confirmed tracks that have ended, known from this frame on."""
 
 
+NOBODY: Final = Seen(
+    (), np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32), ended=()
+)
+
+
 class Tracker:
     """Follows the faces of one run; holds the tracks that are still alive and nothing of those that ended.
 
@@ -73,14 +89,22 @@ class Tracker:
         self._tracks: list[Track] = []
         self._pts: float | None = None
         self._confirmed = 0
+        self._searched: float | None = None
+        self._searches = 0
+
+    @property
+    def searched(self) -> float | None:
+        """Time of the last frame in which faces were searched for, s; None before the first."""
+        return self._searched
 
     def state(self) -> Following:
         """Return what is remembered, without a copy: the next step changes it."""
-        return Following(self._tracks, self._pts, self._confirmed)
+        return Following(self._tracks, self._pts, self._confirmed, self._searched, self._searches)
 
     def restore(self, state: Following) -> None:
         """Go on from the ``state`` of a tracker of the same settings."""
         self._tracks, self._pts, self._confirmed = state.tracks, state.pts, state.confirmed
+        self._searched, self._searches = state.searched, state.searches
 
     def step(self, pts: float, found: Detections, *, pixel: float = 1.0, cut: bool = False) -> Seen:
         """Take in one frame's detections, in px of the displayed frame.
@@ -89,9 +113,8 @@ class Tracker:
         the frame per px of the detector's picture. ``cut``: the scene is another than in the last frame, so that every
         track ends.
         """
-        now = pts if self._pts is None else max(pts, self._pts)
-        moved([track.motion for track in self._tracks], 0.0 if self._pts is None else now - self._pts)
-        self._pts = now
+        now = self._searched = self._move(pts)
+        self._searches += 1
         ended = self._bury(now - self._settings.patience if not cut else np.inf)
 
         # The order in which a detector lists its finds must not matter.
@@ -101,12 +124,28 @@ class Tracker:
         self._take_in(now, found, owners, pixel)
         for row in np.flatnonzero((owners < 0) & (found.scores >= self._threshold)):
             owners[row] = len(self._tracks)
-            self._tracks.append(_begin(now, found, int(row), pixel))
+            self._tracks.append(_begin(now, found, int(row), pixel, self._searches))
         for row in np.flatnonzero(owners >= 0):
-            self._confirm(self._tracks[owners[row]], found.scores[row])
-        seen = self._seen(found, owners, ended)
+            self._confirm(self._tracks[owners[row]])
+        seen = self._seen(ended)
         self._tracks = [track for track in self._tracks if track.number or now - track.last <= DOUBT]
         return seen
+
+    def carry(self, pts: float) -> Seen:
+        """Take in a frame in which no faces were searched for: those that the last search showed have moved on.
+
+        ``pts``: see ``step``. No track begins or ends. More than ``BRIDGE`` s after that search nobody is seen.
+        """
+        now = self._move(pts)
+        sure = self._searched is not None and now - self._searched <= BRIDGE
+        return self._seen(()) if sure else NOBODY
+
+    def _move(self, pts: float) -> float:
+        """Predict every track for a frame and return its time, s."""
+        now = pts if self._pts is None else max(pts, self._pts)
+        moved([track.motion for track in self._tracks], 0.0 if self._pts is None else now - self._pts)
+        self._pts = now
+        return now
 
     def _match(self, now: float, measurements: Doubles, sure: NDArray[np.bool_], pixel: float) -> NDArray[np.intp]:
         """Return the row in ``_tracks`` of the track that owns each detection, or -1."""
@@ -150,18 +189,22 @@ class Tracker:
             noise(found.boxes[rows], pixel),
         )
         corrected([track.motion for track in tracks], measured(found.boxes[rows]), pixel)
-        for track, shape, variance, z in zip(tracks, points, variances, measured(found.boxes[rows]), strict=True):
+        scores = found.scores[rows].tolist()
+        for track, shape, variance, z, score in zip(
+            tracks, points, variances, measured(found.boxes[rows]), scores, strict=True
+        ):
             if now > track.last:
                 new = 1 - np.exp((track.last - now) / PACE)
                 track.pace = track.pace + new * ((z[:2] - track.place[:2]) / (now - track.last) - track.pace)
                 track.place = np.append(z[:2], track.place[2] + new * (z[3] - track.place[2]))
             track.landmarks, track.variance, track.last = shape, float(variance), now
+            track.score, track.search = score, self._searches
 
-    def _confirm(self, track: Track, score: float) -> None:
+    def _confirm(self, track: Track) -> None:
         """Number a track that was seen clearly once, or long enough."""
         seen = track.last - track.first
         long = self._settings.confirm
-        if not track.number and (score >= self._settings.sure or (long is not None and 0 < seen >= long)):
+        if not track.number and (track.score >= self._settings.sure or (long is not None and 0 < seen >= long)):
             self._confirmed += 1
             track.number = self._confirmed
 
@@ -171,27 +214,25 @@ class Tracker:
         self._tracks = [track for track in self._tracks if track.last >= horizon]
         return tuple(sorted(track.number for track in over if track.number))
 
-    def _seen(self, found: Detections, owners: NDArray[np.intp], ended: tuple[int, ...]) -> Seen:
-        pairs = sorted(
-            (self._tracks[owner].number, int(owner), row)
-            for row, owner in enumerate(owners)
-            if owner >= 0 and self._tracks[owner].number
-        )
-        tracks = [self._tracks[owner] for _, owner, _ in pairs]
+    def _seen(self, ended: tuple[int, ...]) -> Seen:
+        """Return the confirmed faces that the last search showed, where they are now."""
+        shown = [track for track in self._tracks if track.number and track.search == self._searches]
+        tracks = sorted(shown, key=lambda track: track.number)
         boxes = boxes_of([track.motion for track in tracks])
         points = np.array([track.landmarks for track in tracks], np.float32).reshape(-1, 5, 2)
         return Seen(
-            numbers=tuple(number for number, _, _ in pairs),
+            numbers=tuple(track.number for track in tracks),
             boxes=boxes,
             landmarks=absolute(points, boxes),
-            scores=found.scores[[row for _, _, row in pairs]],
+            scores=np.array([track.score for track in tracks], np.float32),
             ended=ended,
         )
 
 
-def _begin(now: float, found: Detections, row: int, pixel: float) -> Track:
+def _begin(now: float, found: Detections, row: int, pixel: float, search: int) -> Track:
     boxes = found.boxes[row : row + 1]
     points = relative(found.landmarks[row : row + 1], boxes)[0]
     variance = float(noise(boxes, pixel)[0])
     z = measured(boxes)[0]
-    return Track(born(z, pixel), points, variance, first=now, last=now, place=z[[0, 1, 3]], pace=np.zeros(2))
+    place, score = z[[0, 1, 3]], float(found.scores[row])
+    return Track(born(z, pixel), points, variance, now, now, place, np.zeros(2), score, search)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline.ingest.source import expand
+from pipeline.settings import DetectorSettings
 from tests import video
 from tests.workers.films import film
 from workers.archive import long_files, replay_side_by_side
@@ -155,6 +156,18 @@ def test_what_waits_can_be_cancelled():
     with Processes(1) as executor:
         last = [executor.submit(os.getpid) for _ in range(50)][-1]
         assert last.cancel() or last.done()
+
+
+def test_no_file_is_divided_where_not_every_frame_is_searched(processes, long, tmp_path):
+    def seldom(out):
+        return config(tmp_path / out).model_copy(update={"detector": DetectorSettings(every=3)})
+
+    engine, sources = Engine.load(seldom("whole")), expand([str(long)])
+    (expected,) = replay(sources, engine, seldom("whole"), None, lambda _: None, lambda: False)
+    shared = (lambda _: None, lambda: False, LEAST)
+    (outcome,) = replay_side_by_side(processes, engine, seldom("parts"), None, sources, *shared)
+    assert (outcome.status, outcome.faces) == (Status.DONE, expected.faces)
+    assert_same(tmp_path / "parts", tmp_path / "whole")
 
 
 def test_only_files_longer_than_their_share_are_divided(tmp_path):

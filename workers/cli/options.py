@@ -49,6 +49,17 @@ MinFace = Annotated[
         "--min-face", help="Height of the smallest face wanted, px (default: 20).", rich_help_panel=_PERCEPTION
     ),
 ]
+DetectEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--detect-every",
+        metavar="K",
+        min=1,
+        max=100,
+        help="Search every K-th frame for faces and carry them on by their motion between (default: 1).",
+        rich_help_panel=_PERCEPTION,
+    ),
+]
 Provider = Annotated[
     str | None,
     typer.Option(
@@ -67,6 +78,7 @@ def settings(
     detector: Path | None = None,
     emotion: Path | None = None,
     min_face: float | None = None,
+    detect_every: int | None = None,
     provider: str | None = None,
 ) -> dict[str, Any]:
     """Arrange given options by section, as ``load_config`` takes them; what was not given is left out.
@@ -76,7 +88,7 @@ def settings(
     """
     sections: dict[str, dict[str, Any]] = {
         "ingest": {"fps": fps},
-        "detector": {"model": detector, "min_face": min_face},
+        "detector": {"model": detector, "min_face": min_face, "every": detect_every},
         "emotion": {"model": emotion},
         "redis": {"url": redis},
         "runtime": {"provider": provider},

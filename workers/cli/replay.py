@@ -48,6 +48,7 @@ def replay(
     detector: options.Detector = None,
     emotion: options.EmotionNetwork = None,
     min_face: options.MinFace = None,
+    detect_every: options.DetectEvery = None,
     provider: options.Provider = None,
 ) -> None:
     """Replay recorded videos: every frame, no drops, the same rows every time.
@@ -79,7 +80,14 @@ def replay(
     settings = load_config(
         config,
         options.settings(
-            out=out, redis=redis, fps=fps, detector=detector, emotion=emotion, min_face=min_face, provider=provider
+            out=out,
+            redis=redis,
+            fps=fps,
+            detector=detector,
+            emotion=emotion,
+            min_face=min_face,
+            detect_every=detect_every,
+            provider=provider,
         ),
     )
     if engine is Engines.RAY:

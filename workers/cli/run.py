@@ -22,6 +22,7 @@ def run(
     detector: options.Detector = None,
     emotion: options.EmotionNetwork = None,
     min_face: options.MinFace = None,
+    detect_every: options.DetectEvery = None,
     provider: options.Provider = None,
 ) -> None:
     """Watch live sources until Ctrl-C: never behind by more than half a second, back again whenever one breaks off.
@@ -49,7 +50,14 @@ def run(
     settings = load_config(
         config,
         options.settings(
-            out=out, redis=redis, fps=fps, detector=detector, emotion=emotion, min_face=min_face, provider=provider
+            out=out,
+            redis=redis,
+            fps=fps,
+            detector=detector,
+            emotion=emotion,
+            min_face=min_face,
+            detect_every=detect_every,
+            provider=provider,
         ),
     )
     chosen = live_sources(sources or [], settings)

@@ -30,7 +30,9 @@ def tally() -> Tally:
     return Tally()
 
 
-def stage(session: ort.InferenceSession, settings: TrackerSettings | None = None, tally: Tally | None = None):
+def stage(
+    session: ort.InferenceSession, settings: TrackerSettings | None = None, tally: Tally | None = None, every: int = 1
+):
     return TrackerStage(
         Detector(session, low=0.3, overlap=0.45),
         settings or TrackerSettings(),
@@ -38,6 +40,7 @@ def stage(session: ort.InferenceSession, settings: TrackerSettings | None = None
         template=np.array(TEMPLATE, np.float32),
         size=48,
         tally=tally or Tally(),
+        every=every,
     )
 
 
@@ -177,6 +180,62 @@ def test_one_by_one_or_all_at_once_is_the_same(make):
         np.testing.assert_array_equal(message.crops, alone.crops)
 
 
+class Counting(Detector):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def __call__(self, image):
+        self.asked += 1
+        return super().__call__(image)
+
+
+@pytest.fixture
+def seldom(session):
+    """Make a stage that searches every n-th frame, and the detector that it asks."""
+
+    def make(every: int) -> tuple[TrackerStage, Counting]:
+        detector = Counting(session, low=0.3, overlap=0.45)
+        return TrackerStage(
+            detector, TrackerSettings(), 0.6, np.array(TEMPLATE, np.float32), 48, Tally(), every
+        ), detector
+
+    return make
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 5])
+def test_faces_are_carried_on_between_detections(seldom, every):
+    follow, detector = seldom(every)
+    shown = follow.process([frame(n, FACE) for n in range(11)])
+    assert detector.asked == -(-11 // every)
+    assert [faces.tracks for faces in shown] == [("r1-1",)] * 11
+    for faces in shown:
+        np.testing.assert_allclose(faces.boxes, shown[0].boxes, atol=0.1)
+        assert faces.scores == pytest.approx(shown[0].scores)
+        assert faces.crops.shape == (1, 48, 48)
+
+
+def test_who_comes_or_goes_between_detections_waits_for_the_next(seldom):
+    follow, _ = seldom(3)
+    inputs = [frame(n, *[FACE] * (n < 7), *[(12, 9, 255)] * (n >= 4)) for n in range(12)]
+    tracks = [faces.tracks for faces in follow.process(inputs)]
+    assert tracks == [("r1-1",)] * 6 + [("r1-1", "r1-2")] * 3 + [("r1-2",)] * 3
+
+
+def test_a_new_scene_is_searched_at_once(seldom):
+    follow, detector = seldom(5)
+    shown = follow.process([frame(n, FACE, scene=n // 2) for n in range(4)])
+    assert [faces.tracks for faces in shown] == [("r1-1",)] * 2 + [("r1-2",)] * 2
+    assert detector.asked == 2
+
+
+def test_nobody_is_carried_on_for_long(seldom):
+    follow, detector = seldom(100)
+    shown = follow.process([frame(6 * n, FACE) for n in range(4)])  # 0.24 s apart
+    assert detector.asked == 2
+    assert [faces.tracks for faces in shown] == [("r1-1",)] * 4
+
+
 MOVES = st.lists(
     st.tuples(
         st.sampled_from(["r1", "r2", "r3"]),
@@ -207,13 +266,14 @@ def messages(moves) -> list[Frame | End]:
 def test_a_stage_goes_on_from_a_state_to_the_bit(session, moves, data):
     inputs = messages(moves)
     settings = TrackerSettings(min_quality=0.1, patience=0.5, confirm=0.1)
-    expected = stage(session, settings).process(inputs)
+    every = data.draw(st.integers(1, 4))
+    expected = stage(session, settings, every=every).process(inputs)
     restarts = data.draw(st.sets(st.integers(0, len(inputs))))
-    current, outputs = stage(session, settings), []
+    current, outputs = stage(session, settings, every=every), []
     for number, message in enumerate(inputs):
         if number in restarts:
             state = current.state()
-            current = stage(session, settings)
+            current = stage(session, settings, every=every)
             current.restore(state)
             assert current.state() == state
         outputs += current.process([message])
@@ -227,9 +287,9 @@ def test_a_state_is_small_and_does_not_grow_with_past_tracks(make):
         (shown,) = tracker.process([frame(begun, *faces)])
         assert len(shown.tracks) == 10
         size = len(tracker.state())
-        assert size < 10_000
+        assert size < 12_000
         tracker.process([frame(begun + n) for n in range(1, 5)])
-        assert len(tracker.state()) < 1000
+        assert len(tracker.state()) < 3000
     tracker.process([End("door", "r1", complete=True)])
     assert len(tracker.state()) < 20
 

@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.settings import TrackerSettings
 from pipeline.state import pack
-from pipeline.tracker.tracker import Seen, Tracker
+from pipeline.tracker.tracker import BRIDGE, Seen, Tracker
 from tests.pipeline.tracker.found import found
 
 FACE = (100.0, 100.0, 50.0)
@@ -52,6 +52,33 @@ def test_a_doubtful_face_of_one_frame_is_forgotten(tracker, step):
 def test_a_doubtful_face_is_confirmed_by_two_sightings_at_a_low_frame_rate(patient):
     seen = play(patient, (0, ((*FACE, 0.7),)), (0.2, ((*FACE, 0.7),)))
     assert [frame.numbers for frame in seen] == [(), (1,)]
+
+
+def test_a_walker_is_carried_on_to_where_he_is(tracker):
+    for n in range(20):
+        tracker.step(n * 0.04, found((100 + 4 * n, 100, 50)))
+    for n in range(20, 25):
+        seen = tracker.carry(n * 0.04)
+        assert (seen.numbers, seen.ended) == ((1,), ())
+        np.testing.assert_allclose(seen.boxes[0, :2] + seen.boxes[0, 2:] / 2, [100 + 4 * n, 100], atol=6)
+        assert seen.scores == pytest.approx([0.9])
+    assert tracker.step(25 * 0.04, found((200, 100, 50))).numbers == (1,)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.04])
+def test_only_who_was_seen_last_is_carried_on(tracker, pause):
+    other = (300.0, 100.0, 50.0)
+    tracker.step(0, found(FACE, other))
+    assert tracker.carry(0.04).numbers == (1, 2)
+    assert tracker.step(0.08, found(FACE)).numbers == (1,)
+    # Even where time stands still.
+    assert tracker.step(0.08 + pause, found(other)).numbers == (2,)
+    assert tracker.carry(0.08 + pause).numbers == (2,)
+    assert tracker.carry(0.08 + pause + BRIDGE + 0.01).numbers == ()
+
+
+def test_nobody_is_carried_on_before_a_first_search(tracker):
+    assert tracker.carry(0.0).numbers == ()
 
 
 def test_what_is_below_the_threshold_continues_a_track_but_begins_none(tracker):
