@@ -22,7 +22,7 @@ from pipeline.errors import SourceError, StateError
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
-from pipeline.messages import End, Faces, Frame, Scores
+from pipeline.messages import End, Frame, Scores
 from pipeline.run import file_run, live_run
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
@@ -169,8 +169,7 @@ class ChainShard(Shard):
         publisher = Publisher(ledger, replace(position, chain="+".join(self._names)), chain, tools.quality)
         if messages is None:
             assert key is not None
-            kind = Faces if self._names[0] == "inference" else Frame
-            link: Any = StreamLink(self._ordered(ledger, key, kind, End), publisher, STEP)
+            link: Any = StreamLink(self._ordered(ledger, key, Frame, End), publisher, STEP)
         else:
             origin = "" if self._stored is None else digest(self._stored)
             live = isinstance(self._reader, LiveReader)

@@ -1,0 +1,53 @@
+import threading
+
+import pytest
+
+from pipeline.bus import keys
+from pipeline.bus.broker import Broker
+from pipeline.bus.lease import Lease
+from pipeline.bus.ledger import Ledger, Outbox
+from tests.redis_server import Server, executables
+
+
+@pytest.fixture(scope="session", params=executables())
+def server(request, tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("redis"), request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def broker(server):
+    broker = Broker(server.url)
+    yield broker
+    broker.client.flushall()
+    broker.close()
+
+
+@pytest.fixture
+def client(broker, server):
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def own(broker):
+    """Claim a source; give the lease and the ledger."""
+
+    def claim(worker="tracker", source="door", *, inbox=None, outbox=None, strict=False, seconds=30.0, acquire=True):
+        lease = Lease(broker, worker, source, seconds)
+        if acquire:
+            assert lease.acquire()
+        return lease, Ledger(broker, lease, inbox=inbox, outbox=outbox, strict=strict)
+
+    return claim
+
+
+@pytest.fixture
+def outbox():
+    """Room for three messages at the tracker's end, and for ten further on."""
+    return Outbox(keys.FACES, True, 3, keys.scores("door"), 10)
+
+
+@pytest.fixture
+def never():
+    return threading.Event()

@@ -1,0 +1,266 @@
+"""The atomic step of an owner, and the script behind it."""
+
+import threading
+
+import pytest
+
+from pipeline.bus import keys
+from pipeline.bus.lease import Lost
+from pipeline.bus.ledger import Outbox, Position
+from pipeline.channel import Closed
+from pipeline.errors import BrokerError, StateError
+
+INBOX = keys.frames("door")
+
+
+def arrived(client, number=3):
+    """Put messages into the inbox; return the ids of their entries."""
+    return [client.xadd(INBOX, {"s": "door", "n": n, "m": f"frame {n}"}) for n in range(1, number + 1)]
+
+
+def faces(client):
+    return [(fields["s"], int(fields["n"]), fields["m"]) for _, fields in client.xrange(keys.FACES)]
+
+
+def test_a_step_takes_publishes_and_remembers(client, own, outbox):
+    ids = arrived(client)
+    lease, ledger = own(inbox=INBOX, outbox=outbox)
+    assert ledger.load() == Position()
+
+    ledger.commit(Position(taken=2, given=2, stages=(b"s",)), ids[:2], [(1, b"a"), (2, b"b")], runs=1)
+
+    assert [name for name, _ in client.xrange(INBOX)] == ids[2:]
+    assert faces(client) == [("door", 1, "a"), ("door", 2, "b")]
+    assert client.hget(keys.PENDING, "door") == "2"
+    assert client.smembers(keys.UNDER_WAY) == {"door"}
+    assert client.get(lease.key) == lease.token
+    assert own(inbox=INBOX, outbox=outbox, acquire=False)[1].load() == Position(taken=2, given=2, stages=(b"s",))
+
+
+def test_a_step_whose_answer_was_lost_is_done_once(broker, client, own, outbox):
+    ids = arrived(client)
+    _, ledger = own(inbox=INBOX, outbox=outbox)
+    ledger.load()
+    done = broker.commit
+    answers = iter([TimeoutError(), None])
+
+    def lossy(keys, args):
+        answer = done(keys=keys, args=args)
+        lost = next(answers)
+        if lost is not None:
+            raise lost
+        return answer
+
+    broker.commit = lossy
+    ledger.commit(Position(taken=1), ids[:1], [(1, b"a")])
+    broker.commit = done
+    ledger.commit(Position(taken=2), ids[1:2], [(2, b"b")])
+
+    assert faces(client) == [("door", 1, "a"), ("door", 2, "b")]
+    assert client.hget(keys.state("tracker", "door"), "step") == "2"
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_one_that_comes_back_late_is_refused(client, own, outbox, steps):
+    """Its successor holds the lease and has done nothing yet, just the step that was in hand, or more."""
+    ids = arrived(client)
+    late, ledger = own(inbox=INBOX, outbox=outbox)
+    ledger.load()
+    client.delete(late.key)  # expires
+    _, successor = own(inbox=INBOX, outbox=outbox)
+    successor.load()
+    for step in range(steps):
+        successor.commit(Position(taken=step + 1), ids[step : step + 1], [(step + 1, b"his")])
+    before = faces(client), client.xrange(INBOX)
+
+    with pytest.raises(Lost, match="taken"):
+        ledger.commit(Position(taken=1), ids[:1], [(1, b"mine")])
+
+    assert (faces(client), client.xrange(INBOX)) == before
+    assert late.stopped.is_set()
+
+
+def test_a_successor_that_has_gone_again_is_noticed_by_its_step(client, own, outbox):
+    ids = arrived(client)
+    late, ledger = own(inbox=INBOX, outbox=outbox)
+    ledger.load()
+    client.delete(late.key)
+    gone, successor = own(inbox=INBOX, outbox=outbox)
+    successor.load()
+    successor.commit(Position(taken=1), ids[:1], [(1, b"his")])
+    gone.release()
+
+    with pytest.raises(Lost, match="taken"):
+        ledger.commit(Position(taken=1), ids[:1], [(1, b"mine")])
+    assert faces(client) == [("door", 1, "his")]
+
+
+def test_what_redis_has_forgotten_is_not_gone_on_with(client, own, outbox):
+    _, ledger = own(inbox=INBOX, outbox=outbox)
+    ledger.load()
+    ledger.commit(Position(taken=1), [], [(1, b"a")])
+    assert ledger.is_current()
+    client.flushall()
+
+    assert not ledger.is_current()
+    with pytest.raises(Lost, match="forgotten"):
+        ledger.commit(Position(taken=2), [], [(2, b"b")])
+    assert faces(client) == []
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_only_a_strict_owner_ends_because_its_lease_expired(client, own, strict):
+    lease, ledger = own("sink", inbox=keys.scores("door"), strict=strict)
+    ledger.load()
+    client.delete(lease.key)
+
+    if strict:
+        with pytest.raises(Lost, match="taken"):
+            ledger.commit(Position(taken=1), [], [])
+    else:
+        ledger.commit(Position(taken=1), [], [])
+        assert client.get(lease.key) == lease.token
+
+
+@pytest.mark.parametrize("full", ["outbox", "far"])
+def test_an_owner_waits_for_room(client, own, outbox, full):
+    _, ledger = own(inbox=INBOX, outbox=outbox)
+    ledger.load()
+    if full == "outbox":
+        client.hset(keys.PENDING, "door", 3)
+    else:
+        for n in range(10):
+            client.xadd(keys.scores("door"), {"s": "door", "n": n + 1, "m": "scores"})
+    thread = threading.Thread(target=ledger.commit, args=(Position(given=1), [], [(1, b"a")]))
+    thread.start()
+    thread.join(0.3)
+    assert thread.is_alive()
+    assert faces(client) == []
+
+    client.delete(keys.PENDING, keys.scores("door"))
+
+    thread.join(10)
+    assert not thread.is_alive()
+    assert faces(client) == [("door", 1, "a")]
+
+
+def test_a_step_larger_than_the_room_goes_through_alone(client, own, outbox):
+    _, ledger = own(inbox=INBOX, outbox=outbox)
+    ledger.load()
+    ledger.commit(Position(given=5), [], [(n, b"a") for n in range(1, 6)])
+    assert len(faces(client)) == 5
+
+
+def test_one_that_is_stopped_while_it_waits_changes_nothing_and_is_not_blamed(client, own, outbox):
+    ids = arrived(client)
+    client.hset(keys.PENDING, "door", 3)
+    lease, ledger = own(inbox=INBOX, outbox=outbox)
+    ledger.load()
+    assert ledger.attempt(1, first=True) == 1
+    threading.Timer(0.2, lease.stopped.set).start()
+
+    with pytest.raises(Closed):
+        ledger.commit(Position(taken=1, given=1), ids[:1], [(1, b"a")])
+
+    assert len(client.xrange(INBOX)) == 3
+    _, successor = own(inbox=INBOX, outbox=outbox, acquire=False)
+    successor.load()
+    successor.attempt(1, first=True)
+    assert not successor.careful
+
+
+def test_attempts_count_owners_that_got_no_further(client, own, outbox):
+    def begin():
+        _, ledger = own(inbox=INBOX, outbox=outbox, acquire=False)
+        ledger.load()
+        return ledger
+
+    dead = begin()
+    assert (dead.attempt(1, first=True), dead.careful) == (1, False)
+    careful = begin()
+    assert (careful.attempt(1, first=True), careful.careful) == (2, True)
+    assert [careful.attempt(number, first=False) for number in (2, 3)] == [1, 1]
+    again = begin()
+    # Those that somebody got past are innocent; the third is not yet.
+    assert [again.attempt(number, first=number == 1) for number in (1, 2, 3)] == [0, 0, 2]
+    again.commit(Position(taken=3), [], [])
+    assert not again.careful
+    fresh = begin()
+    assert (fresh.attempt(4, first=True), fresh.careful) == (1, False)
+
+
+def test_numbers_of_ids_by_the_thousand(client, own):
+    ids = arrived(client, 2500)
+    _, ledger = own("sink", inbox=INBOX)
+    ledger.load()
+    ledger.commit(Position(taken=2500), ids, [])
+    assert client.xlen(INBOX) == 0
+
+
+class Run:
+    """A source's way from its reader to its sink, as far as ledgers are concerned."""
+
+    def __init__(self, client, own):
+        self.client = client
+        self.reader = own("ingest", outbox=Outbox(INBOX, False, 100, keys.scores("door"), 100))[1]
+        self.sink = own("sink", inbox=keys.scores("door"))[1]
+        self.reader.load()
+        self.sink.load()
+        self.under_way = lambda: client.sismember(keys.UNDER_WAY, "door")
+
+
+def test_a_source_is_over_when_its_last_end_was_written(client, own):
+    run = Run(client, own)
+    client.hset(keys.SOURCES, "door", "{}")
+    run.reader.commit(Position(given=1), [], [(1, b"frame")], runs=1)
+    assert run.under_way()
+    run.sink.commit(Position(taken=1), [], [], runs=-1)
+    assert not run.under_way()
+    assert client.hget(keys.state("ingest", "door"), "step") == "1"
+
+
+def test_what_was_taken_out_is_forgotten_when_it_is_over(client, own):
+    run = Run(client, own)
+    run.reader.commit(Position(given=1), [], [(1, b"frame")], runs=1)
+    client.hset(keys.counts("door"), "frames", 1)
+    client.xadd("affect:emotions:door", {"row": 1})
+    run.sink.commit(Position(taken=1), [], [], runs=-1)
+    left = {key for key in client.keys("affect:*door") if ":lease:" not in key}
+    assert left == {"affect:emotions:door"}
+
+
+def test_a_run_that_began_meanwhile_keeps_its_source(client, own):
+    """Taken out, put in again and taken out: the sink is still at the end of the first run."""
+    run = Run(client, own)
+    run.reader.commit(Position(given=2), [], [(1, b"frame"), (2, b"end")], runs=1)
+    run.reader.commit(Position(given=3), [], [(3, b"frame of the next run")], runs=1)
+    run.sink.commit(Position(taken=2), [], [], runs=-1)
+    assert run.under_way()
+    assert client.xlen(INBOX) == 3
+    run.reader.commit(Position(given=4), [], [(4, b"end")])
+    run.sink.commit(Position(taken=4), [], [], runs=-1)
+    assert not run.under_way()
+    assert not client.exists(INBOX)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [keys.FACES, keys.PENDING, keys.scores("door"), keys.UNDER_WAY, keys.SOURCES, keys.state("tracker", "door"), INBOX],
+)
+def test_a_key_of_another_kind_is_named_and_nothing_is_taken(client, own, outbox, key):
+    ids = [] if key == INBOX else arrived(client)
+    _, ledger = own(inbox=INBOX, outbox=outbox)
+    client.set(key, "mine")
+    with pytest.raises(BrokerError, match=f"WRONGTYPE.*{key}.*holds a string") as error:
+        ledger.commit(Position(taken=1), ids[:1] or ["1-1"], [(1, b"a")])
+    assert "\n" not in str(error.value)
+    assert client.get(key) == "mine"
+    assert client.xlen(INBOX) == len(ids) if key != INBOX else True
+
+
+@pytest.mark.parametrize("stored", [b"", b"\xc1", b"\x91\xa5later", b"\x92\x63\x00"])
+def test_a_state_of_another_making_is_refused(client, own, stored):
+    client.hset(keys.state("tracker", "door"), "state", stored)
+    _, ledger = own()
+    with pytest.raises(StateError, match=r"affect:bus:state:tracker:door (cannot be read|was written by another)"):
+        ledger.load()
