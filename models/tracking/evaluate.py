@@ -13,8 +13,8 @@ from models.tracking.cast import cast
 from models.tracking.generator import scene
 from models.tracking.measures import MATCH, Measures, measure
 from models.tracking.sequences import LOOSE, alone, load, tiled
-from models.tracking.trial import RATES, WHOLE, Variant, run, thinned
-from models.tracking.watch import Shown, Watched, watch
+from models.tracking.trial import RATES, SEARCHES, WHOLE, Variant, run, thinned
+from models.tracking.watch import Shown, Watched, flawless, watch
 from pipeline.card import detector_card, shipped
 from pipeline.errors import InputError
 from pipeline.messages import Bytes
@@ -54,6 +54,8 @@ class Row:
     rate: str
     variant: str
     measures: Measures
+    speed: float
+    """Frames per second of time that finding and following faces took, on one thread."""
 
 
 class Scenes:
@@ -98,15 +100,29 @@ class Scenes:
         return watch(frames, self.detector, self.settings.detector)
 
 
-def rows(group: Group, scenes: Scenes, variants: Sequence[Variant] = (WHOLE,)) -> Iterator[Row]:
-    """Run variants of the tracker over a group at every rate."""
+def rows(
+    group: Group, scenes: Scenes, variants: Sequence[Variant] = (WHOLE,), rates: Sequence[str] = RATES
+) -> Iterator[Row]:
+    """Run variants of the tracker over a group at some rates."""
     for variant in variants:
-        for rate in RATES:
-            runs = [
+        for rate in rates:
+            trials = [
                 run(thinned(frames, rate, seed), variant, scenes.settings.tracker, scenes.threshold, group.match)
                 for seed, frames in enumerate(group.scenes)
             ]
-            yield Row(group.name, rate, variant.name, measure(runs, group.match))
+            speed = sum(len(one.frames) for one in trials) / sum(one.seconds for one in trials)
+            yield Row(group.name, rate, variant.name, measure([one.frames for one in trials], group.match), speed)
+
+
+def seldom(group: Group, scenes: Scenes) -> Iterator[Row]:
+    """Search fewer and fewer frames of a group for faces, at its full rate."""
+    return rows(group, scenes, SEARCHES, RATES[:1])
+
+
+def idealised(group: Group) -> Group:
+    """Return the group as a flawless detector sees it: what is confused then is the tracker's doing."""
+    scenes = tuple(flawless(frames, seed) for seed, frames in enumerate(group.scenes))
+    return Group(f"{group.name}, flawless detector", scenes, group.match)
 
 
 def _backgrounds(photos: Path, detector: Detector) -> list[Bytes]:
@@ -122,13 +138,15 @@ def _backgrounds(photos: Path, detector: Detector) -> list[Bytes]:
     return found
 
 
-def table(title: str, lines: Sequence[Row]) -> Table:
-    """The report, for people."""
+def table(title: str, lines: Sequence[Row], *, speed: bool = False) -> Table:
+    """The report, for people; ``speed``: with frames per second."""
     shown = Table(title=title)
     for column in ("tracker", "scenes", "frames"):
         shown.add_column(column)
     for column in ("faces", "HOTA", "IDF1", "MOTA", "switches", "per 1,000", "fragments", "box IoU"):
         shown.add_column(column, justify="right")
+    if speed:
+        shown.add_column("frames/s", justify="right")
     for line in lines:
         found = line.measures
         shown.add_row(
@@ -143,5 +161,6 @@ def table(title: str, lines: Sequence[Row]) -> Table:
             f"{found.switch_rate:.2f}",
             str(found.fragmentations),
             f"{found.iou:.3f}",
+            *([f"{line.speed:.0f}"] if speed else []),
         )
     return shown

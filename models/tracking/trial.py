@@ -1,20 +1,28 @@
-"""Runs the tracker over watched scenes: at other frame rates, and with one of its parts switched off."""
+"""Runs the tracker over watched scenes: at other frame rates, and with one of its parts switched off.
+
+Also with fewer frames searched for faces than followed.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from time import perf_counter
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.tracking.measures import MATCH, Compared, compared
 from models.tracking.watch import Watched
+from pipeline.messages import Bytes
 from pipeline.settings import TrackerSettings
 from pipeline.tracker import association, kalman, tracker
-from pipeline.tracker.cuts import is_cut
+from pipeline.tracker import follower as following
 from pipeline.tracker.detector import Detections
+from pipeline.tracker.finder import Sighting
+from pipeline.tracker.follower import Follower
 from pipeline.tracker.kalman import Doubles
 from pipeline.tracker.tracker import Tracker
 
@@ -40,7 +48,8 @@ class Variant:
     """Whether detections below the threshold are used at all."""
     true_times: bool = True
     """Whether the tracker knows the true times, rather than count frames of 1/25 s."""
-    cuts: bool = True
+    every: int = 1
+    """Frames from one that is searched for faces to the next."""
     patched: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
     """Switches off what is off while the tracker runs."""
 
@@ -60,6 +69,11 @@ def _altered(module: ModuleType, **values: Any) -> Iterator[None]:
 def _still(dt: float) -> NDArray[np.float64]:
     """Stand in for ``kalman.transition``: nothing moves."""
     return np.eye(8)
+
+
+def _never(before: Bytes, after: Bytes, elapsed: float) -> bool:
+    """Stand in for ``cuts.is_cut``."""
+    return False
 
 
 def _lost(places: Doubles, paces: Doubles, elapsed: Doubles, measurements: Doubles) -> Doubles:
@@ -83,9 +97,17 @@ VARIANTS: Final = (
         patched=lambda: _altered(tracker, strayed=_lost),
     ),
     Variant("no re-activation", tracker=Forgetful),
-    Variant("no cut detection", cuts=False),
+    Variant("no cut detection", patched=lambda: _altered(following, is_cut=_never)),
 )
 """The whole tracker, and each part's absence."""
+
+SEARCHES: Final = (
+    Variant("every frame searched"),
+    Variant("every 2nd frame searched", every=2),
+    Variant("every 3rd frame searched", every=3),
+    Variant("every 5th frame searched", every=5),
+)
+"""Fewer and fewer frames searched."""
 
 
 def thinned(frames: Sequence[Watched], rate: str, seed: int) -> list[Watched]:
@@ -103,26 +125,47 @@ def thinned(frames: Sequence[Watched], rate: str, seed: int) -> list[Watched]:
     return kept
 
 
+class Trial(NamedTuple):
+    """What came of one run over one scene."""
+
+    frames: list[Compared]
+    seconds: float
+    """Time that finding and following the faces took, s."""
+
+
+class _Found:
+    """A frame's faces as they were found before, and what it took to find them."""
+
+    def __init__(self, frame: Watched, sighting: Sighting) -> None:
+        self.seconds = 0.0
+        self._frame, self._sighting = frame, sighting
+
+    def glance(self) -> Sighting:
+        return replace(self._sighting, found=None)
+
+    def search(self) -> Sighting:
+        self.seconds = self._frame.seconds
+        return self._sighting
+
+
 def run(
     frames: Sequence[Watched], variant: Variant, settings: TrackerSettings, threshold: float, match: float = MATCH
-) -> list[Compared]:
+) -> Trial:
     """Follow the faces of a scene as the tracker's stage does, and compare every frame with the truth."""
-    follower = variant.tracker(settings, threshold)
-    results = []
-    before: Watched | None = None
+    follower = Follower(settings, threshold, variant.every)
+    follower.tracker = variant.tracker(settings, threshold)
+    results, seconds = [], 0.0
     with variant.patched():
         for number, frame in enumerate(frames):
-            cut = (
-                variant.cuts
-                and before is not None
-                and is_cut(before.thumbnail, frame.thumbnail, frame.pts - before.pts)
-            )
             found = frame.found
             if not variant.second_round:
                 sure = found.scores >= threshold
                 found = Detections(found.boxes[sure], found.landmarks[sure], found.scores[sure])
             pts = frame.pts if variant.true_times else number / 25
-            seen = follower.step(pts, found, pixel=frame.pixel, cut=cut)
+            sighting = Sighting(pts, found, frame.pixel, frame.thumbnail)
+            begun = perf_counter()
+            look = _Found(frame, sighting)
+            seen = follower.follow(follower.look(pts, look.glance, look.search))
+            seconds += perf_counter() - begun + look.seconds
             results.append(compared(frame.truth, seen.numbers, seen.boxes, match))
-            before = frame
-    return results
+    return Trial(results, seconds)

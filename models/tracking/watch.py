@@ -4,6 +4,7 @@ A flawless detector can stand in for the real one, to tell what the tracker conf
 """
 
 from collections.abc import Iterable, Sequence
+from time import perf_counter
 from typing import Final, NamedTuple
 
 import cv2
@@ -52,6 +53,8 @@ class Watched(NamedTuple):
     pixel: float
     """px of the frame per px of the detector's picture."""
     truth: Truth
+    seconds: float
+    """How long the detector took, s."""
 
 
 def watch(frames: Iterable[Shown], detector: Detector, settings: DetectorSettings) -> list[Watched]:
@@ -65,12 +68,14 @@ def _watched(frame: Shown, detector: Detector, settings: DetectorSettings) -> Wa
     shrinks = width <= columns and height <= rows
     small = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     picture = np.asarray(small, np.uint8)
+    begun = perf_counter()
     found = detector(picture)
+    seconds = perf_counter() - begun
     scale = np.array([columns / width, rows / height], np.float32)
     boxes = found.boxes * np.tile(scale, 2)
     large = boxes[:, 3] >= TOO_SMALL * settings.min_face
     kept = Detections(boxes[large], found.landmarks[large] * scale, found.scores[large])
-    return Watched(frame.pts, kept, thumbnail(picture), rows / height, frame.truth)
+    return Watched(frame.pts, kept, thumbnail(picture), rows / height, frame.truth, seconds)
 
 
 def flawless(frames: Sequence[Watched], seed: int) -> list[Watched]:

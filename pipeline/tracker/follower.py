@@ -1,12 +1,14 @@
 """Following through one run: what must be done frame by frame, in order, and takes little time."""
 
+from collections.abc import Callable
+
 import numpy as np
 from msgspec.structs import replace
 
-from pipeline.messages import Bytes, Faces, Frame
+from pipeline.messages import Bytes, Faces
 from pipeline.settings import TrackerSettings
 from pipeline.tracker.cuts import is_cut
-from pipeline.tracker.finder import Finder, Sighting
+from pipeline.tracker.finder import Sighting
 from pipeline.tracker.tracker import BRIDGE, Seen, Tracker
 
 
@@ -28,16 +30,18 @@ class Follower:
         self._every = every
         self._least = settings.min_quality
 
-    def look(self, frame: Frame, find: Finder) -> Sighting:
+    def look(self, pts: float, glance: Callable[[], Sighting], search: Callable[[], Sighting]) -> Sighting:
         """Look at the next frame, which is searched for faces if it is its turn.
 
         It also is if the last search was too long ago for faces to be carried on, and if it shows another scene.
+
+        ``pts``: media time, s. ``glance`` and ``search``: look at the frame without searching it, and with.
         """
         searched = self.tracker.searched
-        if self.unsearched + 1 >= self._every or searched is None or frame.stamp.pts - searched > BRIDGE:
-            return find(frame)
-        glance = find.glance(frame)
-        return find(frame) if self._is_cut(glance) else glance
+        if self.unsearched + 1 >= self._every or searched is None or pts - searched > BRIDGE:
+            return search()
+        glimpse = glance()
+        return search() if self._is_cut(glimpse) else glimpse
 
     def follow(self, sighting: Sighting) -> Seen:
         """Take in the next frame."""

@@ -78,7 +78,8 @@ class TrackerStage:
         if key not in self._runs:
             self._runs[key] = self._begin()
         run = self._runs[key]
-        seen = run.follow(run.look(frame, self._find))
+        sighting = run.look(stamp.pts, lambda: self._find.glance(frame), lambda: self._find(frame))
+        seen = run.follow(sighting)
         faces = run.give(seen, self._describe(frame, seen))
         self._tally.add(stamp.source, Count.FACES, len(faces.tracks))
         return faces

@@ -10,7 +10,7 @@ from models.tracking.cast import cast
 from models.tracking.evaluate import Scenes
 from models.tracking.generator import HEIGHT, ROAM, WIDTH, Actor, Shot, Wave, draw, true_faces
 from models.tracking.measures import measure
-from models.tracking.trial import RATES, VARIANTS, WHOLE, run, thinned
+from models.tracking.trial import RATES, SEARCHES, VARIANTS, WHOLE, run, thinned
 from models.tracking.truth import overlaps, truth
 from models.tracking.watch import MISSED, Shown, Watched, flawless, watch
 from pipeline.settings import PipelineSettings, TrackerSettings
@@ -47,7 +47,7 @@ def walk(scenes) -> list[Watched]:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_two_people_who_pass_keep_their_ids(scenes, walk, rate):
-    found = measure([run(thinned(walk, rate, 0), WHOLE, TrackerSettings(), scenes.threshold)])
+    found = measure([run(thinned(walk, rate, 0), WHOLE, TrackerSettings(), scenes.threshold).frames])
     assert found.idf1 >= 0.95
     assert found.switches == 0
     assert found.iou > 0.7
@@ -69,7 +69,8 @@ def test_rows_only_where_a_face_was_seen_and_few_tracks_in_mind(scenes, walk):
 def watched(step: float, count: int) -> list[Watched]:
     nobody = Detections(np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32))
     none = truth((), [], [])
-    return [Watched(step * number, nobody, np.zeros((12, 16, 3), np.float32), 1, none) for number in range(count)]
+    view = np.zeros((24, 32, 3), np.uint8)
+    return [Watched(step * number, nobody, view, 1, none, 0.01) for number in range(count)]
 
 
 def test_a_flawless_detector_finds_who_is_in_sight(walk):
@@ -84,6 +85,16 @@ def test_a_flawless_detector_finds_who_is_in_sight(walk):
             points = frame.found.landmarks
             corners = frame.found.boxes[:, None, :2]
             assert ((points > corners) & (points < corners + frame.found.boxes[:, None, 2:])).all()
+
+
+def test_seldom_searched_faces_are_still_followed(scenes, walk):
+    every, *fewer = (run(walk, variant, TrackerSettings(), scenes.threshold) for variant in SEARCHES)
+    whole = measure([every.frames])
+    for less in fewer:
+        found = measure([less.frames])
+        assert less.seconds < every.seconds
+        assert found.idf1 > whole.idf1 - 0.1
+        assert found.iou > 0.65
 
 
 def test_rates_leave_out_what_they_say():
