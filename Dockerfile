@@ -1,9 +1,17 @@
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE constraints.txt ./
+COPY pipeline pipeline
+COPY workers workers
+COPY models models
+# All packages come as wheels, so that no compiler is needed.
+RUN python -m venv --without-pip /opt/affectstream \
+ && pip --python /opt/affectstream/bin/python install --no-cache-dir -c constraints.txt .
+
 FROM python:3.12-slim-bookworm
-RUN useradd --create-home --uid 10001 affect && mkdir /data && chown affect /data
-COPY . /src
-RUN pip install --no-cache-dir -c /src/constraints.txt /src && rm -rf /src
-USER affect
-VOLUME /data
-ENV AFFECTSTREAM_OUT=/data
+RUN useradd --uid 10001 --no-create-home affect && install --directory --owner affect /data
+COPY --from=build /opt/affectstream /opt/affectstream
+ENV PATH=/opt/affectstream/bin:$PATH AFFECTSTREAM_OUT=/data
+USER 10001
 ENTRYPOINT ["affectstream"]
 CMD ["--help"]

@@ -156,3 +156,9 @@ def _encode(path: Path, seconds: float) -> None:
             picture = av.VideoFrame.from_ndarray(frame(image, number / FPS), format="bgr24")
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
+
+
+if __name__ == "__main__":  # the clip of the simulated camera in compose.yaml
+    import sys
+
+    render(Path(sys.argv[1]))
