@@ -1,9 +1,10 @@
 """Notices that a new scene has begun, from the detector's small picture.
 
-Two signs must come together. The structure is another: the correlation of the pictures, whatever their exposure, which
-a camera that moves lowers too. And the colours are others: the overlap of their histograms, which a camera that moves
-hardly changes, nor somebody who passes, but a flash may. The longer the time between two frames, the more either may
-change within a scene; so both must be clearer then.
+From one frame to the next, structure tells: the correlation of the pictures, whatever their exposure. No camera moves
+so fast that little of it is left in an instant. With more time between two frames some do, and two signs must come
+together: another structure, and other colours. The overlap of their histograms hardly suffers from a camera that moves
+or from somebody who passes, but it does from a flash. The longer the time, the more either may change within a scene,
+so the clearer both must be.
 
 The limits were chosen on pairs of frames 0.04 to 1.2 s apart, of recordings without a cut and across cuts.
 """
@@ -24,6 +25,13 @@ COARSE: Final = (16, 12)
 BINS: Final = (8, 16, 16)
 """Bins of the histogram along luma and both colour differences."""
 
+SUDDEN: Final = 0.45
+"""Correlation of two pictures below which they show different scenes whatever their colours, if no time lies between
+them."""
+
+INSTANT: Final = 0.3
+"""s after which that limit is 0."""
+
 LIKENESS: Final = 0.65
 """Correlation of two pictures below which their structure is another, if no time lies between them."""
 
@@ -34,7 +42,7 @@ TOGETHER: Final = 1.1
 """The same for the sum of the two: somebody close to the camera makes both somewhat less alike."""
 
 HORIZON: Final = 2.0
-"""s in which these limits fall to 1 / e."""
+"""s in which the limits of both signs together fall to 1 / e."""
 
 
 def thumbnail(image: Bytes) -> Bytes:
@@ -44,8 +52,10 @@ def thumbnail(image: Bytes) -> Bytes:
 
 def is_cut(before: Bytes, after: Bytes, elapsed: float) -> bool:
     """Say whether two thumbnails of frames ``elapsed`` s apart belong to different scenes."""
-    fading = float(np.exp(-elapsed / HORIZON))
     likeness = float((_structure(before) * _structure(after)).sum())
+    if elapsed < INSTANT and likeness < SUDDEN * (1 - elapsed / INSTANT):
+        return True
+    fading = float(np.exp(-elapsed / HORIZON))
     if likeness >= LIKENESS * fading:
         return False
     shared = float(np.minimum(_colours(before), _colours(after)).sum())
