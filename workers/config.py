@@ -100,7 +100,8 @@ def explain(error: ValidationError) -> str:
     name = ".".join(str(part) for part in first["loc"] if part not in ("SourceConfig", "str"))
     if first["type"] == "extra_forbidden":
         return f"unknown setting {name!r}"
-    value = "" if "url" in name or "source" in name else f" = {first['input']!r}"
+    # What could not be taken apart is all there is, passwords included.
+    value = "" if not name or "url" in name or "source" in name else f" = {first['input']!r}"
     return f"setting {name!r}{value}: {first['msg'][:1].lower()}{first['msg'][1:]}"
 
 

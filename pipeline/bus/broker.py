@@ -33,7 +33,7 @@ class Broker:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.client: Any = connect(url)  # redis-py types every answer as awaitable or not
+        self.client: Any = connect(url, patient=True)  # redis-py types every answer as awaitable or not
         self.commit = self.client.register_script(scripts.COMMIT)
         self.share = self.client.register_script(scripts.SHARE)
         self.attempt = self.client.register_script(scripts.ATTEMPT)

@@ -87,6 +87,7 @@ class Ordered:
 
     def _take(self, most: int, within: float | None) -> list[Taken]:
         taken: list[Taken] = []
+        fetched = False
         deadline = None if within is None else time.monotonic() + within
         while not taken:
             if self._lease.stopped.is_set():
@@ -95,9 +96,11 @@ class Ordered:
                 self._last += 1
                 taken.append(self._read(self._last, *self._early.pop(self._last)))
             if not taken:
-                if deadline is not None and time.monotonic() >= deadline:
+                left = BLOCK if deadline is None else int(1000 * (deadline - time.monotonic()))
+                if left <= 0 and fetched:
                     return []
-                self._fetch()
+                self._fetch(min(max(left, 1), BLOCK))
+                fetched = True
         return taken
 
     def _set_aside(self, taken: Taken) -> Taken:
@@ -107,9 +110,9 @@ class Ordered:
         self._poison.set_aside(self._lease.source, taken.number, message, reason)
         return taken._replace(message=None)
 
-    def _fetch(self) -> None:
+    def _fetch(self, block: int) -> None:
         answer = self._broker.call(
-            lambda: self._broker.client.xread({self._key: self._cursor}, count=FETCHED, block=BLOCK),
+            lambda: self._broker.client.xread({self._key: self._cursor}, count=FETCHED, block=block),
             self._lease.stopped,
         )
         for _, entries in answer:

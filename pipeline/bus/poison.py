@@ -31,5 +31,6 @@ class Poison:
         kept = message if len(message) <= LARGEST else b""
         fields = {"worker": self._worker, "s": source, "n": number, "reason": reason, "m": kept}
         self._broker.call(lambda: self._broker.client.xadd(keys.POISON, fields, maxlen=KEPT), self._stopped)
-        self._tally.add(source, Count.POISON)
-        log.warning("%s: message %d of %s was set aside: %s", self._worker, number, source, reason)
+        if source:
+            self._tally.add(source, Count.POISON)
+        log.warning("%s: message %d of %s was set aside: %s", self._worker, number, source or "nobody", reason)

@@ -35,7 +35,7 @@ _WAYS_OUT: Final = {
     "WRONGPASS": "the name or password is wrong; give redis://NAME:PASSWORD@HOST:PORT, or set it in the environment",
     "NOAUTH": "it asks for a password; give redis://NAME:PASSWORD@HOST:PORT, or set it in the environment",
     "NOPERM": "this user may not do what is needed: eval, evalsha, script, xadd, pexpire, hget, hset, hlen and type on "
-    "affect:*",
+    "affect:*, and for workers apart all of ~affect:* +@read +@write +@scripting +@connection +time",
     "WRONGTYPE": "one of its affect:* keys holds something else; delete or rename that key, or take another database",
     "OOM": "it is out of memory (maxmemory); give it more, or shorten the streams with redis.length",
     "READONLY": "it is a read-only replica; name its master",
@@ -64,11 +64,12 @@ def address(url: str) -> str:
     return f"{parts.hostname or 'localhost'}:{port}"
 
 
-def connect(url: str) -> "redis.Redis":
+def connect(url: str, *, patient: bool = False) -> "redis.Redis":
     """Return a client that answers, and may write.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``.
+        patient: whether a server that answers but takes no writes for now will do, as one that is full.
 
     Raises:
         BrokerError: nothing answers there, or it is not a Redis, or does not let us write.
@@ -94,8 +95,9 @@ def connect(url: str) -> "redis.Redis":
         # A replica and a full server answer a ping, but take no writes.
         client.set("affect:probe", 1, px=1)
     except (redis.RedisError, OSError) as error:
-        client.close()
-        raise refusal(url, error) from None
+        if not (patient and isinstance(error, redis.ResponseError) and is_passing(error)):
+            client.close()
+            raise refusal(url, error) from None
     return client
 
 

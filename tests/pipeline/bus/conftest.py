@@ -18,8 +18,8 @@ def server(request, tmp_path_factory):
 @pytest.fixture
 def broker(server):
     broker = Broker(server.url)
-    yield broker
     broker.client.flushall()
+    yield broker
     broker.close()
 
 
@@ -51,3 +51,14 @@ def outbox():
 @pytest.fixture
 def never():
     return threading.Event()
+
+
+@pytest.fixture
+def poisoned(broker):
+    """Give what was set aside, without the messages themselves."""
+
+    def read():
+        entries = broker.client.xrange(keys.POISON)
+        return [{name.decode(): fields[name].decode() for name in fields if name != b"m"} for _, fields in entries]
+
+    return read

@@ -1,0 +1,70 @@
+import pytest
+
+from pipeline.bus.lease import Lease, Lost
+
+
+@pytest.fixture
+def claims(broker):
+    return [Lease(broker, "sink", "door", 30) for _ in range(2)]
+
+
+def test_one_owner_at_a_time(claims, client):
+    one, other = claims
+    assert one.acquire()
+    assert one.acquire()  # the answer was lost: the same claim may ask again
+    assert not other.acquire()
+    assert not other.renew()
+    other.release()
+    assert one.renew()
+    one.release()
+    assert other.acquire()
+    assert not one.renew()
+    assert 0 < client.pttl(one.key) <= 30_000
+
+
+def test_an_expired_lease_is_anybodys(claims, client):
+    one, other = claims
+    one.acquire()
+    client.pexpire(one.key, 1)
+    while client.exists(one.key):
+        pass
+    assert not one.renew()
+    assert other.acquire()
+    with pytest.raises(Lost):
+        one.verify()
+    assert one.stopped.is_set()
+    other.verify()
+    assert not other.stopped.is_set()
+
+
+def test_sources_and_workers_are_apart(broker):
+    assert all(Lease(broker, *claim, 30).acquire() for claim in (("sink", "a"), ("sink", "b"), ("tracker", "a")))
+
+
+def test_a_full_redis_still_hands_out_work(claims, broker, client):
+    """What makes room is done by owners."""
+    client.config_set("maxmemory", 1)
+    try:
+        assert claims[0].acquire()
+        assert not claims[1].acquire()
+        assert claims[0].renew()
+        assert broker.census(keys=["affect:bus:census:sink"], args=["me 0", 1000]) == [b"me 0"]
+    finally:
+        client.config_set("maxmemory", 0)
+
+
+def test_the_census_knows_who_is_alive(broker, client):
+    def census(member, milliseconds):
+        return [one.decode() for one in broker.census(keys=["affect:bus:census:sink"], args=[member, milliseconds])]
+
+    assert census("a", 60_000) == ["a"]
+    assert sorted(census("b", 1)) == ["a", "b"]
+    while (
+        client.zrangebyscore(
+            "affect:bus:census:sink", "-inf", sum(t / 10**e for t, e in zip(client.time(), (-3, 3), strict=True))
+        )
+        == []
+    ):
+        pass
+    assert census("a", 60_000) == ["a"]
+    assert census("a", 0) == []

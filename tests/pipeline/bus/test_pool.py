@@ -1,0 +1,241 @@
+"""Members of one group: whatever they die of and whoever is slow, a message is published once."""
+
+import threading
+from contextlib import suppress
+
+import msgspec
+import numpy as np
+import pytest
+
+from pipeline.bus import keys
+from pipeline.bus.codec import VERSION, decode, encode
+from pipeline.bus.poison import Poison
+from pipeline.bus.pool import PoolLink
+from pipeline.channel import Closed
+from pipeline.errors import BrokerError, VersionError
+from pipeline.messages import End, Scores
+from pipeline.settings import BusSettings
+from pipeline.tally import Count, Tally
+from tests.messages import faces
+
+
+def put(client, number, source="door"):
+    client.xadd(keys.FACES, {"s": source, "n": number, "m": encode(faces(1, number, source=source), quality=None)})
+    client.hincrby(keys.PENDING, source, 1)
+
+
+def scored(message):
+    if isinstance(message, End):
+        return message
+    probabilities = np.full((1, 8), 1 / 8, np.float32)
+    return Scores(msgspec.structs.replace(message, crops=message.crops[:0]), probabilities, "m")
+
+
+def published(broker, source="door"):
+    entries = broker.client.xrange(keys.scores(source))
+    return [(int(fields[b"n"]), fields.get(b"m") and decode(fields[b"m"])) for _, fields in entries]
+
+
+class Member(PoolLink):
+    def __init__(self, broker, *, claim=60.0, tries=3, most=4):
+        self.tally = Tally()
+        self.stopped = threading.Event()
+        poison = Poison(broker, "inference", self.tally, self.stopped)
+        super().__init__(broker, BusSettings(claim=claim, tries=tries), poison, most, self.stopped)
+
+    def work(self):
+        """Do one step; return how many messages it took."""
+        messages = self.read()
+        self.commit([scored(message) for message in messages])
+        return len(messages)
+
+
+def test_members_share_and_publish_once(broker, client):
+    for number in range(1, 7):
+        put(client, number)
+    one, other = Member(broker), Member(broker)
+    assert len(one.read()) == 4
+    assert other.work() == 2
+    assert [number for number, _ in published(broker)] == [5, 6]
+    one.commit([scored(faces(1, number)) for number in range(1, 5)])
+    assert [number for number, _ in published(broker)] == [5, 6, 1, 2, 3, 4]
+    assert client.xlen(keys.FACES) == 0
+    assert client.hgetall(keys.PENDING) == {}
+    assert published(broker)[0][1].faces.stamp.frame == 5
+
+
+def test_each_source_has_its_outbox(broker, client):
+    for number, source in enumerate(("door", "gate", "door", "gate"), 1):
+        put(client, number, source)
+    Member(broker).work()
+    assert [number for number, _ in published(broker, "door")] == [1, 3]
+    assert [number for number, _ in published(broker, "gate")] == [2, 4]
+
+
+def test_what_a_member_has_held_for_too_long_goes_to_another(broker, client):
+    for number in range(1, 4):
+        put(client, number)
+    slow, other = Member(broker, claim=0.2), Member(broker, claim=0.2)
+    in_hand = slow.read()
+    assert sum(other.work() for _ in range(3)) == 3
+    slow.commit([scored(message) for message in in_hand])  # wakes up
+    assert sorted(number for number, _ in published(broker)) == [1, 2, 3]
+    assert client.hgetall(keys.PENDING) == {}
+    assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 0
+
+
+def test_the_slow_one_may_be_first_all_the_same(broker, client):
+    put(client, 1)
+    slow, other = Member(broker, claim=0.2), Member(broker, claim=0.2)
+    in_hand = slow.read()
+    claimed = other.read()
+    slow.commit([scored(message) for message in in_hand])
+    other.commit([scored(message) for message in claimed])
+    assert [number for number, _ in published(broker)] == [1]
+
+
+def work_until_death(member, number):
+    """Work until a message comes that ends the process."""
+    while True:
+        messages = member.read()
+        if any(message.stamp.frame == number for message in messages):
+            return
+        member.commit([scored(message) for message in messages])
+
+
+def test_a_message_that_kills_members_is_set_aside_and_its_neighbours_are_not(broker, client, poisoned):
+    for number in range(1, 9):
+        put(client, number)
+    for _ in range(3):
+        work_until_death(Member(broker, claim=0.05, tries=3), 3)
+    last = Member(broker, claim=0.05, tries=3)
+    put(client, 9)
+    while not (poisoned() and client.hget(keys.PENDING, "door") is None):
+        threading.Timer(0.5, last.stopped.set).start()
+        with suppress(Closed):
+            work_until_death(last, 3)
+        last.stopped.clear()
+    found = dict(published(broker))
+    assert sorted(found) == list(range(1, 10))
+    assert [number for number, message in found.items() if message is None] == [3]
+    (entry,) = poisoned()
+    assert (entry["worker"], entry["s"], entry["n"]) == ("inference", "door", "3")
+    assert "died every time" in entry["reason"]
+
+
+def test_what_cannot_be_worked_on_is_set_aside_counted_and_leaves_no_gap(broker, client, poisoned):
+    put(client, 1)
+    for fields in (
+        {"s": "door", "n": 2, "m": "\x00"},
+        {"s": "door", "n": 3, "m": encode(scored(faces(1, 3)), quality=None)},
+    ):
+        client.xadd(keys.FACES, fields)
+        client.hincrby(keys.PENDING, "door", 1)
+    client.xadd(keys.FACES, {"hello": "world"})
+    client.xadd(keys.FACES, {"s": "door", "m": encode(faces(1), quality=None)})
+    put(client, 4)
+    member = Member(broker, most=10)
+    messages = member.read()
+    member.commit([scored(messages[0]), ValueError("bad crop")])
+    assert [(number, message is None) for number, message in sorted(published(broker))] == [
+        (1, False),
+        (2, True),
+        (3, True),
+        (4, True),
+    ]
+    entries = poisoned()
+    assert [one["n"] for one in entries] == ["2", "3", "0", "0", "4"]
+    assert "Faces or End was awaited, not Scores" in entries[1]["reason"]
+    assert entries[-1]["reason"] == "ValueError('bad crop')"
+    assert decode(broker.client.xrange(keys.POISON)[-1][1][b"m"]).stamp.frame == 4
+    assert member.tally.of("door")[Count.POISON] == 3 + 1
+    assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 0
+
+
+def test_another_version_is_refused_and_left_for_who_can_read_it(broker, client):
+    put(client, 1)
+    later = msgspec.msgpack.encode((VERSION + 1, "novel", {}))
+    client.xadd(keys.FACES, {"s": "door", "n": 2, "m": later})
+    member = Member(broker)
+    with pytest.raises(VersionError, match="schema version"):
+        member.read()
+    member.close()
+    assert client.xlen(keys.FACES) == 2
+    assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 2
+    assert client.xlen(keys.POISON) == 0
+
+
+def test_a_group_that_was_lost_is_founded_anew(broker, client, caplog):
+    member = Member(broker)
+    put(client, 1)
+    assert member.work() == 1
+    client.flushall()
+    put(client, 1)
+    put(client, 2)
+    assert member.work() == 2
+    assert [number for number, _ in published(broker)] == [1, 2]
+    assert "Redis has lost the group inference" in caplog.text
+
+
+def test_what_was_in_hand_when_redis_lost_it_is_not_published(broker, client):
+    member = Member(broker)
+    put(client, 1)
+    messages = member.read()
+    client.flushall()
+    member.commit([scored(message) for message in messages])
+    assert not client.exists(keys.scores("door"))
+
+
+def test_who_leaves_leaves_nothing_but_what_is_in_hand(broker, client):
+    def members():
+        return len(client.xinfo_consumers(keys.FACES, keys.GROUP))
+
+    put(client, 1)
+    put(client, 2)
+    one = Member(broker, most=1)
+    one.work()
+    one.close()
+    assert members() == 0
+    other = Member(broker)
+    other.read()
+    other.close()
+    assert members() == 1
+    assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 1
+
+
+def test_who_is_silent_for_long_is_struck_off(broker, client, monkeypatch):
+    monkeypatch.setattr("pipeline.bus.pool.FORGOTTEN", 0)
+    put(client, 1)
+    Member(broker).work()
+    holder = Member(broker)
+    put(client, 2)
+    holder.read()
+    put(client, 3)
+    Member(broker).work()
+    names = [one["name"] for one in client.xinfo_consumers(keys.FACES, keys.GROUP)]
+    assert len(names) == 2
+    assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 1
+
+
+def test_a_stopped_member_ends(broker):
+    member = Member(broker)
+    member.stopped.set()
+    with pytest.raises(Closed):
+        member.read()
+
+
+@pytest.mark.parametrize("key", [keys.FACES, keys.PENDING, keys.scores("door")])
+def test_a_key_of_another_kind_is_named_and_nothing_is_lost(broker, client, key):
+    if key != keys.FACES:
+        member = Member(broker)
+        put(client, 1)
+        messages = member.read()
+        client.set(key, "mine")
+        with pytest.raises(BrokerError, match=f"WRONGTYPE.*{key}"):
+            member.commit([scored(message) for message in messages])
+        assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 1
+    else:
+        client.set(key, "mine")
+        with pytest.raises(BrokerError, match=r"WRONGTYPE.*another database"):
+            Member(broker)
+    assert client.get(key) == "mine"
