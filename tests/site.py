@@ -1,6 +1,7 @@
 """Workers as processes of their own round a real Redis, as a site runs them."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -78,6 +79,10 @@ class Site:
         return subprocess.run(
             command, check=True, capture_output=True, text=True, env=os.environ | {"COLUMNS": "250"}
         ).stdout
+
+    def add(self, name: str, path: Path) -> None:
+        """Add a source as any program may: by the key."""
+        self.client.hset("affect:sources", name, json.dumps({"url": str(path)}))
 
     def wait(self, condition: Callable[[], bool], timeout: float = 120.0) -> None:
         deadline = time.monotonic() + timeout

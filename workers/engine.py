@@ -1,7 +1,13 @@
-"""The networks of a process, opened once and shared by its workers."""
+"""The networks of a process, opened once and shared by its workers.
+
+What follows faces is imported when it is asked for: filterpy takes longer to load than all the rest together, and
+processes that only infer or only write do without.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pipeline.card import DetectorCard, detector_card, shipped
 from pipeline.inference.classifier import Classifier
@@ -10,11 +16,13 @@ from pipeline.onnx import checked_hash, file_hash, open_session
 from pipeline.settings import DetectorSettings, PipelineSettings
 from pipeline.sink.stage import SinkStage
 from pipeline.tally import Tally
-from pipeline.tracker.describer import Describer
 from pipeline.tracker.detector import Detector
-from pipeline.tracker.finder import Finder
-from pipeline.tracker.follower import Follower
-from pipeline.tracker.stage import TrackerStage
+
+if TYPE_CHECKING:
+    from pipeline.tracker.describer import Describer
+    from pipeline.tracker.finder import Finder
+    from pipeline.tracker.follower import Follower
+    from pipeline.tracker.stage import TrackerStage
 
 CARDLESS_THRESHOLD = 0.6
 """Score of a sure face for a detector that comes without a card, such as OpenCV's own YuNet file."""
@@ -57,6 +65,8 @@ class Engine:
 
     def tracker(self, tally: Tally) -> TrackerStage:
         """Make a tracker stage; several may share the detector."""
+        from pipeline.tracker.stage import TrackerStage
+
         settings = self.settings
         return TrackerStage(
             self.detector,
@@ -70,14 +80,20 @@ class Engine:
 
     def finder(self) -> Finder:
         """Make what the tracker does with a frame before it follows."""
+        from pipeline.tracker.finder import Finder
+
         return Finder(self.detector)
 
     def follower(self) -> Follower:
         """Make what follows the faces of one run."""
+        from pipeline.tracker.follower import Follower
+
         return Follower(self.settings.tracker, self.threshold)
 
     def describer(self) -> Describer:
         """Make what the tracker does with a frame after it has followed."""
+        from pipeline.tracker.describer import Describer
+
         return Describer(self.classifier.template, self.classifier.size)
 
     def inference(self) -> InferenceStage:

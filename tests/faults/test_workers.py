@@ -57,7 +57,7 @@ class Film:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    return Film(tmp_path_factory.mktemp("film"), 8)
+    return Film(tmp_path_factory.mktemp("film"), 6)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def begun(running: Site, frames: int = 20) -> bool:
 @pytest.mark.parametrize("layout", [APART, ("ingest+tracker", "inference", "sink"), ("ingest+tracker+inference+sink",)])
 def test_processes_give_the_rows_of_one_process(film, hasty, layout):
     hasty.start(*layout)
-    assert hasty.sources("add", str(film.path)).strip() == "scene"
+    hasty.add("scene", film.path)
     hasty.wait(lambda: hasty.over("scene"))
     film.check(hasty)
     assert "taken" not in hasty.logs()
@@ -91,7 +91,7 @@ def kill_at_random(film, running, deaths, seed):
     """Kill workers at random instants, each replaced at once, until the film is over and there were enough deaths."""
     chance = random.Random(seed)
     alive = dict(zip(APART, running.start(*APART), strict=True))
-    running.sources("add", str(film.path))
+    running.add("scene", film.path)
     running.wait(lambda: running.client.exists("affect:bus:state:ingest:scene") == 1)
     for stage in (chance.choice(APART) for _ in range(deaths)):
         time.sleep(chance.uniform(0, 1.5))
@@ -117,7 +117,7 @@ def test_thirty_deaths_change_nothing(tmp_path, hasty, seed):
 def test_sleepers_that_wake_up_publish_nothing(film, hasty):
     """SIGSTOP for longer than the lease, of the owners and of the member that holds messages."""
     sleepers = hasty.start(*APART)
-    hasty.sources("add", str(film.path))
+    hasty.add("scene", film.path)
     hasty.wait(lambda: begun(hasty))
     for sleeper in sleepers:
         sleeper.send(signal.SIGSTOP)
@@ -132,7 +132,7 @@ def test_sleepers_that_wake_up_publish_nothing(film, hasty):
 
 def test_two_members_with_the_same_message_publish_it_once(film, hasty):
     first = hasty.start("ingest+tracker", "inference", "sink")[1]
-    hasty.sources("add", str(film.path))
+    hasty.add("scene", film.path)
     hasty.wait(lambda: begun(hasty))
     first.send(signal.SIGSTOP)
     hasty.start("inference")
@@ -149,7 +149,7 @@ def members(running):
 
 def test_a_redis_that_dies_and_comes_back_loses_nothing(film, server, hasty):
     hasty.start(*APART)
-    hasty.sources("add", str(film.path))
+    hasty.add("scene", film.path)
     for _ in range(2):
         published = hasty.client.xlen("affect:emotions:scene")
         hasty.wait(lambda seen=published: begun(hasty, seen + 20))
@@ -166,11 +166,11 @@ def test_a_redis_that_dies_and_comes_back_loses_nothing(film, server, hasty):
 def test_a_redis_that_forgets_everything_is_told_and_read_into_anew(film, tmp_path):
     with Server(tmp_path, executables()[0]) as server, site(server.url, tmp_path / "site", HASTY) as running:
         running.start(*APART)
-        running.sources("add", str(film.path))
+        running.add("scene", film.path)
         running.wait(lambda: begun(running, 40))
         server.kill()
         server.start()
-        running.sources("add", str(film.path))
+        running.add("scene", film.path)
         running.wait(lambda: running.over("scene"))
         film.check(running)
         assert "Redis has lost" in running.logs()
@@ -181,7 +181,7 @@ def test_a_standby_takes_over_within_ten_seconds(film, server, tmp_path):
     with site(server.url, tmp_path / "site", options) as running:
         owners = running.start(*APART)
         running.start("tracker", "sink")
-        running.sources("add", str(film.path))
+        running.add("scene", film.path)
         running.wait(lambda: begun(running))
         working = [owner for owner in (owners[1], owners[3]) if "owns scene" in owner.log.read_text()]
         for owner in working:
@@ -196,7 +196,7 @@ def test_a_standby_takes_over_within_ten_seconds(film, server, tmp_path):
 
 def test_work_waits_while_redis_is_full(film, hasty):
     hasty.start(*APART)
-    hasty.sources("add", str(film.path))
+    hasty.add("scene", film.path)
     hasty.wait(lambda: begun(hasty))
     used = hasty.client.info("memory")["used_memory"]
     hasty.client.config_set("maxmemory", used // 2)
@@ -210,8 +210,8 @@ def test_work_waits_while_redis_is_full(film, hasty):
 
 def test_sources_come_and_go_while_others_are_read(film, hasty):
     hasty.start("ingest+tracker", "inference", "sink")
-    hasty.sources("add", str(film.path), "--name", "door")
-    hasty.sources("add", str(film.path), "--name", "scene")
+    assert hasty.sources("add", str(film.path)).strip() == "scene"
+    hasty.add("door", film.path)
     hasty.wait(lambda: hasty.client.xlen("affect:emotions:door") > 10)
     hasty.sources("remove", "door")
     hasty.wait(lambda: hasty.over("scene"))
@@ -219,7 +219,7 @@ def test_sources_come_and_go_while_others_are_read(film, hasty):
     hasty.wait(lambda: not hasty.client.sismember("affect:bus:sources", "door"))
     hasty.wait(lambda: not hasty.client.exists("affect:bus:state:ingest:door"))
     seen = hasty.client.xlen("affect:emotions:door")
-    hasty.sources("add", str(film.path), "--name", "door")
+    hasty.add("door", film.path)
     hasty.wait(lambda: hasty.over("door"))
     door = rows(hasty.out)
     door = door[door["source"] == "door"].reset_index(drop=True)
