@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from workers.scene import CAST
 RAW = [f"p_{label}" for label in LABELS]
 SMOOTHED = [f"s_{label}" for label in LABELS]
 ORDER = ["source", "run", "frame", "track"]
+
+RAY_FROM_OUTSIDE = "from outside" if find_spec("ray") else 'pip install "affectstream[ray]"'
 
 
 def rows(out, table="emotions"):
@@ -196,6 +199,8 @@ def test_a_file_damaged_in_the_middle_says_how_much_was_skipped(affectstream, tm
         (["a.mkv", "--provider", "cuda"], 2, "onnxruntime-gpu"),
         (["a.mkv", "--redis", "redis://:hunter2@localhost:1"], 1, "localhost:1"),
         (["a.mkv", "--out", "a.mkv"], 1, "a.mkv"),
+        (["a.mkv", "--engine", "ray", "--redis", "unix:///tmp/redis"], 2, "--redis redis://HOST:PORT"),
+        (["a.mkv", "--engine", "ray", "--ray-address", "ray://head:10001"], 2, RAY_FROM_OUTSIDE),
     ],
 )
 def test_bad_input_is_one_line_that_names_it(affectstream, monkeypatch, tmp_path, words, code, says):
