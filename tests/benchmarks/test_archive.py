@@ -103,7 +103,7 @@ def test_parts_against_one_go(benchmark, tmp_path, capsys):
         with capsys.disabled():
             print(
                 f"\n{workers} processes on {os.cpu_count()} cores: {go[0]:.1f} ms a frame in one go, {parts[0]:.1f} in "
-                f"parts, ratio {go[0] / parts[0]:.2f}; processor time {go[1]:.2f} ms a frame in one go, {alone[1]:.2f} in "
+                f"parts, ratio {go[0] / parts[0]:.2f}; processors {go[1]:.2f} ms a frame in one go, {alone[1]:.2f} in "
                 f"parts, ratio {go[1] / alone[1]:.2f}"
             )
         benchmark.pedantic(took, ("last", executor), rounds=1)
