@@ -9,14 +9,12 @@ A part appears whole or not at all: it is written under a hidden name, flushed t
 hold its rows in order and never overlap, so their names say where a run that was cut short goes on.
 """
 
-import errno
 import os
 import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Generic
 
@@ -28,6 +26,7 @@ from pipeline.labels import LABELS
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
 from pipeline.sink.columns import EMOTIONS, TRACKS, Column, Row, table, utc
+from pipeline.sink.durable import Fence, failure, make_folder, write_whole
 from pipeline.sink.writer import Frontier, position
 
 SCHEMA_VERSION: Final = "1"
@@ -37,8 +36,6 @@ DAY: Final = 86_400_000_000
 
 BLOCK: Final = 4096
 """Rows that become Arrow columns at a time: an Arrow row takes a sixth of the memory of a Python one."""
-
-Fence = Callable[[], None]
 
 _PART: Final = re.compile(r"part-(?P<run>.+)-\d{10,}-(?P<last>\d{10,})\.parquet")
 _HIDDEN: Final = re.compile(r"\.part-(?P<run>.+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
@@ -74,7 +71,7 @@ class ParquetWriter:
             probe.touch(exist_ok=False)
             probe.unlink()
         except OSError as error:
-            raise _failure(out, error) from error
+            raise failure(out, error) from error
 
     def write(self, results: Results) -> None:
         """See ``Writer.write``.
@@ -116,16 +113,16 @@ class ParquetWriter:
 
     def close(self) -> None:
         """See ``Writer.close``; every run is tried even if one fails."""
-        failure: OutputError | None = None
+        first: OutputError | None = None
         with self._lock:
             for run in self._runs.values():
                 try:
                     run.flush()
                 except OutputError as error:
-                    failure = failure or error
+                    first = first or error
             self._runs.clear()
-        if failure is not None:
-            raise failure
+        if first is not None:
+            raise first
 
     def _run(self, source: str, run: str) -> "_Run":
         key = (source, run)
@@ -236,11 +233,11 @@ class _Table(Generic[Row]):
         folder = self._folder / f"date={utc(self._begun).date()}"
         name = f"part-{self._run}-{self._first:010}-{self._last:010}.parquet"
         try:
-            _make_folder(folder)
+            make_folder(folder)
             hidden = folder / f".part-{self._run}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
-            _write_whole(content, folder / name, hidden, self._fence)
+            write_whole(content, folder / name, hidden, self._fence)
         except OSError as error:
-            raise _failure(folder, error) from error
+            raise failure(folder, error) from error
         self.frontier = Frontier(self._last, complete)
         self._blocks, self._rows, self._count = [], [], 0
 
@@ -263,7 +260,7 @@ class _Table(Generic[Row]):
                 return Frontier()
             metadata = pq.read_metadata(newest[1]).metadata or {}
         except OSError as error:
-            raise _failure(self._folder, error) from error
+            raise failure(self._folder, error) from error
         return Frontier(newest[0], metadata.get(b"affectstream.complete") == b"1")
 
 
@@ -278,47 +275,3 @@ def _is_writing(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and its parents, durably: a new name is only as safe as the folder that lists it."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in missing:
-        _sync(path.parent)
-
-
-def _write_whole(content: pa.Table, path: Path, hidden: Path, fence: Fence | None) -> None:
-    """Make ``path`` appear with all of its content, or not at all."""
-    try:
-        with hidden.open("xb") as file:
-            pq.write_table(content, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        if fence is not None:
-            fence()
-        hidden.rename(path)
-    except BaseException:
-        with suppress(OSError):
-            hidden.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _failure(path: Path, error: OSError) -> OutputError:
-    """Return the error that tells what went wrong with a path, and the way out."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return OutputError(
-            f"no space left for {path}; free some, then run again: what was written is whole, and a replay goes on "
-            "from there"
-        )
-    why = (error.strerror or str(error)).lower()
-    return OutputError(f"cannot write to {path}: {why}; choose another folder with --out")

@@ -1,6 +1,8 @@
 """``affectstream sources``: what workers read, changed while they run."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -23,21 +25,25 @@ def show(redis: Redis = None) -> None:
     from pipeline.ingest.source import redact
     from workers.registry import described
 
-    client = _client(redis)
-    stored = {name.decode(): text.decode() for name, text in client.hgetall(keys.SOURCES).items()}
-    under_way = {name.decode() for name in client.smembers(keys.UNDER_WAY)}
+    with _redis(redis) as client:
+        known = {name.decode(errors="replace"): text for name, text in client.hgetall(keys.SOURCES).items()}
+        stored = {name: text.decode(errors="replace") for name, text in known.items()}
+        under_way = {name.decode() for name in client.smembers(keys.UNDER_WAY)}
+        owned = {
+            name: [stage for stage in ("ingest", "tracker", "sink") if client.exists(keys.lease(stage, name))]
+            for name in stored.keys() | under_way
+        }
+        counts = {name: client.hgetall(keys.counts(name)) for name in owned}
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("source", "from", "worked on by", "counted"):
         table.add_column(column, overflow="fold")
-    for name in sorted(stored.keys() | under_way):
-        owned = [stage for stage in ("ingest", "tracker", "sink") if client.exists(keys.lease(stage, name))]
+    for name in sorted(owned):
         try:
             url = redact(described(stored[name]).url.get_secret_value()) if name in stored else "taken out; ending"
         except InputError as error:
             url = f"cannot be read: {error}"
-        counts = {what.decode(): int(number) for what, number in client.hgetall(keys.counts(name)).items()}
-        told = ", ".join(f"{number:,} {what}" for what, number in sorted(counts.items()))
-        table.add_row(name, url, " ".join(owned) or ("nobody" if name in under_way else "over"), told)
+        told = ", ".join(f"{int(number):,} {what.decode()}" for what, number in sorted(counts[name].items()))
+        table.add_row(name, url, " ".join(owned[name]) or ("nobody" if name in under_way else "over"), told)
     Console(highlight=False).print(table)
 
 
@@ -70,10 +76,10 @@ def add(
     from workers.config import Config, SourceConfig
     from workers.registry import source_of, stored
 
-    settings: dict[str, Any] = {"ingest": {"fps": fps} if fps else {}, "detector": {}}
-    if min_face:
+    settings: dict[str, Any] = {"ingest": {} if fps is None else {"fps": fps}, "detector": {}}
+    if min_face is not None:
         settings["detector"] = {"min_face": min_face}
-    is_path = "://" not in source and not source.isdecimal()
+    is_path = "://" not in source and "${" not in source and not source.isdecimal()
     url = str(Path(source).expanduser().resolve()) if is_path else source
     made = name or source_id(Path(source).stem if is_path else source)
     text = stored(SourceConfig(url=SecretStr(url), **settings))
@@ -81,7 +87,8 @@ def add(
         source_of(made, text, Config())  # what cannot be read is told here rather than in a worker's log
     elif source_id(made) != made:
         raise InputError(f"{made!r} cannot be the id of a source; {source_id(made)!r} can")
-    _client(redis).hset(keys.SOURCES, made, text)
+    with _redis(redis) as client:
+        client.hset(keys.SOURCES, made, text)
     typer.echo(made)
 
 
@@ -94,19 +101,27 @@ def remove(
     from pipeline.bus import keys
     from pipeline.errors import InputError
 
-    client = _client(redis)
-    for name in names:
-        if not client.hdel(keys.SOURCES, name):
-            known = ", ".join(sorted(known.decode() for known in client.hkeys(keys.SOURCES))) or "none"
-            raise InputError(f"there is no source {name!r}; there are: {known}")
+    with _redis(redis) as client:
+        for name in names:
+            if not client.hdel(keys.SOURCES, name):
+                known = ", ".join(sorted(one.decode(errors="replace") for one in client.hkeys(keys.SOURCES))) or "none"
+                raise InputError(f"there is no source {name!r}; there are: {known}")
 
 
-def _client(url: str | None) -> Any:
+@contextmanager
+def _redis(url: str | None) -> Iterator[Any]:
+    """Give a client; what goes wrong with it is told in one line."""
+    import redis
+
     from pipeline.errors import InputError
-    from pipeline.sink.connection import connect
+    from pipeline.sink.connection import connect, refusal
     from workers.config import PREFIX
 
     url = url or os.environ.get(f"{PREFIX}REDIS__URL")
     if url is None:
         raise InputError("name the Redis that the workers share: --redis redis://HOST:PORT")
-    return connect(url)
+    with connect(url) as client:
+        try:
+            yield client
+        except (redis.RedisError, OSError) as error:
+            raise refusal(url, error) from None

@@ -1,0 +1,71 @@
+"""Files that appear whole or not at all, and stay whatever becomes of the machine."""
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import OutputError
+
+Fence = Callable[[], None]
+"""Raises if another process writes the same now."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, durably: a new name is only as safe as the folder that lists it."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        _sync(path.parent)
+
+
+def write_whole(content: pa.Table, path: Path, hidden: Path, fence: Fence | None) -> None:
+    """Make ``path`` appear with all of its content, or not at all.
+
+    Args:
+        content: of the Parquet file.
+        path: what it is to be called.
+        hidden: what it is called until it is whole; in the same folder.
+        fence: called between the two.
+    """
+    try:
+        with hidden.open("xb") as file:
+            pq.write_table(content, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        if fence is not None:
+            fence()
+        try:
+            hidden.rename(path)
+        except FileNotFoundError:
+            if fence is not None:
+                fence()  # a successor has just taken it away
+            raise
+    except BaseException:
+        with suppress(OSError):
+            hidden.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def failure(path: Path, error: OSError) -> OutputError:
+    """Return the error that tells what went wrong with a path, and the way out."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return OutputError(
+            f"no space left for {path}; free some, then run again: what was written is whole, and a replay goes on "
+            "from there"
+        )
+    why = (error.strerror or str(error)).lower()
+    return OutputError(f"cannot write to {path}: {why}; choose another folder with --out")

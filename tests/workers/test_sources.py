@@ -1,0 +1,153 @@
+"""``affectstream sources`` and ``affectstream worker`` as somebody types them wrong."""
+
+import json
+
+import pytest
+
+from pipeline.bus import keys
+from tests.redis_server import Server, executables
+from tests.video import clip
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("redis"), executables()[-1]) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    with server.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def sources(affectstream, server, client):
+    return lambda *words: affectstream("sources", *words, "--redis", server.url)
+
+
+def one_line(ended, code, *says):
+    assert ended.code == code, ended.err
+    assert ended.err.startswith("error: ")
+    assert ended.err.count("\n") == 1
+    assert "Traceback" not in ended.err
+    assert "hunter2" not in ended.err + ended.out
+    for word in says:
+        assert word in ended.err
+
+
+def test_sources_are_added_listed_and_taken_out(sources, client, tmp_path):
+    path = clip(tmp_path / "Hall 2.mp4")
+    assert sources("add", path, "--fps", 5, "--min-face", 40).out == "hall-2\n"
+    assert sources("add", "rtsp://me:hunter2@door/h264", "--name", "door").out == "door\n"
+    assert json.loads(client.hget(keys.SOURCES, "hall-2")) == {
+        "url": str(path.resolve()),
+        "ingest": {"fps": 5},
+        "detector": {"min_face": 40},
+    }
+    client.hset(keys.counts("door"), mapping={"frames": 1234, "dropped: poison": 2})
+    client.sadd(keys.UNDER_WAY, "door", "gate")
+    client.set(keys.lease("tracker", "door"), "me")
+    shown = sources("list")
+    assert shown.code == 0
+    assert "hunter2" not in shown.out
+    assert "1,234 frames" in shown.out
+    assert "2 dropped: poison" in shown.out
+    assert "taken out; ending" in shown.out
+    assert sources("remove", "door", "hall-2").code == 0
+    assert client.hkeys(keys.SOURCES) == []
+
+
+def test_a_secret_may_stay_in_the_workers_environment(sources, client):
+    assert sources("add", "${DOOR_URL}", "--name", "door").code == 0
+    assert sources("add", "rtsp://${DOOR_USER}:${DOOR_PASSWORD}@door/h264", "--name", "hall").code == 0
+    assert json.loads(client.hget(keys.SOURCES, "door")) == {"url": "${DOOR_URL}"}
+
+
+def test_what_somebody_else_wrote_is_listed_all_the_same(sources, client):
+    client.hset(keys.SOURCES, mapping={"door": '{"url": "rtsp://me:hunter2@door', "b\xff": "\xff"})
+    shown = sources("list")
+    assert shown.code == 0
+    assert "cannot be read" in shown.out
+    assert "hunter2" not in shown.out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["add", "/nowhere/hall.mp4"], "no file '/nowhere/hall.mp4'"),
+        (["add", "gopher://me:hunter2@door"], "gopher"),
+        (["add", "rtsp://door", "--name", "A b"], "a-b"),
+        (["add", "rtsp://${DOOR}", "--name", "A b"], "a-b"),
+        (["add", "rtsp://door", "--fps", "0"], "fps"),
+        (["add", "rtsp://door", "--min-face", "0"], "min_face"),
+        (["remove", "nobody"], "there is no source 'nobody'; there are: none"),
+    ],
+)
+def test_bad_input_is_named(sources, client, words, says):
+    one_line(sources(*words), 2, says)
+    assert not client.exists(keys.SOURCES)
+
+
+def test_the_redis_must_be_named(affectstream):
+    one_line(affectstream("sources", "list"), 2, "--redis redis://HOST:PORT")
+
+
+@pytest.mark.parametrize("words", [["list"], ["add", "rtsp://door"], ["remove", "door"]])
+def test_a_key_of_another_kind(sources, client, words):
+    client.set(keys.SOURCES, "mine")
+    one_line(sources(*words), 1, "WRONGTYPE")
+    assert client.get(keys.SOURCES) == "mine"
+
+
+@pytest.mark.parametrize("command", [["sources", "list"], ["worker", "inference"]])
+def test_a_redis_that_lets_nobody_in(affectstream, tmp_path, command):
+    with Server(tmp_path, executables()[-1], password="right") as server:
+        at = f"127.0.0.1:{server.port}"
+        one_line(affectstream(*command, "--redis", f"redis://:hunter2@{at}"), 1, at, "password")
+        one_line(affectstream(*command, "--redis", f"rediss://:hunter2@{at}"), 1, at, "without TLS")
+    one_line(affectstream(*command, "--redis", f"redis://:hunter2@{at}"), 1, at, "cannot connect")
+
+
+@pytest.mark.parametrize("stages", ["inference", "sink", "ingest"])
+def test_a_user_that_may_not_do_enough(affectstream, tmp_path, stages):
+    user = ("--user", "door", "on", ">hunter2", "~affect:*", "+ping", "+set", "+client")
+    with Server(tmp_path, executables()[-1], *user) as server:
+        url = f"redis://door:hunter2@127.0.0.1:{server.port}"
+        ended = affectstream("worker", stages, "--redis", url, "--out", tmp_path / "out")
+    assert ended.code == 1
+    assert "Traceback" not in ended.err
+    assert "hunter2" not in ended.err
+    (told,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert "NOPERM" in told
+    assert "+@scripting" in told
+
+
+@pytest.mark.parametrize(
+    ("stages", "key"),
+    [("ingest", keys.SOURCES), ("tracker", keys.UNDER_WAY), ("inference", keys.FACES), ("sink", keys.census("sink"))],
+)
+def test_a_worker_names_a_key_of_another_kind(affectstream, server, client, tmp_path, stages, key):
+    client.set(key, "mine")
+    ended = affectstream("worker", stages, "--redis", server.url, "--out", tmp_path / "out")
+    assert ended.code == 1
+    assert "Traceback" not in ended.err
+    (told,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert "WRONGTYPE" in told
+    assert client.get(key) == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ingest"], "--redis redis://HOST:PORT"),
+        (["ingest", "--redis", "none"], "--redis redis://HOST:PORT"),
+        (["tracker+ingest", "--redis", "redis://x"], "neighbours"),
+        (["ingest+sink", "--redis", "redis://x"], "neighbours"),
+        (["camera", "--redis", "redis://x"], "camera"),
+    ],
+)
+def test_a_worker_that_cannot_be(affectstream, monkeypatch, words, says):
+    monkeypatch.delenv("AFFECTSTREAM_REDIS__URL", raising=False)
+    one_line(affectstream("worker", *words), 2, says)
