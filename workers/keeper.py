@@ -51,8 +51,11 @@ class Keeper:
         """Sources that need no work for as long as they are configured so."""
         self._failed: dict[str, tuple[float, float]] = {}
         """Monotonic time at which to try a source again, and the wait after that, s."""
-        self._member = f"{new_token()} {most or 0}"
-        """As what this counts among its kind: a name, and how many sources it takes at most (0: any number)."""
+        self._member = f"{time.time_ns():020}-{new_token()} {most or 0}"
+        """As what this counts among its kind: a name, and how many sources it takes at most (0: any number). The oldest
+        come first where shares are not even, so that no source moves to a newcomer without need."""
+        self._idle = False
+        """Whether there is something to do, and others do it."""
         self._memory = b""
         """What Redis calls its memory; another once it was lost."""
 
@@ -185,6 +188,10 @@ class Keeper:
             lease = Lease(broker, self.kind, source, config.bus.lease)
             if lease.acquire():
                 self._begin(lease)
+        idle = bool(wanted) and not self.shards
+        if idle and not self._idle:
+            log.info("%s: stands by; others own all there is to do, or it cannot be done now", self.kind)
+        self._idle = idle
 
     def _begin(self, lease: Lease) -> None:
         source = lease.source
@@ -206,11 +213,11 @@ class Keeper:
 
 
 def fair_share(sources: int, members: Sequence[str], member: str) -> int:
-    """Return how many of the sources are one member's, dealt out one by one to all that take more.
+    """Return how many of the sources are one member's, dealt out in turn to all that take more.
 
     Args:
         sources: how many there are.
-        members: all members, each a name and how many sources it takes at most (0: any number).
+        members: all members, each a name and how many sources it takes at most (0: any number); served by name.
         member: one of them.
 
     >>> [fair_share(7, ["a 0", "b 0", "c 0"], one) for one in ("a 0", "b 0", "c 0")]

@@ -1,0 +1,270 @@
+"""Sources among the processes that share them, as they come and go: keepers in one process, files as sources."""
+
+import json
+import logging
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.bus import keys
+from pipeline.bus.broker import Broker
+from pipeline.bus.codec import decode
+from pipeline.errors import VersionError
+from pipeline.messages import End, Frame
+from pipeline.settings import BusSettings
+from pipeline.tally import Tally
+from tests.redis_server import Server, executables
+from tests.video import clip
+from workers.config import Config
+from workers.engine import Engine
+from workers.keeper import Keeper, fair_share
+from workers.latency import Latency
+from workers.shard import Tools
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("redis"), executables()[0]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine.load(Config())
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return clip(tmp_path_factory.mktemp("film") / "film.mp4", frames=30)
+
+
+class Site(SimpleNamespace):
+    """Keepers round one Redis, beating when told."""
+
+    def keeper(self, *names, most=None, lease=30.0):
+        config = Config(bus=BusSettings(lease=lease, pending_frames=4), out=self.out)
+        made = Keeper(names or ("ingest",), Tools(self.broker, self.engine, config, self.tally, Latency()), most)
+        self.keepers.append(made)
+        return made
+
+    def add(self, name, **settings):
+        self.client.hset(keys.SOURCES, name, json.dumps({"url": str(self.film), **settings}))
+
+    def beat(self, times=4):
+        for _ in range(times):
+            for keeper in self.keepers:
+                keeper.beat()
+            time.sleep(0.02)
+
+    def until(self, condition):
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline
+            self.beat(1)
+
+    def shares(self):
+        return sorted(len(keeper.shards) for keeper in self.keepers)
+
+    def owned(self):
+        return sorted(source for keeper in self.keepers for source in keeper.shards)
+
+    def frames(self, source):
+        return [decode(fields[b"m"]) for _, fields in self.client.xrange(keys.frames(source))]
+
+    def drain(self, source):
+        """Take what is on its stream, as a tracker would, until its run ends; return that."""
+        taken = []
+        while not (taken and isinstance(taken[-1], End)):
+            self.beat(1)
+            for name, fields in self.client.xrange(keys.frames(source)):
+                taken.append(decode(fields[b"m"]))
+                self.client.xdel(keys.frames(source), name)
+        return taken
+
+
+@pytest.fixture
+def site(server, engine, film, tmp_path):
+    broker = Broker(server.url)
+    broker.client.flushall()
+    made = Site(broker=broker, client=broker.client, engine=engine, film=film, out=tmp_path, keepers=[], tally=Tally())
+    yield made
+    for keeper in made.keepers:
+        keeper.end()
+    broker.close()
+
+
+NAMES = [f"door-{number}" for number in range(7)]
+
+
+def test_seven_sources_between_three_are_shared_as_they_come_and_go(site):
+    for name in NAMES:
+        site.add(name)
+    first = site.keeper()
+    site.until(lambda: site.shares() == [7])
+    site.keeper()
+    site.until(lambda: site.shares() == [3, 4] and site.owned() == NAMES)
+    site.keeper()
+    site.until(lambda: site.shares() == [2, 2, 3] and site.owned() == NAMES)
+    site.beat(10)
+    assert (site.shares(), site.owned()) == ([2, 2, 3], NAMES)
+    site.keepers.remove(first)
+    first.end()
+    assert not any(shard.is_alive() for shard in first.shards.values())
+    site.until(lambda: site.shares() == [3, 4] and site.owned() == NAMES)
+
+
+def test_one_that_takes_few_leaves_the_rest_to_the_others(site):
+    for name in NAMES:
+        site.add(name)
+    few = site.keeper(most=1)
+    site.keeper()
+    site.until(lambda: site.owned() == NAMES)
+    assert len(few.shards) == 1
+
+
+def test_shares_are_dealt_out_whole():
+    for members in (["a 0"], ["a 0", "b 0"], ["a 2", "b 0", "c 1"], ["a 1", "b 1"], list(map("{} 0".format, range(9)))):
+        room = sum(int(member.split()[1]) or 100 for member in members)
+        for sources in range(30):
+            dealt = [fair_share(sources, members, member) for member in members]
+            assert sum(dealt) == min(sources, room)
+            unbound = [share for share, member in zip(dealt, members, strict=True) if member.endswith(" 0")]
+            assert not unbound or max(unbound) - min(unbound) <= 1
+
+
+def test_two_for_one_source_and_the_other_stands_by_and_says_so(site, caplog):
+    caplog.set_level(logging.INFO)
+    site.add("door")
+    first = site.keeper()
+    site.beat()
+    other = site.keeper()
+    site.beat(10)
+    assert sorted(site.shares()) == [0, 1]
+    assert caplog.text.count("owns door") == 1
+    assert caplog.text.count("stands by") == 1
+    numbers = [int(fields[b"n"]) for _, fields in site.client.xrange(keys.frames("door"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+    first.end()
+    site.keepers.remove(first)
+    site.until(lambda: list(other.shards) == ["door"])
+
+
+def test_an_expired_lease_is_taken_over_where_it_was_left(site):
+    site.add("door")
+    late = site.keeper()
+    site.until(lambda: site.frames("door"))
+    before = [int(fields[b"n"]) for _, fields in site.client.xrange(keys.frames("door"))]
+    site.keepers.clear()  # hangs
+    site.client.delete(keys.lease("ingest", "door"), keys.census("ingest"))
+    site.keeper()
+    messages = site.drain("door")
+    numbers = [message.stamp.frame for message in messages if isinstance(message, Frame)]
+    assert numbers == list(range(30))
+    assert isinstance(messages[-1], End)
+    assert messages[-1].complete
+    assert before == list(range(1, len(before) + 1))
+    late.beat()
+    site.keepers.append(late)
+
+
+def test_a_source_that_was_taken_out_ends(site):
+    site.add("door")
+    keeper = site.keeper()
+    site.until(lambda: site.frames("door"))
+    site.client.hdel(keys.SOURCES, "door")
+    messages = site.drain("door")
+    assert isinstance(messages[-1], End)
+    assert not messages[-1].complete
+    site.until(lambda: not keeper.shards)
+    site.beat(10)
+    assert not keeper.shards
+    assert site.frames("door") == []
+
+
+def test_a_changed_source_ends_its_run_and_begins_another(site):
+    site.add("door")
+    site.keeper()
+    site.until(lambda: site.frames("door"))
+    site.add("door", ingest={"fps": 5})
+    first = site.drain("door")
+    second = site.drain("door")
+    assert not first[-1].complete
+    assert second[-1].complete
+    assert first[-1].run != second[-1].run
+    assert {message.stamp.run for message in second[:-1]} == {second[-1].run}
+
+
+def test_a_finished_file_is_left_alone_by_everybody(site):
+    site.add("door")
+    keeper = site.keeper()
+    assert site.drain("door")[-1].complete
+    site.until(lambda: not keeper.shards)
+    site.keeper()
+    site.beat(10)
+    assert site.owned() == []
+    assert site.frames("door") == []
+
+
+def test_a_source_that_fails_is_tried_again_ever_less_often_and_holds_up_nobody(site, caplog, tmp_path):
+    site.client.hset(keys.SOURCES, "gone", json.dumps({"url": str(tmp_path / "gone.mp4")}))
+    site.client.hset(keys.SOURCES, "garbage", '{"url": "rtsp://me:hunter2@door')
+    site.client.hset(keys.SOURCES, "Not an id", json.dumps({"url": str(site.film)}))
+    site.client.hset(keys.SOURCES, b"\xff", b"\xff")
+    site.add("door")
+    site.keeper()
+    site.until(lambda: site.frames("door") and caplog.text.count("ingest") >= 4)
+    site.beat(10)
+    assert caplog.text.count("there is no file") == 1
+    assert "cannot be the id of a source" in caplog.text
+    assert "hunter2" not in caplog.text
+    assert "Traceback" not in caplog.text
+    assert site.owned() == ["door"]
+    site.add("gone")  # put right: tried at once
+    site.until(lambda: site.frames("gone"))
+
+
+def test_what_was_to_be_read_is_put_back_when_redis_lost_it(site, caplog):
+    site.add("door")
+    site.add("gate")
+    site.keeper()
+    site.until(lambda: site.frames("door"))
+    run = site.frames("door")[0].stamp.run
+    site.client.flushall()
+    messages = site.drain("door")
+    assert "put back what was to be read: door, gate" in caplog.text
+    assert [message.stamp.frame for message in messages if isinstance(message, Frame)] == list(range(30))
+    assert {message.stamp.run for message in messages[:-1]} == {run}
+
+
+def test_the_last_source_that_was_taken_out_is_not_put_back(site):
+    site.add("door")
+    site.keeper()
+    site.until(lambda: site.frames("door"))
+    site.client.hdel(keys.SOURCES, "door")
+    site.drain("door")
+    site.beat(10)
+    assert not site.client.exists(keys.SOURCES)
+
+
+def test_another_version_ends_the_process_and_stays_where_it_is(site):
+    site.client.sadd(keys.UNDER_WAY, "door")
+    site.client.xadd(keys.frames("door"), {"s": "door", "n": 1, "m": b"\x93\x63\xa5novel\x90"})
+    site.keeper("tracker")
+    with pytest.raises(VersionError, match="schema version 99"):
+        site.until(lambda: False)
+    site.keepers.clear()
+    assert site.client.xlen(keys.frames("door")) == 1
+    assert site.client.xlen(keys.POISON) == 0
+
+
+def test_workers_of_other_stages_do_not_go_on_with_it(site, caplog):
+    site.add("door")
+    first = site.keeper("ingest")
+    site.until(lambda: site.frames("door"))
+    before = site.client.xlen(keys.FACES)
+    first.end()
+    site.keepers.remove(first)
+    site.keeper("ingest", "tracker")
+    site.until(lambda: "was last worked on by a worker of ingest, not ingest+tracker" in caplog.text)
+    assert site.client.xlen(keys.FACES) == before
