@@ -1,8 +1,10 @@
 """Many recorded videos at once: short ones side by side, long ones in parts."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from typing import Final
 
 from msgspec.structs import replace
@@ -47,9 +49,18 @@ def replay_side_by_side(
     # Which frames are searched for faces follows from all the frames before, which a part does not know.
     divides = config.detector.every == 1
     long = long_files(sources, executor.workers, least) if divides else {}
-    todo, waiting = deque(sources), dict[Future[Outcome], Source]()
+    # What takes longest begins first.
+    todo = deque(sorted(sources, key=lambda source: source.id not in long))
+    waiting: dict[Future[Outcome], Source] = {}
     progress = _Sum(report)
-    with ThreadPoolExecutor(max(1, len(long)), "join") as threads:
+    with ExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(max(1, len(long)), "join"))
+        left = threading.Event()
+        stack.callback(left.set)  # an error here must not wait for hours of work elsewhere
+
+        def over() -> bool:
+            return stopped() or left.is_set()
+
         while todo or waiting:
             # A cluster is not sent a whole archive at once, so that to stop is to stop.
             while todo and len(waiting) < 2 * executor.workers:
@@ -57,15 +68,17 @@ def replay_side_by_side(
                 if stopped():
                     yield Outcome(source.id, Status.STOPPED, note="not begun")
                 elif source.id in long:
-                    how = (executor, engine, config, redis, source, long[source.id], least, stopped)
+                    how = (executor, engine, config, redis, source, long[source.id], least, over)
                     waiting[threads.submit(replay_long, *how)] = source
                 else:
                     waiting[executor.submit(tasks.replay_whole, config, source, redis)] = source
             done, _ = wait(waiting, POLL, FIRST_COMPLETED)
             if stopped():
                 executor.stop()
+            running = {source.id for source in waiting.values()}
             for one in executor.reports():
-                progress.add(one)
+                if one.source in running:  # and not a late word of what has ended
+                    progress.add(one)
             for future in done:
                 yield _outcome(future, waiting.pop(future))
 
@@ -109,6 +122,8 @@ class _Sum:
 
     def add(self, progress: Progress) -> None:
         parts = self._parts.setdefault(progress.source, {})
+        if progress.part is None:  # read in one go after all
+            parts.clear()
         parts[progress.part] = progress
         shares = [part.share for part in parts.values() if part.share is not None]
         self._report(

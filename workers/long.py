@@ -36,7 +36,7 @@ from workers.replay import POLL
 LEAST: Final = 60.0
 """s of video in a part at least: about one of them is looked at twice."""
 
-MOST: Final = 300.0
+MOST: Final = 120.0
 """s of video in a part at most: what was found in a part, some kB a frame, is held until its turn comes."""
 
 PER_WORKER: Final = 4
@@ -50,7 +50,7 @@ def parts_of(length: float, workers: int, least: float) -> int:
     """Return in how many parts a file of ``length`` s is best divided.
 
     >>> parts_of(59, 8, 60), parts_of(600, 2, 60), parts_of(600, 8, 60), parts_of(36_000, 2, 60)
-    (1, 8, 8, 120)
+    (1, 8, 8, 300)
     """
     parts = max(math.ceil(length / MOST), min(PER_WORKER * workers, int(length / least)))
     return max(1, parts - parts % workers if parts > workers else parts)
