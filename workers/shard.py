@@ -87,7 +87,7 @@ class Shard(threading.Thread):
         except Closed:
             pass
         except Lost as lost:
-            log.warning("%s: %s", self.name, _LOST.get(str(lost), "another process has taken over"))
+            log.warning("%s: %s", self.name, _LOST.get(str(lost), "its lease ran out, or another has taken over"))
         except BaseException as error:
             self.error = error
         finally:
@@ -243,8 +243,17 @@ class SinkShard(Shard):
             parts=tools.config.parquet,
             done=self._note,
         )
-        Worker(self.name, chain, link).run()
-        link.leave()
+        try:
+            Worker(self.name, chain, link).run()
+            link.leave()
+        except Lost as lost:
+            if str(lost) == "forgotten" and link.unsaved:
+                log.warning(
+                    "%s: rows of %d frames were in no table yet; a file is read again, a live source has lost them",
+                    self.name,
+                    link.unsaved,
+                )
+            raise
 
     def _note(self, scores: Scores) -> None:
         self._tools.latency.note(scores.faces.stamp)

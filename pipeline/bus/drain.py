@@ -10,7 +10,7 @@ from pipeline.bus.broker import Broker
 from pipeline.bus.lease import Lease
 from pipeline.bus.ordered import Ordered, Taken
 from pipeline.bus.owned import Publisher
-from pipeline.messages import End, Frame, Results, Scores
+from pipeline.messages import End, Results, Scores
 from pipeline.settings import BusSettings, ParquetSettings
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
@@ -58,7 +58,12 @@ class SinkLink:
         self._position = publisher.position
         self._saved = time.monotonic()
 
-    def read(self) -> Sequence[Frame | Scores | End]:
+    @property
+    def unsaved(self) -> int:
+        """Messages whose rows may not be durable yet."""
+        return len(self._taken)
+
+    def read(self) -> Sequence[Scores | End]:
         """See ``Link.read``; empty after ``PAUSE`` s without a message."""
         self._batch = self._inbox.take(MOST, PAUSE)
         return [taken.message for taken in self._batch if isinstance(taken.message, Scores | End)]

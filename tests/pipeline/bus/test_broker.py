@@ -5,12 +5,22 @@ import threading
 import time
 
 import pytest
+import redis
 
 from pipeline.bus import keys
 from pipeline.bus.broker import BACKOFF, Broker, GroupLost
-from pipeline.bus.ledger import Position
+from pipeline.bus.codec import encode
+from pipeline.bus.lease import Lease
+from pipeline.bus.ledger import Ledger, Outbox, Position
+from pipeline.bus.ordered import Ordered
+from pipeline.bus.poison import Poison
+from pipeline.bus.pool import PoolLink
 from pipeline.channel import Closed
 from pipeline.errors import BrokerError
+from pipeline.messages import End
+from pipeline.settings import BusSettings
+from pipeline.sink.connection import explain
+from pipeline.tally import Tally
 from tests.redis_server import Server, executables
 
 
@@ -154,3 +164,30 @@ def test_what_does_not_open_is_one_line_without_the_password(tmp_path, url, mess
         Broker(url.format(port=server.port))
     assert "hunter2" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("executable", executables())
+def test_the_rights_that_are_named_are_enough(tmp_path, executable, never):
+    rights = explain("redis://", redis.exceptions.NoPermissionError("")).rsplit("all of ", 1)[1].split()
+    user = ("--user", "door", "on", ">hunter2", *rights)
+    with Server(tmp_path, executable, *user) as server:
+        broker = Broker(f"redis://door:hunter2@127.0.0.1:{server.port}")
+        lease = Lease(broker, "tracker", "door", 30)
+        assert lease.acquire()
+        assert lease.renew()
+        assert broker.census(keys=[keys.census("tracker")], args=["me 0", 1000]) == [b"me 0"]
+        poison = Poison(broker, "tracker", Tally(), never)
+        poison.set_aside("door", 1, b"", "nothing")
+        ledger = Ledger(broker, lease, inbox=None, outbox=Outbox(keys.FACES, True, 10, keys.scores("door"), 10))
+        ledger.load()
+        ledger.attempt(1, first=True)
+        message = End("door", "r1", complete=True)
+        ledger.commit(Position(given=1), [], [(1, encode(message, quality=None))], runs=1)
+        member = PoolLink(broker, BusSettings(), poison, 1, never)
+        assert member.read() == [message]
+        member.commit([message])
+        member.close()
+        inbox = Ordered(broker, lease, ledger, poison, key=keys.scores("door"), kinds=(End,), tries=3)
+        assert [one.message for one in inbox.take(1)] == [message]
+        lease.release()
+        broker.close()
