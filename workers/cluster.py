@@ -11,6 +11,7 @@ from pipeline.bus import keys
 from pipeline.bus.broker import Broker
 from pipeline.bus.poison import Poison
 from pipeline.bus.pool import PoolLink
+from pipeline.channel import Closed
 from pipeline.tally import Tally
 from workers.chain import Chain
 from workers.config import Config
@@ -34,7 +35,7 @@ class Cluster:
         pulse: file that is touched while all goes well, for a health check from outside.
 
     Raises:
-        BrokerError: Redis cannot be reached or refuses.
+        BrokerError: Redis refuses for good.
     """
 
     def __init__(
@@ -57,10 +58,12 @@ class Cluster:
         Raises:
             AffectError: the process cannot go on.
         """
-        for thread in self._pool:
-            thread.start()
         due = 0.0
         try:
+            # Orchestrators start things in any order.
+            self._broker.call(self._broker.client.ping, stopped)
+            for thread in self._pool:
+                thread.start()
             while not stopped.wait(POLL):
                 if self._error is not None:
                     raise self._error
@@ -70,12 +73,15 @@ class Cluster:
                         keeper.beat()
                     self._count()
                     self._pulse.touch()
+        except Closed:
+            pass
         finally:
             self._stopped.set()
             for keeper in self._keepers:
                 keeper.end()
             for thread in self._pool:
-                thread.join(GRACE)
+                if thread.is_alive():
+                    thread.join(GRACE)
             self._count()
             self._broker.close()
             self._pulse.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ class Broker:
     """A Redis server and the scripts that run there; may be shared by threads.
 
     Raises:
-        BrokerError: nothing answers at ``url`` when this is made, or it refuses.
+        BrokerError: what answers at ``url`` refuses for good. That nothing answers is waited out by whoever asks first.
     """
 
     def __init__(self, url: str) -> None:

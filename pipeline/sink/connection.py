@@ -69,7 +69,7 @@ def connect(url: str, *, patient: bool = False) -> "redis.Redis":
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``.
-        patient: whether a server that answers but takes no writes for now will do, as one that is full.
+        patient: whether it is left to the caller to wait for a server that is not there or takes no writes for now.
 
     Raises:
         BrokerError: nothing answers there, or it is not a Redis, or does not let us write.
@@ -95,7 +95,7 @@ def connect(url: str, *, patient: bool = False) -> "redis.Redis":
         # A replica and a full server answer a ping, but take no writes.
         client.set("affect:probe", 1, px=1)
     except (redis.RedisError, OSError) as error:
-        if not (patient and isinstance(error, redis.ResponseError) and is_passing(error)):
+        if not patient or not is_passing(error) or _is_another_protocol(error):
             client.close()
             raise refusal(url, error) from None
     return client
@@ -108,6 +108,12 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, redis.ResponseError):
         return _PASSING.search(_text(error)) is not None
     return True
+
+
+def _is_another_protocol(error: Exception) -> bool:
+    """Return whether something answers that does not speak as the URL says: with or without TLS, or not a Redis."""
+    strange = isinstance(error, redis.exceptions.InvalidResponse) or "Protocol Error" in str(error)
+    return strange or any(isinstance(cause, ssl.SSLError) for cause in _chain(error))
 
 
 def refusal(url: str, error: Exception) -> BrokerError:

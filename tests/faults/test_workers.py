@@ -225,3 +225,15 @@ def test_sources_come_and_go_while_others_are_read(film, hasty):
     door = door[door["source"] == "door"].reset_index(drop=True)
     assert len(door) == len(film.rows) > seen
     assert len(hasty.published("door")) == len(film.rows)
+
+
+def test_workers_wait_for_a_redis_that_is_not_there_yet(film, tmp_path):
+    server = Server(tmp_path, executables()[0])
+    with site(server.url, tmp_path / "site", HASTY) as running:
+        workers = running.start("ingest+tracker+inference+sink", "inference")
+        running.wait(lambda: all("waiting for it" in worker.log.read_text() for worker in workers))
+        assert workers[1].stop() == 0
+        with server:
+            running.add("scene", film.path)
+            running.wait(lambda: running.over("scene"))
+            film.check(running)
