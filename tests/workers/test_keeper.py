@@ -12,6 +12,7 @@ from pipeline.bus.broker import Broker
 from pipeline.bus.codec import decode
 from pipeline.errors import VersionError
 from pipeline.messages import End, Frame
+from pipeline.run import file_run
 from pipeline.settings import BusSettings
 from pipeline.tally import Tally
 from tests.redis_server import Server, executables
@@ -42,8 +43,8 @@ def film(tmp_path_factory):
 class Site(SimpleNamespace):
     """Keepers round one Redis, beating when told."""
 
-    def keeper(self, *names, most=None, lease=30.0):
-        config = Config(bus=BusSettings(lease=lease, pending_frames=4), out=self.out)
+    def keeper(self, *names, most=None, **bus):
+        config = Config(bus=BusSettings(lease=30, pending_frames=4, **bus), out=self.out)
         made = Keeper(names or ("ingest",), Tools(self.broker, self.engine, config, self.tally, Latency()), most)
         self.keepers.append(made)
         return made
@@ -193,6 +194,25 @@ def test_a_changed_source_ends_its_run_and_begins_another(site):
     assert second[-1].complete
     assert first[-1].run != second[-1].run
     assert {message.stamp.run for message in second[:-1]} == {second[-1].run}
+
+
+@pytest.mark.parametrize(("frames", "quality", "same"), [("raw", 90, True), ("jpeg", 90, False), ("jpeg", 50, False)])
+def test_frames_sent_as_jpeg_make_a_run_of_their_own(site, frames, quality, same):
+    alone = file_run(site.film, site.engine.settings, site.engine.hashes)
+    site.add("door")
+    site.keeper(frames=frames, quality=quality)
+    site.until(lambda: site.frames("door"))
+    run = site.frames("door")[0].stamp.run
+    assert (run == alone) is same
+    assert run == file_run(site.film, site.engine.settings, site.engine.hashes, "" if same else f"jpeg{quality}")
+
+
+def test_a_chain_that_sends_no_frames_makes_the_run_of_one_process(site):
+    site.add("door")
+    site.keeper("ingest", "tracker", frames="jpeg")
+    site.until(lambda: site.client.xlen(keys.FACES))
+    found = decode(site.client.xrange(keys.FACES, count=1)[0][1][b"m"])
+    assert found.stamp.run == file_run(site.film, site.engine.settings, site.engine.hashes)
 
 
 def test_a_finished_file_is_left_alone_by_everybody(site):
