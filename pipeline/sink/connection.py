@@ -95,7 +95,7 @@ def connect(url: str, *, patient: bool = False) -> "redis.Redis":
         # A replica and a full server answer a ping, but take no writes.
         client.set("affect:probe", 1, px=1)
     except (redis.RedisError, OSError) as error:
-        if not patient or not is_passing(error) or _is_another_protocol(error):
+        if not patient or not is_passing(error) or _is_another_protocol(url, error):
             client.close()
             raise refusal(url, error) from None
     return client
@@ -110,10 +110,12 @@ def is_passing(error: Exception) -> bool:
     return True
 
 
-def _is_another_protocol(error: Exception) -> bool:
+def _is_another_protocol(url: str, error: Exception) -> bool:
     """Return whether something answers that does not speak as the URL says: with or without TLS, or not a Redis."""
     strange = isinstance(error, redis.exceptions.InvalidResponse) or "Protocol Error" in str(error)
-    return strange or any(isinstance(cause, ssl.SSLError) for cause in _chain(error))
+    # A Redis without TLS takes a greeting with TLS for the beginning of a line, and waits for its end.
+    silent = urlsplit(url).scheme == "rediss" and isinstance(error, redis.TimeoutError)
+    return strange or silent or any(isinstance(cause, ssl.SSLError) for cause in _chain(error))
 
 
 def refusal(url: str, error: Exception) -> BrokerError:
