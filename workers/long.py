@@ -119,6 +119,8 @@ class _Work:
         self._tally = tally
         self._joiner = Joiner(engine.follower())
         self._sink = engine.sink(tally)
+        self._stopped = False
+        """Whether a task was told to stop, so that its part is missing."""
         self._todo = deque(enumerate(parts))
         self._looks: deque[tuple[Part, Future[Looked | None]]] = deque()
         self._joined: deque[tuple[Joined, Future[dict[int, Scores] | None]]] = deque()
@@ -132,7 +134,7 @@ class _Work:
         """
         complete = False
         try:
-            while not complete and not stopped():
+            while not (complete or self._stopped or stopped()):
                 complete = not self._advance(writers)
         finally:
             for _, look in self._looks:
@@ -143,7 +145,7 @@ class _Work:
         return complete
 
     def _advance(self, writers: Sequence[Writer]) -> bool:
-        """Do what can be done now, or wait a moment; return whether anything is left to do."""
+        """Do what can be done now, or wait a moment; return False if nothing was left to do."""
         while self._todo and len(self._looks) + len(self._joined) < self._executor.workers + AHEAD:
             number, part = self._todo.popleft()
             self._looks.append(
@@ -160,7 +162,8 @@ class _Work:
         return bool(heads)
 
     def _follow(self, part: Part, looked: Looked | None) -> None:
-        if looked is None:  # stopped
+        if looked is None:
+            self._stopped = True
             return
         for what, number in ((Count.FRAMES, looked.frames), (Count.CORRUPT, looked.corrupt)):
             self._tally.add(self._source.id, what, number)
@@ -176,7 +179,8 @@ class _Work:
         self._joined.append((joined, again))
 
     def _give(self, joined: Joined, again: dict[int, Scores] | None, writers: Sequence[Writer]) -> None:
-        if again is None:  # stopped
+        if again is None:
+            self._stopped = True
             return
         scores = list(self._joiner.give(joined, again))
         self._tally.add(self._source.id, Count.FACES, sum(len(one.faces.tracks) for one in scores))

@@ -108,6 +108,15 @@ def test_stopped_and_run_again(engine, processes, long, whole, tmp_path):
     assert_same(out, whole)
 
 
+def test_tasks_that_were_stopped_complete_nothing(engine, processes, long, whole, tmp_path):
+    with Processes(1) as executor:
+        executor.stop()
+        executor.workers = 2  # or nothing would be divided
+        assert in_parts(executor, engine, tmp_path / "out", [long])["long"].status is Status.STOPPED
+    assert in_parts(processes, engine, tmp_path / "out", [long])["long"].status is Status.DONE
+    assert_same(tmp_path / "out", whole)
+
+
 def test_a_file_without_key_frames_is_read_in_one_go(processes, engine, tmp_path):
     path = film(tmp_path / "rare.mp4", TIMES[:60], gop=1000)
     outcome = in_parts(processes, engine, tmp_path / "out", [path])["rare"]
