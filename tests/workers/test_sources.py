@@ -107,7 +107,12 @@ def test_a_redis_that_lets_nobody_in(affectstream, tmp_path, command):
         at = f"127.0.0.1:{server.port}"
         one_line(affectstream(*command, "--redis", f"redis://:hunter2@{at}"), 1, at, "password")
         one_line(affectstream(*command, "--redis", f"rediss://:hunter2@{at}"), 1, at, "without TLS")
-    one_line(affectstream(*command, "--redis", f"redis://:hunter2@{at}"), 1, at, "cannot connect")
+
+
+def test_a_redis_that_is_not_there(affectstream):
+    """Workers would wait for it; whoever types a command would rather know."""
+    ended = affectstream("sources", "list", "--redis", "redis://:hunter2@127.0.0.1:1")
+    one_line(ended, 1, "127.0.0.1:1", "cannot connect")
 
 
 @pytest.mark.parametrize("stages", ["inference", "sink", "ingest"])
