@@ -92,7 +92,7 @@ def test_films(engine, tmp_path, name, how):
 
 
 def test_a_recorded_video(engine, data):
-    source = parse_source(str(data / "videos" / "hamilton_cuts.mp4"))
+    source = parse_source(str(data / "videos" / "face_noface_hevc.mov"))
     assert_same(in_parts(engine, source, divide(source, 4, 1.0))[0], in_one_go(engine, source))
 
 
