@@ -148,3 +148,111 @@ def smoothing(
     with console.status("smoothing"):
         rows = compare(seed, tracks)
     console.print(table(rows))
+
+
+@app.command()
+def alignment(
+    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="images (n, 48, 48) uint8 and votes (n, 8 or 10).")],
+    faces: Annotated[
+        int | None, typer.Option("--faces", min=1, help="Measure so many faces, taken by chance (default: all).")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card (default: the one shipped).")
+    ] = None,
+) -> None:
+    """Measure what the pipeline's own crops cost in accuracy, beside perfect ones.
+
+    Faces that have a majority (see emotion) are enlarged, pasted into frames, found again by the pipeline and cut out.
+    Both accuracies are over those found; points lost: the paired difference with its 95 % bootstrap interval.
+    Scale, shift and roll: how the crops differ from the faces as they were, which were cut by a third detector.
+
+    Example:
+
+      affectstream evaluate alignment ferplus_valid.npz
+    """
+    from rich.console import Console
+
+    from models.crops.alignment import measurable, measure, tables
+    from models.emotion.metrics import load
+    from workers.config import load_config
+    from workers.engine import Engine
+
+    chosen = measurable(load(file), faces, seed=0)
+    engine = Engine.load(load_config(None, {"emotion": {"model": model}}))
+    console = Console(highlight=False)
+    with console.status("finding faces"):
+        rows = [*measure(chosen, engine)]
+    console.print(f"{engine.classifier.id} on {file} ({len(chosen.images):,} faces)", soft_wrap=True)
+    console.print(*tables(rows), sep="\n")
+
+
+@app.command()
+def jitter(
+    photos: Annotated[
+        Path | None,
+        typer.Option("--photos", metavar="DIR", help="Folder of photos to take people from (default: the portrait)."),
+    ] = None,
+    people: Annotated[int, typer.Option("--people", min=1, help="How many, where there are photos.")] = 4,
+) -> None:
+    """Measure how still crops are on a face in video: at rest, in a camera held by hand, and moving.
+
+    In px of a crop of 48, root mean square of its corners once the face's true movement is taken away: from frame to
+    frame, around their mean, and from where they lie on the same face at rest.
+
+    Example:
+
+      affectstream evaluate jitter --photos data/photos
+    """
+    import numpy as np
+    from rich.console import Console
+
+    from models.crops.jitter import measure, table
+    from models.tracking.cast import cast
+    from pipeline.errors import InputError
+    from workers.config import load_config
+    from workers.engine import Engine
+
+    if photos is not None and not photos.is_dir():
+        raise InputError(f"{str(photos)!r} is no folder; give --photos a folder of photos")
+    engine = Engine.load(load_config(None, {}))
+    console = Console(highlight=False)
+    with console.status("following faces"):
+        cut = cast(engine.detector, photos, np.random.default_rng(0), people if photos is not None else 1)
+        console.print(table([*measure(engine, cut)]))
+
+
+@app.command()
+def quality(
+    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="images (n, 48, 48) uint8 and votes (n, 8 or 10).")],
+    faces: Annotated[
+        int | None, typer.Option("--faces", min=1, help="Measure so many faces, taken by chance (default: all).")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card (default: the one shipped).")
+    ] = None,
+) -> None:
+    """Measure what quality is worth: accuracy and calibration by bands of it, on degraded faces.
+
+    Faces that have a majority (see emotion) are shown small, blurred, noisy, dark or covered, four times each, and
+    found again by the pipeline. Confidence: mean probability of the most probable label. Entropy: over the uniform
+    distribution's.
+
+    Example:
+
+      affectstream evaluate quality ferplus_valid.npz
+    """
+    from rich.console import Console
+
+    from models.crops.alignment import measurable
+    from models.crops.quality import bands, judge, table
+    from models.emotion.metrics import load
+    from workers.config import load_config
+    from workers.engine import Engine
+
+    chosen = measurable(load(file), faces, seed=0)
+    engine = Engine.load(load_config(None, {"emotion": {"model": model}}))
+    console = Console(highlight=False)
+    with console.status("degrading and finding faces"):
+        judged = judge(chosen, engine)
+    console.print(f"{engine.classifier.id} on {file} ({len(chosen.images):,} faces)", soft_wrap=True)
+    console.print(table(bands(chosen, judged)))

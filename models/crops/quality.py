@@ -1,0 +1,167 @@
+"""What a crop's quality is worth: accuracy and calibration of the network on degraded faces, by bands of quality."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from models.crops.scene import found
+from models.emotion.metrics import Estimate, Faces, divergence, estimate, truth
+from pipeline.labels import LABELS
+from pipeline.messages import Bytes, Floats
+from workers.engine import Engine
+
+HEIGHTS: Final = (16, 20, 26, 34, 48, 64)
+"""px at which faces are shown."""
+
+BANDS: Final = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Limits between bands of quality."""
+
+BINS: Final = 10
+"""Bins of confidence, all as wide, that the calibration error is taken over."""
+
+
+def blurred(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
+    """Blur by up to 4 px of 48."""
+    return np.asarray(cv2.GaussianBlur(face, (0, 0), 0.1 + 3.9 * amount), np.uint8)
+
+
+def noisy(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
+    """Add noise of up to 50 of 255."""
+    return np.asarray(np.rint(face + rng.normal(0, 50 * amount, face.shape)).clip(0, 255), np.uint8)
+
+
+def darkened(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
+    """Leave 3 % of the light at least, a little noise on top, and whole gray levels."""
+    return np.asarray(np.rint(face * 0.03**amount + rng.normal(0, 1.5, face.shape)).clip(0, 255), np.uint8)
+
+
+def covered(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
+    """Cover up to 60 % of it with gray from one of the four sides."""
+    hidden = face.copy()
+    turned = np.rot90(hidden, int(rng.integers(4)))
+    turned[: round(0.6 * amount * len(face))] = rng.integers(30, 200)
+    return hidden
+
+
+def untouched(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
+    """Leave it as it is."""
+    return face
+
+
+DEGRADATIONS: Final[tuple[Callable[[Bytes, float, np.random.Generator], Bytes], ...]] = (
+    untouched,
+    blurred,
+    noisy,
+    darkened,
+    covered,
+)
+
+
+class Judged(NamedTuple):
+    """The n showings of degraded faces that the detector saw."""
+
+    rows: NDArray[np.intp]
+    """(n,) which of the faces these are; one that was shown often may be there often."""
+    quality: Floats
+    """(n,) as the pipeline computes it."""
+    probabilities: Floats
+    """(n, 8) of the pipeline's crops."""
+
+
+def judge(faces: Faces, engine: Engine, showings: int = 4, seed: int = 0) -> Judged:
+    """Show every face ``showings`` times, each time degraded in one way and at one size, both drawn by chance.
+
+    Everything that the detector sees counts, as it would on a track that goes on.
+    """
+    parts = [_shown(faces.images, engine, seed + number) for number in range(showings)]
+    return Judged(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _shown(images: Bytes, engine: Engine, seed: int) -> Judged:
+    rng = np.random.default_rng(seed)
+    ways, sizes = (rng.integers(len(choices), size=len(images)) for choices in (DEGRADATIONS, HEIGHTS))
+    amounts = rng.uniform(size=len(images))
+    drawn = zip(images, ways, amounts, strict=True)
+    degraded = np.stack([DEGRADATIONS[way](face, amount, rng) for face, way, amount in drawn])
+    parts = []
+    for number, height in enumerate(HEIGHTS):
+        rows = np.flatnonzero(sizes == number)
+        if len(rows):
+            seen = found(engine, degraded[rows], height, seed, unsure=True)
+            parts.append((rows[seen.rows], seen.quality, engine.classifier(seen.crops)))
+    return Judged(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True)
+class Row:
+    """The faces of one band of quality."""
+
+    band: tuple[float, float]
+    accuracy: Estimate
+    divergence: Estimate
+    """KL(votes || prediction), nats."""
+    confidence: float
+    """Mean probability of the most probable label."""
+    calibration: float
+    """Expected calibration error: mean distance of confidence and accuracy over bins of confidence."""
+    entropy: float
+    """Mean, over that of the uniform distribution."""
+
+
+def bands(faces: Faces, judged: Judged) -> Iterator[Row]:
+    """Measure each band of quality that holds faces, then all together; all faces must have a majority."""
+    votes = truth(faces.votes)
+    limits = [*pairwise(BANDS), (BANDS[0], BANDS[-1])]
+    for low, high in limits:
+        within = (judged.quality >= low) & ((judged.quality < high) | (high == BANDS[-1]))
+        if not within.any():
+            continue
+        rows, given = judged.rows[within], judged.probabilities[within]
+        hits = given.argmax(1) == votes.majority[rows]
+        yield Row(
+            (low, high),
+            estimate(hits),
+            estimate(divergence(votes.shares[rows], given)),
+            float(given.max(1).mean()),
+            calibration_error(given.max(1), hits),
+            float(_entropy(given).mean()),
+        )
+
+
+def calibration_error(confidence: Floats, hits: NDArray[np.bool_]) -> float:
+    """Return the expected calibration error (Guo et al. 2017) of (n,) confidences and whether each was right."""
+    which = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(which, hits, BINS) - np.bincount(which, confidence, BINS)
+    return float(np.abs(gaps).sum() / len(hits))
+
+
+def _entropy(distributions: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the (n,) entropies of (n, 8) distributions as shares of the uniform one's."""
+    p = np.asarray(distributions, np.float64)
+    shares: NDArray[np.float64] = -(p * np.log(np.where(p > 0, p, 1))).sum(1) / np.log(len(LABELS))
+    return shares
+
+
+def table(rows: Iterable[Row]) -> Table:
+    """Return the figures, for people."""
+    shown = Table(title="degraded faces by quality")
+    for name in ("quality", "shown", "accuracy, 95 %", "confidence", "ECE", "KL, nats", "entropy"):
+        shown.add_column(name, justify="right")
+    for row in rows:
+        hit = row.accuracy
+        shown.add_row(
+            f"{row.band[0]:g} to {row.band[1]:g}",
+            f"{hit.n:,}",
+            f"{hit.value:.3f} ± {(hit.high - hit.low) / 2:.3f}",
+            f"{row.confidence:.3f}",
+            f"{row.calibration:.3f}",
+            f"{row.divergence.value:.3f}",
+            f"{row.entropy:.3f}",
+        )
+    return shown

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.crops.quality import BANDS, DEGRADATIONS, Judged, bands, calibration_error, covered, darkened, table
+from models.emotion.metrics import Faces
+
+FACE = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
+
+
+def certain(label: int, confidence: float) -> list[float]:
+    rest = (1 - confidence) / 7
+    return [confidence if index == label else rest for index in range(8)]
+
+
+def test_bands_agree_with_a_count_by_hand():
+    votes = np.zeros((3, 10), np.int64)
+    votes[[0, 1, 2], [1, 2, 3]] = 10
+    rows = np.array([0, 1, 2, 2])
+    probabilities = np.array([certain(1, 0.9), certain(0, 0.8), certain(3, 0.7), certain(3, 0.5)], np.float32)
+    judged = Judged(rows, np.array([1.0, 0.01, 0.3, 0.0], np.float32), probabilities)
+    low, middle, high, whole = bands(Faces(np.zeros((3, 48, 48), np.uint8), votes), judged)
+    assert [row.band for row in (low, middle, high, whole)] == [(0, 0.05), (0.2, 0.4), (0.8, 1), (0, 1)]
+    assert [row.accuracy.value for row in (low, middle, high, whole)] == [0.5, 1, 1, 0.75]
+    assert low.confidence == pytest.approx(0.65)
+    assert high.divergence.value == pytest.approx(-np.log(0.9), rel=1e-5)
+    assert low.entropy > middle.entropy > high.entropy
+    assert table([low, middle, high, whole]).row_count == 4
+
+
+def test_an_even_distribution_has_all_the_entropy():
+    votes = np.array([[10, *[0] * 9]])
+    judged = Judged(np.array([0]), np.array([0.5], np.float32), np.full((1, 8), 0.125, np.float32))
+    row, _ = bands(Faces(np.zeros((1, 48, 48), np.uint8), votes), judged)
+    assert row.entropy == pytest.approx(1)
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=50))
+def test_calibration_error_is_the_gap_where_all_are_right_or_all_wrong(confidence):
+    values = np.array(confidence, np.float32)
+    right, wrong = np.ones(len(values), bool), np.zeros(len(values), bool)
+    assert calibration_error(values, right) == pytest.approx(1 - values.mean(dtype=np.float64), abs=1e-5)
+    assert calibration_error(values, wrong) == pytest.approx(values.mean(dtype=np.float64), abs=1e-5)
+
+
+def test_who_is_right_as_often_as_sure_has_no_calibration_error():
+    assert calibration_error(np.full(4, 0.75, np.float32), np.array([True, True, False, True])) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("degrade", DEGRADATIONS)
+@pytest.mark.parametrize("amount", [0.0, 0.4, 1.0])
+def test_degraded_faces_stay_faces_of_that_size(degrade, amount):
+    before = FACE.copy()
+    one, other = (degrade(FACE, amount, np.random.default_rng(7)) for _ in range(2))
+    assert (one.shape, one.dtype) == ((48, 48), np.uint8)
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(FACE, before)
+
+
+def test_the_most_of_each_is_much():
+    rng = np.random.default_rng(1)
+    assert darkened(FACE, 1, rng).mean() < 0.06 * FACE.mean()
+    assert 0.55 < (covered(FACE, 1, rng) != FACE).mean() < 0.65
+
+
+def test_bands_cover_every_quality():
+    assert (BANDS[0], BANDS[-1]) == (0, 1)
+    assert [*BANDS] == sorted(set(BANDS))
