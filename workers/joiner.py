@@ -8,9 +8,11 @@ from msgspec.structs import replace
 
 from pipeline.ingest.part import Part, Undivided
 from pipeline.messages import Floats, Scores
+from pipeline.state import pack, unpack
 from pipeline.tracker.follower import Follower
 from pipeline.tracker.tracker import Seen
 from workers.looking import Look, Looked
+from workers.milestone import VERSION, Followed
 
 
 class Joined(NamedTuple):
@@ -20,6 +22,8 @@ class Joined(NamedTuple):
     """Number of its first frame."""
     frames: list[tuple[int, Seen, Scores | None]]
     """Number, where the faces are, and their distributions if they are known already."""
+    followed: bytes
+    """What following remembered after it; see ``Followed``."""
 
     @property
     def again(self) -> dict[int, Seen]:
@@ -47,7 +51,25 @@ class Joiner:
             frames.append((first + look.scores.faces.stamp.frame, seen, _reused(look, seen)))
         self.frames += looked.frames
         self._last = looked.last
-        return Joined(first, frames)
+        tracker, last = self._follower.tracker, self._follower.last
+        followed = pack("joiner", VERSION, Followed(tracker.state(), last, self.frames, self._last))
+        return Joined(first, frames, followed)
+
+    def restore(self, followed: bytes, given: set[int]) -> int | None:
+        """Go on after a part, ``given`` as it was when its rows were given; return that part's last time stamp.
+
+        Raises ``StateError``.
+        """
+        memory = unpack(followed, "joiner", VERSION, Followed)
+        self._follower.tracker.restore(memory.following)
+        self._follower.last, self._follower.given = memory.last, set(given)
+        self.frames, self._last = memory.frames, memory.before
+        return self._last
+
+    @property
+    def given(self) -> set[int]:
+        """See ``Follower.given``."""
+        return self._follower.given
 
     def give(self, joined: Joined, again: Mapping[int, Scores]) -> Iterator[Scores]:
         """Return the rows of the next part that was followed, with what a second look gave.

@@ -17,11 +17,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any, Final
 
-from pipeline.errors import SourceError
+import msgspec
+
+from pipeline.errors import OutputError, SourceError, StateError
 from pipeline.ingest.part import Part, Undivided
 from pipeline.ingest.source import Source
 from pipeline.messages import End, Scores
-from pipeline.sink.writer import Writer
+from pipeline.sink.writer import Writer, position
 from pipeline.tally import Count, Tally
 from workers import tasks
 from workers.config import Config
@@ -29,6 +31,7 @@ from workers.engine import Engine
 from workers.executor import Executor
 from workers.joiner import Joined, Joiner
 from workers.looking import Looked
+from workers.milestone import Milestone, load, place, save
 from workers.outcome import Outcome, Status, noted, skipped
 from workers.outputs import open_writers
 from workers.replay import POLL
@@ -74,17 +77,29 @@ def replay_long(
     begun = time.monotonic()
     try:
         run = executor.submit(tasks.identify, config, source).result()
-        tally = Tally()
+        tally, stopped_at = Tally(), place(config.out, source.id, run)
         with open_writers(config, redis, tally, live=False) as writers:
             if all(writer.frontier(source.id, run).complete for writer in writers):
+                stopped_at.unlink(missing_ok=True)
                 return Outcome(source.id, Status.ALREADY, run)
             planned = executor.submit(tasks.plan, source, parts, least).result()
             work = _Work(executor, engine, config, source, run, planned, tally)
+            written = min(writer.frontier(source.id, run).frame for writer in writers)
+            work.resume(load(stopped_at), written)
             complete = work.run(writers, stopped)
+        # Only now is all that was written durable.
+        milestone = None if complete else work.milestone
+        if milestone is not None:
+            save(stopped_at, milestone)
+        elif complete:
+            stopped_at.unlink(missing_ok=True)
     except SourceError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
+    except OSError as error:
+        raise OutputError(f"cannot write to {config.out}: {error.strerror or error}") from error
     except Undivided as why:
         # What was written already stays: writers pass over what they have.
+        stopped_at.unlink(missing_ok=True)
         outcome = executor.submit(tasks.replay_whole, config, source, redis).result()
         return replace(outcome, note=noted(outcome.note, f"read in one go, because its {why}"))
     counts = tally.of(source.id)
@@ -113,17 +128,38 @@ class _Work:
         tally: Tally,
     ) -> None:
         self._executor = executor
+        self._engine = engine
         self._config = config
         self._source = source
         self._run = run
         self._tally = tally
-        self._joiner = Joiner(engine.follower())
-        self._sink = engine.sink(tally)
+        self._joiner, self._sink = Joiner(engine.follower()), engine.sink(tally)
+        self._parts = parts
+        self._written = -1
+        self.milestone: Milestone | None = None
+        """Where to go on if it is stopped now; None before the first part was written."""
         self._stopped = False
         """Whether a task was told to stop, so that its part is missing."""
         self._todo = deque(enumerate(parts))
         self._looks: deque[tuple[Part, Future[Looked | None]]] = deque()
-        self._joined: deque[tuple[Joined, Future[dict[int, Scores] | None]]] = deque()
+        self._joined: deque[tuple[Part, Joined, Future[dict[int, Scores] | None]]] = deque()
+
+    def resume(self, milestone: Milestone | None, written: int) -> None:
+        """Go on from a milestone, unless rows are missing that were written then: beyond frame ``written``."""
+        if milestone is None or written < milestone.written:
+            return
+        joiner, sink = Joiner(self._engine.follower()), self._engine.sink(self._tally)
+        try:
+            before = joiner.restore(milestone.followed, milestone.given)
+            sink.restore(milestone.sink)
+        except StateError:  # of another version of this program
+            return
+        self._joiner, self._sink = joiner, sink
+        rest = [part for part in self._parts if part.begin is not None and part.begin > milestone.begin]
+        end = rest[0].begin if rest else None
+        first = msgspec.structs.replace(self._parts[0], begin=milestone.begin, before=before, end=end)
+        self._todo = deque(enumerate([first, *rest]))
+        self._written, self.milestone = milestone.written, milestone
 
     def run(self, writers: Sequence[Writer], stopped: Callable[[], bool]) -> bool:
         """Work until all is written, or until told to stop; return whether all is.
@@ -139,7 +175,7 @@ class _Work:
         finally:
             for _, look in self._looks:
                 look.cancel()
-            for _, again in self._joined:
+            for _, _, again in self._joined:
                 again.cancel()
         self._write(writers, [End(self._source.id, self._run, complete)])
         return complete
@@ -151,14 +187,14 @@ class _Work:
             self._looks.append(
                 (part, self._executor.submit(tasks.look, self._config, self._source, self._run, part, number))
             )
-        heads: list[Future[Any]] = [queue[0][1] for queue in (self._looks, self._joined) if queue]
+        heads: list[Future[Any]] = [queue[0][-1] for queue in (self._looks, self._joined) if queue]
         ready, _ = wait(heads, POLL, FIRST_COMPLETED)
         if self._looks and self._looks[0][1] in ready:
             part, look = self._looks.popleft()
             self._follow(part, look.result())
-        elif self._joined and self._joined[0][1] in ready:
-            joined, again = self._joined.popleft()
-            self._give(joined, again.result(), writers)
+        elif self._joined and self._joined[0][-1] in ready:
+            part, joined, again = self._joined.popleft()
+            self._give(part, joined, again.result(), writers)
         return bool(heads)
 
     def _follow(self, part: Part, looked: Looked | None) -> None:
@@ -176,17 +212,22 @@ class _Work:
             )
         else:
             again.set_result({})
-        self._joined.append((joined, again))
+        self._joined.append((part, joined, again))
 
-    def _give(self, joined: Joined, again: dict[int, Scores] | None, writers: Sequence[Writer]) -> None:
+    def _give(self, part: Part, joined: Joined, again: dict[int, Scores] | None, writers: Sequence[Writer]) -> None:
         if again is None:
             self._stopped = True
             return
         scores = list(self._joiner.give(joined, again))
         self._tally.add(self._source.id, Count.FACES, sum(len(one.faces.tracks) for one in scores))
         self._write(writers, scores)
+        if part.end is not None:
+            given, sink = set(self._joiner.given), self._sink.state()
+            self.milestone = Milestone(part.end, joined.followed, given, sink, self._written)
 
     def _write(self, writers: Sequence[Writer], messages: Sequence[Scores | End]) -> None:
         for results in self._sink.process(messages):
+            if results.emotions:
+                self._written = position(results)
             for writer in writers:
                 writer.write(results)

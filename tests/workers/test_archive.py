@@ -1,8 +1,10 @@
 """Long files in parts, beside short ones, in processes of this machine."""
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import av
 import pandas as pd
@@ -29,12 +31,14 @@ LEAST = 0.8
 
 
 def config(out):
-    return load_config(None, {"out": out, "redis": {"url": "none"}, "parquet": {"part_rows": 20}})
+    return load_config(
+        None, {"out": out, "redis": {"url": "none"}, "parquet": {"part_rows": 20}, "smoother": {"lag": 0.4}}
+    )
 
 
 @pytest.fixture(scope="module")
 def engine():
-    return Engine.load(load_config(None, {}))
+    return Engine.load(config(Path("unused")))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +94,8 @@ def test_a_long_file_and_a_short_one(processes, engine, long, whole, tmp_path):
     assert again["long"].status is Status.ALREADY
 
 
-def test_stopped_and_run_again(engine, processes, long, whole, tmp_path):
+@pytest.mark.parametrize("lost", [False, True])
+def test_stopped_and_run_again(engine, processes, long, whole, tmp_path, lost):
     stop = threading.Event()
     out = tmp_path / "out"
 
@@ -102,10 +107,16 @@ def test_stopped_and_run_again(engine, processes, long, whole, tmp_path):
     with Processes(2) as executor:
         outcomes = in_parts(executor, engine, out, [long], stopped=wants_to_stop)
     assert outcomes["long"].status is Status.STOPPED
-    part = len(rows(out, "emotions"))
-    assert 0 < part < len(rows(whole, "emotions"))
-    assert in_parts(processes, engine, out, [long])["long"].status is Status.DONE
+    assert 0 < len(rows(out, "emotions")) < len(rows(whole, "emotions"))
+    assert list(out.glob(".stopped-long-*"))
+    if lost:
+        shutil.rmtree(out / "emotions")
+    again = in_parts(processes, engine, out, [long])["long"]
+    assert again.status is Status.DONE
+    # It goes on from the last part that was written, unless rows of it are gone.
+    assert (again.frames == 80) is lost
     assert_same(out, whole)
+    assert not list(out.glob(".*"))
 
 
 def test_tasks_that_were_stopped_complete_nothing(engine, processes, long, whole, tmp_path):

@@ -1,0 +1,72 @@
+"""Where the replay of a long file was stopped, so that the next one goes on from there.
+
+It is written once all rows before it are durable, and believed only where they still are.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pipeline.errors import StateError
+from pipeline.messages import Bytes
+from pipeline.state import pack, unpack
+from pipeline.tracker.tracker import Following
+
+VERSION: Final = 1
+"""Of the layout: to be raised with every change to ``Milestone`` or to what is in it."""
+
+
+class Followed(msgspec.Struct):
+    """What following remembers after a part."""
+
+    following: Following
+    last: tuple[Bytes, float] | None
+    """See ``Follower.last``."""
+    frames: int
+    """Decoded so far."""
+    before: int | None
+    """Time stamp of the latest frame; see ``Part``."""
+
+
+class Milestone(msgspec.Struct):
+    """All that the rest of a run depends on."""
+
+    begin: int
+    """Time stamp of the first frame that is still to be looked at; see ``Part``."""
+    followed: bytes
+    """See ``Followed``."""
+    given: set[int]
+    """See ``Follower.given``."""
+    sink: bytes
+    """State of the sink stage."""
+    written: int
+    """Number of the last frame with rows that was written; -1 if there is none."""
+
+
+def place(out: Path, source: str, run: str) -> Path:
+    """Return where the milestone of a run is kept: a hidden file."""
+    return out / f".stopped-{source}-{run}.state"
+
+
+def save(path: Path, milestone: Milestone) -> None:
+    """Write a milestone, whole or not at all; raises ``OSError``."""
+    hidden = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with hidden.open("xb") as file:
+            file.write(pack("milestone", VERSION, milestone))
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Milestone | None:
+    """Read a milestone; None if there is none, or none that this version understands."""
+    try:
+        return unpack(path.read_bytes(), "milestone", VERSION, Milestone)
+    except (OSError, StateError):
+        return None
