@@ -15,6 +15,9 @@ from pipeline.errors import StateError
 
 Layout = TypeVar("Layout")
 
+WAY_OUT: Final = "have the source forgotten (affectstream sources remove --forget)"
+"""What to do where a stored state cannot be gone on from."""
+
 KINDS: Final = "biuf"
 """Kinds of arrays that a state may hold: booleans, whole numbers and floats."""
 
@@ -56,10 +59,10 @@ def unpack(state: bytes, stage: str, version: int, layout: type[Layout]) -> Layo
         if (envelope.stage, envelope.version) == (stage, version):
             return msgspec.msgpack.decode(envelope.content, type=layout, dec_hook=_from_parts)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise StateError(f"the stored state of the {stage} is damaged ({error}); delete it to begin anew") from error
+        raise StateError(f"the stored state of the {stage} is damaged ({error}); {WAY_OUT}") from error
     raise StateError(
         f"the stored state is version {envelope.version} of the {envelope.stage}'s, not version {version} of the"
-        f" {stage}'s; go on with the program that stored it, or delete it to begin anew"
+        f" {stage}'s; go on with the program that stored it, or {WAY_OUT}"
     )
 
 

@@ -29,6 +29,9 @@ MEMORY: Final = "affect:bus:memory"
 POISON: Final = "affect:bus:poison"
 GROUP: Final = "inference"
 
+OWNERS: Final = ("ingest", "tracker", "sink")
+"""Workers that own sources, each named after its first stage."""
+
 
 def frames(source: str) -> str:
     """Stream of a source's frames."""
@@ -61,6 +64,10 @@ def counts(source: str) -> str:
 
 
 def remembered(source: str) -> tuple[str, ...]:
-    """All that is kept of a source but for its results."""
-    workers = ("ingest", "tracker", "sink")
-    return (*(state(worker, source) for worker in workers), frames(source), scores(source), counts(source))
+    """All that is kept of a source but for its results and who owns it."""
+    return (*(state(worker, source) for worker in OWNERS), frames(source), scores(source), counts(source))
+
+
+def leases(source: str) -> tuple[str, ...]:
+    """Who owns any part of a source's work."""
+    return tuple(lease(worker, source) for worker in OWNERS)

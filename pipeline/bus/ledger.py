@@ -77,6 +77,7 @@ class Ledger:
         self._inbox = inbox or self._key  # a key that a script must be given, though it will not be used
         self._outbox = outbox or Outbox(self._key, False, 0, self._key, 0)
         self._strict = strict
+        self._way_out = f"`affectstream sources remove {lease.source} --forget`, then add it again, to begin anew"
         self._step = 0
         self.taken = 0
         """Number of the last message that was dealt with for good."""
@@ -98,11 +99,11 @@ class Ledger:
         try:
             position = msgspec.msgpack.decode(stored, type=Position)
         except msgspec.DecodeError as error:
-            raise StateError(f"{self._key} cannot be read ({error}); delete it to begin anew") from None
+            raise StateError(f"{self._key} cannot be read ({error}); {self._way_out}") from None
         if position.layout != LAYOUT:
             raise StateError(
                 f"{self._key} was written by another version (layout {position.layout}, this program knows {LAYOUT}); "
-                "update the older program, or delete the key to begin anew"
+                f"update the older program, or {self._way_out}"
             )
         self.taken = position.taken
         return position

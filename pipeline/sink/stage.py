@@ -13,7 +13,7 @@ from pipeline.messages import Clock, Emotion, End, Event, Results, Scores, Track
 from pipeline.settings import SmootherSettings
 from pipeline.sink.record import Summary, emotion
 from pipeline.sink.smoother import Smoothed, Smoother, Step
-from pipeline.state import pack, unpack
+from pipeline.state import WAY_OUT, pack, unpack
 from pipeline.tally import Count, Tally
 
 REPLAY_LAG: Final = 2.0
@@ -78,7 +78,7 @@ class SinkStage:
         if memory.lag != self._lag:
             raise StateError(
                 f"the stored state of the sink is of smoother.lag = {memory.lag}, not {self._lag}; go on with the"
-                " settings that it was stored with, or delete it to begin anew"
+                f" settings that it was stored with, or {WAY_OUT}"
             )
         self._runs = {}
         for each in memory.runs:

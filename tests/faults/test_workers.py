@@ -237,3 +237,16 @@ def test_workers_wait_for_a_redis_that_is_not_there_yet(film, tmp_path):
             running.add("scene", film.path)
             running.wait(lambda: running.over("scene"))
             film.check(running)
+
+
+def test_a_source_that_is_forgotten_in_the_middle_may_begin_anew(film, hasty):
+    hasty.start(*APART)
+    hasty.add("scene", film.path)
+    hasty.wait(lambda: begun(hasty))
+    hasty.sources("remove", "scene", "--forget")
+    left = [key for key in hasty.client.scan_iter("affect:bus:*:scene") if "lease" not in key]
+    assert left == []
+    assert hasty.client.xlen("affect:bus:faces") == 0
+    hasty.add("scene", film.path)
+    hasty.wait(lambda: hasty.over("scene"))
+    film.check(hasty)

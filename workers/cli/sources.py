@@ -30,7 +30,7 @@ def show(redis: Redis = None) -> None:
         stored = {name: text.decode(errors="replace") for name, text in known.items()}
         under_way = {name.decode() for name in client.smembers(keys.UNDER_WAY)}
         owned = {
-            name: [stage for stage in ("ingest", "tracker", "sink") if client.exists(keys.lease(stage, name))]
+            name: [stage for stage in keys.OWNERS if client.exists(keys.lease(stage, name))]
             for name in stored.keys() | under_way
         }
         counts = {name: client.hgetall(keys.counts(name)) for name in owned}
@@ -95,15 +95,28 @@ def add(
 @app.command("remove")
 def remove(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Ids, as `list` shows them.")],
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Drop what is under way too, as when it is of another version.")
+    ] = False,
     redis: Redis = None,
 ) -> None:
-    """Take sources out: what they showed so far is still written, then they are forgotten."""
-    from pipeline.bus import keys
+    """Take sources out: what they showed so far is still written, then they are forgotten.
+
+    With --forget they are forgotten at once, rows that are not in Parquet yet included, and may be added again to begin
+    anew: the way on where workers refuse what is stored of a source.
+    """
+    from pipeline.bus import keys, scripts
     from pipeline.errors import InputError
 
     with _redis(redis) as client:
+        drop = client.register_script(scripts.FORGET)
         for name in names:
-            if not client.hdel(keys.SOURCES, name):
+            if forget:
+                touched = (keys.SOURCES, keys.UNDER_WAY, keys.FACES, keys.PENDING)
+                found = drop(keys=[*touched, *keys.remembered(name), *keys.leases(name)], args=[keys.GROUP, name])
+            else:
+                found = client.hdel(keys.SOURCES, name)
+            if not found:
                 known = ", ".join(sorted(one.decode(errors="replace") for one in client.hkeys(keys.SOURCES))) or "none"
                 raise InputError(f"there is no source {name!r}; there are: {known}")
 
