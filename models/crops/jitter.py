@@ -26,7 +26,7 @@ SIZE: Final = (448, 288)
 """Width and height of a frame, px."""
 
 FPS: Final = 25
-SECONDS: Final = 5
+SECONDS: Final = 5.0
 
 SETTLED: Final = 1.0
 """s after which the measuring begins."""
@@ -63,7 +63,10 @@ PATHS: Final[dict[str, Path]] = {"still": _still, "hand-held camera": _held, "mo
 
 @dataclass(frozen=True)
 class Row:
-    """One size and way of moving, all in px of a crop of 48: root mean squares over corners, frames and people."""
+    """One size and way of moving: root mean squares over corners, frames and people, px of a crop of 48.
+
+    NaN where nobody was found.
+    """
 
     path: str
     height: float
@@ -79,26 +82,27 @@ class Row:
 
 
 def measure(engine: Engine, people: Sequence[Cutout], heights: Iterable[float] = HEIGHTS) -> Iterator[Row]:
-    """Measure how the crops of people move; sizes at which somebody is never found are left out."""
+    """Measure how the crops of people move; those who are not found count as not seen and nothing else."""
     for height in heights:
         rest: list[Doubles] = []
         for name, path in PATHS.items():
             watched = [corners(engine, person, height, path, seed) for seed, person in enumerate(people)]
-            if any(len(points) < 2 for points in watched):
-                break
-            rest = rest or [points.mean(0) for points in watched]
+            rest = rest or watched
+            kept = [
+                (points, still) for points, still in zip(watched, rest, strict=True) if min(len(points), len(still)) > 1
+            ]
             yield Row(
                 name,
                 height,
-                float(np.mean([len(points) for points in watched])) / round((SECONDS - SETTLED) * FPS),
-                _rms([np.diff(points, axis=0) for points in watched]),
-                _rms([points - points.mean(0) for points in watched]),
-                _rms([points - still for points, still in zip(watched, rest, strict=True)]),
+                sum(map(len, watched)) / len(people) / round((SECONDS - SETTLED) * FPS),
+                _rms([np.diff(points, axis=0) for points, _ in kept]),
+                _rms([points - points.mean(0) for points, _ in kept]),
+                _rms([points - still.mean(0) for points, still in kept]),
             )
 
 
 def _rms(moves: Sequence[Doubles]) -> float:
-    return float(np.sqrt(np.mean([(move**2).sum(-1).mean() for move in moves])))
+    return float(np.sqrt(np.mean([(move**2).sum(-1).mean() for move in moves]))) if moves else float("nan")
 
 
 def corners(engine: Engine, person: Cutout, height: float, path: Path, seed: int) -> Doubles:
@@ -111,7 +115,7 @@ def corners(engine: Engine, person: Cutout, height: float, path: Path, seed: int
         person = person.halved()
     stage = engine.tracker(Tally())
     places, placed = [], []
-    for number in range(SECONDS * FPS):
+    for number in range(round(SECONDS * FPS)):
         time = number / FPS
         x, y, growth = path(time, height)
         scale = height / person.box[3] * np.exp(growth)

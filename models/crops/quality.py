@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from models.crops.scene import found
-from models.emotion.metrics import Estimate, Faces, divergence, estimate, truth
+from models.emotion.metrics import EPSILON, Estimate, Faces, divergence, estimate, truth
 from pipeline.labels import LABELS
 from pipeline.messages import Bytes, Floats
 from workers.engine import Engine
@@ -106,6 +108,8 @@ class Row:
     accuracy: Estimate
     divergence: Estimate
     """KL(votes || prediction), nats."""
+    tempered: float
+    """The lowest that one temperature for the whole band, chosen in hindsight, would make of it."""
     confidence: float
     """Mean probability of the most probable label."""
     calibration: float
@@ -128,10 +132,21 @@ def bands(faces: Faces, judged: Judged) -> Iterator[Row]:
             (low, high),
             estimate(hits),
             estimate(divergence(votes.shares[rows], given)),
+            tempered(votes.shares[rows], given),
             float(given.max(1).mean()),
             calibration_error(given.max(1), hits),
             float(_entropy(given).mean()),
         )
+
+
+def tempered(shares: NDArray[np.float64], given: Floats) -> float:
+    """Return the lowest mean KL(shares || given ^ exponent) over exponents from 0.25 to 4, nats; both are (n, 8)."""
+    logs = np.log(np.maximum(given.astype(np.float64), EPSILON))
+
+    def cost(exponent: float) -> float:
+        return float(divergence(shares, softmax(np.exp(exponent) * logs, axis=1)).mean())
+
+    return float(minimize_scalar(cost, bounds=(-np.log(4), np.log(4)), method="bounded").fun)
 
 
 def calibration_error(confidence: Floats, hits: NDArray[np.bool_]) -> float:
@@ -151,17 +166,18 @@ def _entropy(distributions: NDArray[np.floating]) -> NDArray[np.float64]:
 def table(rows: Iterable[Row]) -> Table:
     """Return the figures, for people."""
     shown = Table(title="degraded faces by quality")
-    for name in ("quality", "shown", "accuracy, 95 %", "confidence", "ECE", "KL, nats", "entropy"):
+    for name in ("quality", "shown", "% right", "% sure", "ECE", "KL", "tempered", "entropy"):
         shown.add_column(name, justify="right")
     for row in rows:
         hit = row.accuracy
         shown.add_row(
-            f"{row.band[0]:g} to {row.band[1]:g}",
+            f"{row.band[0]:g}-{row.band[1]:g}",
             f"{hit.n:,}",
-            f"{hit.value:.3f} ± {(hit.high - hit.low) / 2:.3f}",
-            f"{row.confidence:.3f}",
+            f"{100 * hit.value:.1f} ± {50 * (hit.high - hit.low):.1f}",
+            f"{100 * row.confidence:.1f}",
             f"{row.calibration:.3f}",
             f"{row.divergence.value:.3f}",
+            f"{row.tempered:.3f}",
             f"{row.entropy:.3f}",
         )
     return shown

@@ -44,6 +44,14 @@ def test_a_still_face_has_still_crops_and_others_are_followed(engine, person, mo
     assert table(rows).row_count == 3
 
 
+def test_who_is_never_found_is_not_seen_and_nothing_else(engine, monkeypatch):
+    monkeypatch.setattr(jitter, "SECONDS", 1.2)
+    ball = Cutout(np.full((60, 60, 3), 150, np.uint8), np.ones((60, 60), np.float32), (0, 0, 60, 60))
+    rows = [*measure(engine, [ball], (64,))]
+    assert [row.seen for row in rows] == [0, 0, 0]
+    assert all(np.isnan(row.step) for row in rows)
+
+
 def test_corners_are_told_in_px_of_48_whatever_the_height(engine, person, monkeypatch):
     monkeypatch.setattr(jitter, "SECONDS", 2)
     monkeypatch.setattr(jitter, "SETTLED", 1.8)

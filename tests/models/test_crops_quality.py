@@ -3,7 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.crops.quality import BANDS, DEGRADATIONS, Judged, bands, calibration_error, covered, darkened, table
+from models.crops.quality import (
+    BANDS,
+    DEGRADATIONS,
+    Judged,
+    bands,
+    calibration_error,
+    covered,
+    darkened,
+    table,
+    tempered,
+)
 from models.emotion.metrics import Faces
 
 FACE = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
@@ -34,6 +44,14 @@ def test_an_even_distribution_has_all_the_entropy():
     judged = Judged(np.array([0]), np.array([0.5], np.float32), np.full((1, 8), 0.125, np.float32))
     row, _ = bands(Faces(np.zeros((1, 48, 48), np.uint8), votes), judged)
     assert row.entropy == pytest.approx(1)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
+def test_the_best_temperature_undoes_the_wrong_one(exponent):
+    shares = np.random.default_rng(2).dirichlet(np.ones(8), 20)
+    given = shares**exponent
+    given /= given.sum(1, keepdims=True)
+    assert tempered(shares, given.astype(np.float32)) == pytest.approx(0, abs=1e-4)
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=50))

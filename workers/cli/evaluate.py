@@ -234,8 +234,9 @@ def quality(
     """Measure what quality is worth: accuracy and calibration by bands of it, on degraded faces.
 
     Faces that have a majority (see emotion) are shown small, blurred, noisy, dark or covered, four times each, and
-    found again by the pipeline. Confidence: mean probability of the most probable label. Entropy: over the uniform
-    distribution's.
+    found again by the pipeline. Sure: mean probability of the most probable label. ECE: mean distance between sure and
+    right. KL to the votes in nats, and what it would be at the best temperature for just that band. Entropy: over that
+    of the uniform distribution.
 
     Example:
 
