@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.errors import OutputError, SourceError, StateError
+from pipeline.errors import SourceError, StateError
 from pipeline.ingest.part import Part, Undivided
 from pipeline.ingest.source import Source
 from pipeline.messages import End, Scores
@@ -88,15 +88,12 @@ def replay_long(
             work.resume(load(stopped_at), written)
             complete = work.run(writers, stopped)
         # Only now is all that was written durable.
-        milestone = None if complete else work.milestone
-        if milestone is not None:
-            save(stopped_at, milestone)
-        elif complete:
+        if complete:
             stopped_at.unlink(missing_ok=True)
+        elif work.milestone is not None:
+            save(stopped_at, work.milestone)
     except SourceError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
-    except OSError as error:
-        raise OutputError(f"cannot write to {config.out}: {error.strerror or error}") from error
     except Undivided as why:
         # What was written already stays: writers pass over what they have.
         stopped_at.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.errors import StateError
+from pipeline.errors import OutputError, StateError
 from pipeline.messages import Bytes
 from pipeline.state import pack, unpack
 from pipeline.tracker.tracker import Following
@@ -52,7 +52,7 @@ def place(out: Path, source: str, run: str) -> Path:
 
 
 def save(path: Path, milestone: Milestone) -> None:
-    """Write a milestone, whole or not at all; raises ``OSError``."""
+    """Write a milestone, whole or not at all; raises ``OutputError``."""
     hidden = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with hidden.open("xb") as file:
@@ -60,8 +60,11 @@ def save(path: Path, milestone: Milestone) -> None:
             file.flush()
             os.fsync(file.fileno())
         hidden.replace(path)
-    finally:
+    except OSError as error:
         hidden.unlink(missing_ok=True)
+        raise OutputError(
+            f"cannot write to {path.parent}: {error.strerror or error}; what was written is whole"
+        ) from error
 
 
 def load(path: Path) -> Milestone | None:

@@ -8,6 +8,7 @@ import time
 from typing import ClassVar
 
 from pipeline.errors import AffectError
+from pipeline.ingest.decode import explain
 from pipeline.ingest.part import Part, divide
 from pipeline.ingest.source import Source
 from pipeline.messages import Scores
@@ -56,7 +57,10 @@ def replay_whole(config: Config, source: Source, redis: str | None) -> Outcome:
 def identify(config: Config, source: Source) -> str:
     """Return the id of the run that reads a file; raises ``SourceError``."""
     engine = _engine(config)
-    return file_run(source.path, engine.settings, engine.hashes)
+    try:
+        return file_run(source.path, engine.settings, engine.hashes)
+    except OSError as error:
+        raise explain(error, source) from None
 
 
 def plan(source: Source, count: int, least: float) -> tuple[Part, ...]:

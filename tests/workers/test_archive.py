@@ -18,7 +18,7 @@ from workers.archive import long_files, replay_side_by_side
 from workers.config import load_config
 from workers.engine import Engine
 from workers.executor import TaskLost
-from workers.long import parts_of
+from workers.long import parts_of, replay_long
 from workers.outcome import Status
 from workers.processes import Processes
 from workers.replay import replay
@@ -159,6 +159,14 @@ def test_what_is_no_video_fails_alone(processes, engine, tmp_path):
     assert outcomes["text"].status is Status.FAILED
     assert "not a video" in outcomes["text"].note
     assert outcomes["good"].status is Status.DONE
+
+
+def test_a_long_file_that_goes_away_fails_alone(processes, engine, long, tmp_path):
+    source = expand([str(shutil.copy(long, tmp_path / "gone.mp4"))])[0]
+    source.path.unlink()
+    outcome = replay_long(processes, engine, config(tmp_path / "out"), None, source, 4, LEAST, lambda: False)
+    assert outcome.status is Status.FAILED
+    assert "is not there" in outcome.note
 
 
 def test_a_process_that_dies_takes_no_file_for_done(engine, long, tmp_path):
