@@ -120,8 +120,7 @@ def _paste(face: Bytes, cell: Bytes, place: Doubles) -> None:
 def found(engine: Engine, images: Bytes, height: float, seed: int, *, unsure: bool = False) -> Found:
     """Paste (n, S, S) faces into frames and find them again; each frame is the first of its run.
 
-    ``height``: of the faces, px.
-    ``unsure``: also take what the detector sees but what is too unsure to begin a track.
+    ``height``: of the faces, px. ``unsure``: also take what the detector sees but what is too unsure to begin a track.
     """
     stage, find, describe = engine.tracker(Tally()), engine.finder(), engine.describer()
     parts = []

@@ -164,7 +164,7 @@ def alignment(
 
     Faces that have a majority (see emotion) are enlarged, pasted into frames, found again by the pipeline and cut out.
     Both accuracies are over those found; points lost: the paired difference with its 95 % bootstrap interval.
-    Scale, shift and roll: how the crops differ from the faces as they were, which were cut by a third detector.
+    Scale, shift and roll: how the crops lie on the faces as they were, which vary in that themselves.
 
     Example:
 
