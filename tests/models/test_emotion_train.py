@@ -69,8 +69,12 @@ def test_a_broken_run_ends_as_a_whole_one(
     second = [*files[:3], str(tmp_path / "second"), *files[4:], "--epochs", "1", "--start", str(tmp_path / "run")]
     teacher = classifier(tmp_path)
     run(monkeypatch, [*second, "--teacher", str(teacher), "--trust", "0.35", "--dropout", "0.1"])
-    monkeypatch.setattr(sys, "argv", ["export", "--run", str(tmp_path / "second"), "--out", str(tmp_path / "net.onnx")])
+    folders = [str(tmp_path / "run"), str(tmp_path / "second")]
+    monkeypatch.setattr(sys, "argv", ["export", "--run", *folders, "--out", str(tmp_path / "net.onnx")])
     export.main()
+    mean = export.averaged([Path(folder) for folder in folders])["head.bias"]
+    parts = [weights(Path(folder))["head.bias"] for folder in folders]
+    torch.testing.assert_close(mean, (parts[0] + parts[1]) / 2)
     card = emotion_card(tmp_path / "net.onnx")
     assert card.file == "net.onnx"
     training = json.loads((tmp_path / "net.json").read_text())["training"]
