@@ -125,7 +125,7 @@ def frame(image: Bytes, time: float) -> Bytes:
 
 
 def render(path: Path, *, seconds: float = SECONDS) -> None:
-    """Write the clip as H.264 (or MPEG-4 part 2 where FFmpeg has no H.264 encoder) in mp4.
+    """Write the clip as H.264 (or MPEG-4 part 2 where FFmpeg has no H.264 encoder) in mp4; longer, it begins anew.
 
     Raises:
         OutputError: it cannot be written there.
@@ -153,7 +153,7 @@ def _encode(path: Path, seconds: float) -> None:
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number in range(round(seconds * FPS)):
-            picture = av.VideoFrame.from_ndarray(frame(image, number / FPS), format="bgr24")
+            picture = av.VideoFrame.from_ndarray(frame(image, number / FPS % SECONDS), format="bgr24")
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
 
