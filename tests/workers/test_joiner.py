@@ -116,7 +116,7 @@ def test_a_second_look_is_short_but_must_see_all(engine, tmp_path):
     assert len(list(joiner.give(first, {}))) == 45
     # To the last bit: the filters forget where they began by a factor every frame.
     assert 45 in second.again
-    assert max(second.again) < 85
+    assert max(second.again) < 88  # of 45 to 89
     with pytest.raises(Undivided, match="differ"):
         list(joiner.give(second, {}))
 
