@@ -77,7 +77,7 @@ def begun(running: Site, frames: int = 20) -> bool:
     return running.client.xlen("affect:emotions:scene") >= frames
 
 
-@pytest.mark.parametrize("layout", [APART, ("ingest+tracker", "inference", "sink"), ("ingest+tracker+inference+sink",)])
+@pytest.mark.parametrize("layout", [APART, ("ingest+tracker+inference+sink",)])
 def test_processes_give_the_rows_of_one_process(film, hasty, layout):
     hasty.start(*layout)
     hasty.add("scene", film.path)
