@@ -5,7 +5,7 @@ msgspec structs, which tell what may be in them, so that reading one never runs 
 Arrays are stored as type string, shape and bytes (those of NumPy's ``.npy`` header), so that not a bit is lost.
 """
 
-from typing import Any, Final, Protocol, TypeVar, get_args
+from typing import Any, Final, Protocol, TypeVar, get_args, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ KINDS: Final = "biuf"
 """Kinds of arrays that a state may hold: booleans, whole numbers and floats."""
 
 
+@runtime_checkable
 class Stateful(Protocol):
     """A stage whose later outputs depend on earlier inputs."""
 

@@ -2,17 +2,12 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from pipeline.errors import AffectError
+from pipeline.state import Stateful
 
 log = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class _Stateful(Protocol):
-    def state(self) -> bytes: ...
-    def restore(self, state: bytes) -> None: ...
 
 
 class Chain:
@@ -27,7 +22,7 @@ class Chain:
 
     def __init__(self, stages: Sequence[Any], tries: int, give_up: Callable[[Any, Exception], Sequence[Any]]) -> None:
         self._stages = stages
-        self._stateful = [stage for stage in stages if isinstance(stage, _Stateful)]
+        self._stateful = [stage for stage in stages if isinstance(stage, Stateful)]
         self._tries = tries
         self._give_up = give_up
         self._states: tuple[bytes, ...] | None = None

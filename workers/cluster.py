@@ -17,7 +17,6 @@ from workers.chain import Chain
 from workers.config import Config
 from workers.engine import Engine
 from workers.keeper import GRACE, Keeper
-from workers.latency import Latency
 from workers.layout import Layout
 from workers.shard import Tools
 from workers.worker import Worker
@@ -46,11 +45,12 @@ class Cluster:
         self._pulse = pulse
         self._stopped = threading.Event()
         self._error: BaseException | None = None
-        tools = Tools(self._broker, engine, config, self._tally, Latency())
+        tools = Tools(self._broker, engine, config, self._tally)
         kinds = [names for names in (layout.chain, ("sink",) if layout.sink else ()) if names]
         self._keepers = [Keeper(names, tools, most) for names in kinds]
         self._pool = [threading.Thread(target=self._infer, args=(tools,), daemon=True)] if layout.pool else []
         self._period = config.bus.lease / 3
+        """s between beats: two may come late before a lease expires."""
 
     def run(self, stopped: threading.Event) -> None:
         """Work until ``stopped`` is set, then finish the steps in hand.

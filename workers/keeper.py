@@ -59,13 +59,8 @@ class Keeper:
         self._memory = b""
         """What Redis calls its memory; another once it was lost."""
 
-    @property
-    def period(self) -> float:
-        """s between beats: two may come late before a lease expires."""
-        return self._tools.config.bus.lease / 3
-
     def beat(self) -> None:
-        """Do what is due; called every ``period`` s. What Redis does not answer waits for the next beat.
+        """Do what is due; called several times in a lease. What Redis does not answer waits for the next beat.
 
         Raises:
             AffectError: the process cannot go on.

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from pipeline.bus import keys
 from pipeline.bus.broker import Broker
-from pipeline.bus.codec import encode
+from pipeline.bus.codec import Message, encode
 from pipeline.bus.drain import SinkLink
 from pipeline.bus.lease import Lease, Lost
 from pipeline.bus.ledger import Ledger, Position
-from pipeline.bus.ordered import Message, Ordered
+from pipeline.bus.ordered import Ordered
 from pipeline.bus.owned import Publisher, ReaderLink, StreamLink
 from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
@@ -31,7 +31,6 @@ from workers.chain import Chain
 from workers.config import Config
 from workers.engine import Engine
 from workers.ingest import Reader
-from workers.latency import Latency
 from workers.layout import inbox, outbox
 from workers.registry import digest, source_of
 from workers.worker import Worker
@@ -45,12 +44,11 @@ STEP = 4
 class Tools:
     """What the shards of a process share."""
 
-    def __init__(self, broker: Broker, engine: Engine, config: Config, tally: Tally, latency: Latency) -> None:
+    def __init__(self, broker: Broker, engine: Engine, config: Config, tally: Tally) -> None:
         self.broker = broker
         self.engine = engine
         self.config = config
         self.tally = tally
-        self.latency = latency
         self.quality = config.bus.quality if config.bus.frames == "jpeg" else None
 
     def stages(self, names: tuple[str, ...]) -> list[Any]:
@@ -241,7 +239,6 @@ class SinkShard(Shard):
             lease,
             bus=tools.config.bus,
             parts=tools.config.parquet,
-            done=self._note,
         )
         try:
             Worker(self.name, chain, link).run()
@@ -254,6 +251,3 @@ class SinkShard(Shard):
                     link.unsaved,
                 )
             raise
-
-    def _note(self, scores: Scores) -> None:
-        self._tools.latency.note(scores.faces.stamp)

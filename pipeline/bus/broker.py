@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 BACKOFF: Final = (0.1, 3.0)
 """s between attempts while Redis is away: the first wait and the longest, doubled between."""
 
+BLOCK: Final = 500
+"""ms for which Redis is asked to wait for a message; then whoever waits looks whether to stop."""
+
 T = TypeVar("T")
 
 

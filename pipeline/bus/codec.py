@@ -26,6 +26,8 @@ from pipeline.errors import MessageError, VersionError
 from pipeline.labels import LABELS
 from pipeline.messages import Bytes, End, Faces, Floats, Frame, Scores, Stamp
 
+Message = Frame | Faces | Scores | End
+
 VERSION: Final = 1
 """Of the form of messages; raised with every change that a program of the version before would not understand."""
 
@@ -92,7 +94,7 @@ class _Scores(_Array, frozen=True):
     model: str
 
 
-def encode(message: Frame | Faces | Scores | End, *, quality: int | None) -> bytes:
+def encode(message: Message, *, quality: int | None) -> bytes:
     """Return a message as bytes.
 
     A frame of 720p with an image of 768x448 takes 98 kB (a face before a smooth background) to 227 kB (a busy street)
@@ -123,7 +125,7 @@ def encode(message: Frame | Faces | Scores | End, *, quality: int | None) -> byt
         raise MessageError(f"{kind} message cannot be written: {_line(error)}") from None
 
 
-def decode(data: bytes) -> Frame | Faces | Scores | End:
+def decode(data: bytes) -> Message:
     """Return the message that ``data`` holds.
 
     Crops and raw pictures are read-only views of ``data``; other arrays are the caller's own.
@@ -143,6 +145,15 @@ def decode(data: bytes) -> Frame | Faces | Scores | End:
     if unpack is None:
         raise MessageError(f"message is of the unknown kind {envelope.kind[:40]!r}, not {', '.join(_KINDS)}")
     return unpack(envelope.body)
+
+
+def decode_one_of(data: bytes, kinds: tuple[type[Message], ...]) -> Message:
+    """Return the message that ``data`` holds, as ``decode`` does; one of another kind is a ``MessageError`` too."""
+    message = decode(data)
+    if not isinstance(message, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise MessageError(f"{wanted} was awaited, not {type(message).__name__}")
+    return message
 
 
 def _pack_frame(frame: Frame, quality: int | None) -> _Frame:
@@ -231,7 +242,7 @@ def _unpack_end(body: msgspec.Raw) -> End:
     return End(*astuple(_read(_END, body, "end message")))
 
 
-_KINDS: Final[dict[str, Callable[[msgspec.Raw], Frame | Faces | Scores | End]]] = {
+_KINDS: Final[dict[str, Callable[[msgspec.Raw], Message]]] = {
     "frame": _unpack_frame,
     "faces": _unpack_faces_message,
     "scores": _unpack_scores,

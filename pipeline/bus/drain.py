@@ -1,7 +1,7 @@
 """The two ends of a sink worker: from the scores of one source to its Parquet tables and its Redis Streams."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -41,7 +41,6 @@ class SinkLink:
         *,
         bus: BusSettings,
         parts: ParquetSettings,
-        done: Callable[[Scores], None],
     ) -> None:
         self._inbox = inbox
         self._publisher = publisher
@@ -51,7 +50,6 @@ class SinkLink:
         self._lease = lease
         self._most_unacknowledged = bus.unsaved // 2
         self._part_seconds = parts.part_seconds
-        self._done = done
         self._batch: list[Taken] = []
         self._taken: list[bytes] = []
         """Entries whose rows may not be durable yet."""
@@ -78,9 +76,6 @@ class SinkLink:
             self._taken += [taken.id for taken in self._batch]
             self._position = replace(self._position, taken=self._batch[-1].number)
         ends = sum(isinstance(taken.message, End) for taken in self._batch)
-        for taken in self._batch:
-            if isinstance(taken.message, Scores):
-                self._done(taken.message)
         waited = time.monotonic() - self._saved
         if ends or len(self._taken) >= self._most_unacknowledged or (self._taken and waited >= self._part_seconds):
             self.save(ends)

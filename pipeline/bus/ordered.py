@@ -3,23 +3,16 @@
 import time
 from typing import NamedTuple
 
-from pipeline.bus.broker import Broker
-from pipeline.bus.codec import decode, encode
+from pipeline.bus.broker import BLOCK, Broker
+from pipeline.bus.codec import Message, decode_one_of, encode
 from pipeline.bus.lease import Lease, Lost
 from pipeline.bus.ledger import Ledger
 from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
 from pipeline.errors import MessageError, VersionError
-from pipeline.messages import End, Faces, Frame, Scores
-
-BLOCK = 500
-"""ms for which Redis is asked to wait for a message; then we look whether to stop."""
 
 FETCHED = 64
 """Entries that are fetched at once."""
-
-
-Message = Frame | Faces | Scores | End
 
 
 class Taken(NamedTuple):
@@ -136,17 +129,12 @@ class Ordered:
         if b"x" in fields:
             return Taken(name, number, None)
         try:
-            message = decode(fields.get(b"m", b""))
+            return Taken(name, number, decode_one_of(fields.get(b"m", b""), self._kinds))
         except VersionError:
             raise
         except MessageError as error:
-            reason = str(error)
-        else:
-            if isinstance(message, self._kinds):
-                return Taken(name, number, message)
-            reason = f"{' or '.join(kind.__name__ for kind in self._kinds)} was awaited, not {type(message).__name__}"
-        self._poison.set_aside(self._lease.source, number, fields.get(b"m", b""), reason)
-        return Taken(name, number, None)
+            self._poison.set_aside(self._lease.source, number, fields.get(b"m", b""), str(error))
+            return Taken(name, number, None)
 
 
 def number_of(fields: dict[bytes, bytes]) -> int:

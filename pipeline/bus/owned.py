@@ -7,9 +7,9 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from pipeline.bus.codec import encode
+from pipeline.bus.codec import Message, encode
 from pipeline.bus.ledger import Ledger, Position
-from pipeline.bus.ordered import Message, Ordered, Taken
+from pipeline.bus.ordered import Ordered, Taken
 from pipeline.channel import Closed
 from pipeline.ingest.live import Resume
 from pipeline.messages import End, Frame

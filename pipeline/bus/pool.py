@@ -4,14 +4,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import redis
 
 from pipeline.bus import keys
-from pipeline.bus.broker import Broker, GroupLost
-from pipeline.bus.codec import decode, encode
+from pipeline.bus.broker import BLOCK, Broker, GroupLost
+from pipeline.bus.codec import decode_one_of, encode
 from pipeline.bus.lease import new_token
 from pipeline.bus.ordered import number_of
 from pipeline.bus.poison import Poison
@@ -21,9 +22,6 @@ from pipeline.messages import End, Faces, Scores
 from pipeline.settings import BusSettings
 
 log = logging.getLogger(__name__)
-
-BLOCK: Final = 500
-"""ms for which Redis is asked to wait for a message; then we look whether to stop."""
 
 FORGOTTEN: Final = 3600_000
 """ms of idleness after which a consumer without work in hand is struck off."""
@@ -72,9 +70,7 @@ class PoolLink:
             messages: list[Faces | End] = []
             self._taken = []
             for name, fields in entries:
-                in_hand = _InHand(
-                    name, fields.get(b"s", b"").decode(errors="replace"), number_of(fields), fields.get(b"m", b"")
-                )
+                in_hand = _in_hand(name, fields)
                 message = self._read(in_hand)
                 if message is not None:
                     messages.append(message)
@@ -97,12 +93,10 @@ class PoolLink:
     def close(self) -> None:
         """See ``Link.close``: leave the group, unless something is still in hand for another to claim."""
         client = self._broker.client
-        try:
+        with suppress(redis.RedisError, OSError):  # the others strike it off
             mine = client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 1, consumername=self._name)
             if not mine:
                 client.xgroup_delconsumer(keys.FACES, keys.GROUP, self._name)
-        except (redis.RedisError, OSError):
-            pass  # the others strike it off
 
     def _publish(self, items: Sequence[tuple[_InHand, bytes, bytes]]) -> None:
         outboxes = {source: index for index, source in enumerate(dict.fromkeys(item[0].source for item in items), 1)}
@@ -137,9 +131,7 @@ class PoolLink:
                 if not fields:  # the entry is gone, though somebody had it in hand
                     self._acknowledge(name)
                 elif self._deliveries(name) > self._settings.tries:
-                    source, number = fields.get(b"s", b"").decode(errors="replace"), number_of(fields)
-                    in_hand = _InHand(name, source, number, fields.get(b"m", b""))
-                    self._set_aside(in_hand, "the process that worked on it died every time")
+                    self._set_aside(_in_hand(name, fields), "the process that worked on it died every time")
                 else:
                     return [(name, fields)]
             if cursor == b"0-0":
@@ -162,19 +154,16 @@ class PoolLink:
 
     def _read(self, in_hand: _InHand) -> Faces | End | None:
         try:
-            message = decode(in_hand.data)
+            message = decode_one_of(in_hand.data, (Faces, End))
         except VersionError:
             raise
         except MessageError as error:
-            reason = str(error)
-        else:
-            if isinstance(message, Faces | End):
-                if in_hand.source and in_hand.number:
-                    return message
-                reason = "it has no source or no number"
-            else:
-                reason = f"Faces or End was awaited, not {type(message).__name__}"
-        self._set_aside(in_hand, reason)
+            self._set_aside(in_hand, str(error))
+            return None
+        assert isinstance(message, Faces | End)
+        if in_hand.source and in_hand.number:
+            return message
+        self._set_aside(in_hand, "it has no source or no number")
         return None
 
     def _set_aside(self, in_hand: _InHand, reason: str) -> None:
@@ -207,3 +196,9 @@ class PoolLink:
                     raise
 
         self._broker.call(found, self._stopped)
+
+
+def _in_hand(name: bytes, fields: dict[bytes, bytes]) -> _InHand:
+    """Read an entry, whoever put it there."""
+    source = fields.get(b"s", b"").decode(errors="replace")
+    return _InHand(name, source, number_of(fields), fields.get(b"m", b""))

@@ -20,7 +20,6 @@ from tests.video import clip
 from workers.config import Config
 from workers.engine import Engine
 from workers.keeper import Keeper, fair_share
-from workers.latency import Latency
 from workers.shard import Tools
 
 
@@ -45,7 +44,7 @@ class Site(SimpleNamespace):
 
     def keeper(self, *names, most=None, **bus):
         config = Config(bus=BusSettings(lease=30, pending_frames=4, **bus), out=self.out)
-        made = Keeper(names or ("ingest",), Tools(self.broker, self.engine, config, self.tally, Latency()), most)
+        made = Keeper(names or ("ingest",), Tools(self.broker, self.engine, config, self.tally), most)
         self.keepers.append(made)
         return made
 
