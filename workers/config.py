@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import InputError
+from pipeline.ingest.source import Source, parse_source
 from pipeline.settings import PipelineSettings
 
 PREFIX = "AFFECTSTREAM_"
@@ -92,6 +93,23 @@ def override(section: Any, changes: Mapping[str, Any], where: str) -> Any:
         return type(section).model_validate(section.model_dump() | dict(changes))
     except ValidationError as error:
         raise InputError(f"{where}: {explain(error)}") from None
+
+
+def configured(source: SourceConfig | str, config: Config) -> Source:
+    """Return a source as it is named or described, with its own settings where it has any.
+
+    Raises:
+        InputError: it cannot be used as given.
+    """
+    if isinstance(source, str):
+        return parse_source(source, ingest=config.ingest, detector=config.detector)
+    where = f"source {source.name or 'without name'!r}"
+    return parse_source(
+        source.url.get_secret_value(),
+        name=source.name,
+        ingest=override(config.ingest, source.ingest, where),
+        detector=override(config.detector, source.detector, where),
+    )
 
 
 def explain(error: ValidationError) -> str:

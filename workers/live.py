@@ -7,10 +7,10 @@ from typing import Self
 
 from pipeline.errors import InputError
 from pipeline.ingest.live import LiveReader
-from pipeline.ingest.source import Source, parse_source
+from pipeline.ingest.source import Source
 from pipeline.run import live_run
 from pipeline.tally import Tally
-from workers.config import Config, SourceConfig, override
+from workers.config import Config, configured
 from workers.engine import Engine
 from workers.outputs import open_writers
 from workers.runner import Runner
@@ -22,9 +22,7 @@ def live_sources(texts: Sequence[str], config: Config) -> list[Source]:
     Raises:
         InputError: there are none, one is not a live source, or two have the same id.
     """
-    sources = [parse_source(text, ingest=config.ingest, detector=config.detector) for text in texts]
-    if not texts:
-        sources = [_configured(source, config) for source in config.sources]
+    sources = [configured(source, config) for source in texts or config.sources]
     if not sources:
         raise InputError("no source given; name a camera (rtsp://…, http://…, 0) or put sources into a --config file")
     for source in sources:
@@ -72,15 +70,3 @@ class Session:
         for writer in self._writers:
             writer.tick()
         return ended
-
-
-def _configured(source: SourceConfig | str, config: Config) -> Source:
-    if isinstance(source, str):
-        return parse_source(source, ingest=config.ingest, detector=config.detector)
-    where = f"source {source.name or 'without name'!r}"
-    return parse_source(
-        source.url.get_secret_value(),
-        name=source.name,
-        ingest=override(config.ingest, source.ingest, where),
-        detector=override(config.detector, source.detector, where),
-    )

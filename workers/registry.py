@@ -10,11 +10,11 @@ import json
 import os
 import re
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.ingest.source import Source, parse_source
-from workers.config import Config, SourceConfig, explain, override
+from pipeline.ingest.source import Source, source_id
+from workers.config import Config, SourceConfig, configured, explain
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -49,20 +49,20 @@ def source_of(name: str, text: str, config: Config) -> Source:
         InputError: what is kept cannot be used as given: a setting, the URL, a file or a variable that is not there.
     """
     source = described(text)
-    where = f"source {name!r}"
-    found = parse_source(
-        _VARIABLE.sub(lambda match: _variable(match[1], where), source.url.get_secret_value()),
-        name=name,
-        ingest=override(config.ingest, source.ingest, where),
-        detector=override(config.detector, source.detector, where),
-    )
-    if found.id != name:
-        raise InputError(f"{name!r} cannot be the id of a source; {found.id!r} can")
+    url = _VARIABLE.sub(lambda match: _variable(match[1], name), source.url.get_secret_value())
+    found = configured(source.model_copy(update={"name": name, "url": SecretStr(url)}), config)
+    check_id(name)
     return found
 
 
-def _variable(name: str, where: str) -> str:
+def check_id(name: str) -> None:
+    """Raise ``InputError`` where a name is not fit to be the id of a source."""
+    if source_id(name) != name:
+        raise InputError(f"{name!r} cannot be the id of a source; {source_id(name)!r} can")
+
+
+def _variable(variable: str, name: str) -> str:
     try:
-        return os.environ[name]
+        return os.environ[variable]
     except KeyError:
-        raise InputError(f"{where}: the environment of this worker holds no {name}") from None
+        raise InputError(f"source {name!r}: the environment of this worker holds no {variable}") from None

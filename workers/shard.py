@@ -182,29 +182,20 @@ class ChainShard(Shard):
         if self._stored is None:
             return iter((over,)) if begun else None
         source = source_of(self.lease.source, self._stored, self._tools.config)
-        same = position.origin == digest(self._stored)
-        run = self._run_of(source)
-        if source.live:
-            if same and position.complete:
-                return None
-            if same and begun:
-                run = position.run
-            else:
-                position = replace(position, resume=None)
-            self._reader = LiveReader(source, run, self._tools.tally, resume=position.resume)
+        run = None if source.live else self._run_of(source)
+        same = position.origin == digest(self._stored) if run is None else position.run == run
+        if same and position.complete:
+            return None
+        resume = position.resume if begun and same else None
+        if run is None:
+            run = position.run if begun and same else live_run()
+            self._reader = LiveReader(source, run, self._tools.tally, resume=resume)
         else:
-            if position.run == run and position.complete:
-                return None
-            same = position.run == run
-            after = position.resume.frame if same and begun and position.resume is not None else -1
-            self._reader = FileReader(source, run, self._tools.tally, after=after)
-        if begun and not same:
-            return joined((over,), self._read(self._reader))
-        return self._read(self._reader)
+            self._reader = FileReader(source, run, self._tools.tally, after=-1 if resume is None else resume.frame)
+        return joined((over,) if begun and not same else (), self._read(self._reader))
 
     def _run_of(self, source: Source) -> str:
-        if source.live:
-            return live_run()
+        """Return the run that reads a file."""
         engine = self._tools.engine
         own = {"ingest": source.settings, "detector": source.detector}
         # Only ingest by itself sends frames; they come out of a JPEG a little different.

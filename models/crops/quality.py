@@ -14,8 +14,8 @@ from scipy.special import softmax
 
 from models.crops.scene import found
 from models.emotion.metrics import EPSILON, Estimate, Faces, divergence, estimate, truth
-from pipeline.labels import LABELS
 from pipeline.messages import Bytes, Floats
+from pipeline.sink.record import entropy
 from workers.engine import Engine
 
 HEIGHTS: Final = (16, 20, 26, 34, 48, 64)
@@ -135,7 +135,7 @@ def bands(faces: Faces, judged: Judged) -> Iterator[Row]:
             tempered(votes.shares[rows], given),
             float(given.max(1).mean()),
             calibration_error(given.max(1), hits),
-            float(_entropy(given).mean()),
+            float(np.mean([entropy(tuple(row)) for row in given.tolist()])),
         )
 
 
@@ -154,13 +154,6 @@ def calibration_error(confidence: Floats, hits: NDArray[np.bool_]) -> float:
     which = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gaps = np.bincount(which, hits, BINS) - np.bincount(which, confidence, BINS)
     return float(np.abs(gaps).sum() / len(hits))
-
-
-def _entropy(distributions: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the (n,) entropies of (n, 8) distributions as shares of the uniform one's."""
-    p = np.asarray(distributions, np.float64)
-    shares: NDArray[np.float64] = -(p * np.log(np.where(p > 0, p, 1))).sum(1) / np.log(len(LABELS))
-    return shares
 
 
 def table(rows: Iterable[Row]) -> Table:

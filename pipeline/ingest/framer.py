@@ -1,11 +1,25 @@
-"""Makes the frames of a file from what its decoder gives."""
+"""Makes frames from what decoders give."""
 
 import time
 
 from pipeline.ingest.decode import Decoded, Video, modified
-from pipeline.ingest.picture import Pictures
+from pipeline.ingest.picture import Picture, Pictures
 from pipeline.ingest.source import Source
 from pipeline.messages import Clock, Frame, Stamp
+from pipeline.settings import DetectorSettings
+
+
+def framed(stamp: Stamp, picture: Picture, detector: DetectorSettings) -> Frame:
+    """Return the frame that shows a picture."""
+    return Frame(
+        stamp,
+        picture.width,
+        picture.height,
+        picture.luma,
+        picture.full_range,
+        picture.image,
+        detector.min_face,
+    )
 
 
 class Framer:
@@ -28,13 +42,4 @@ class Framer:
             clock=Clock.FILE,
             arrived=time.time_ns() // 1000,
         )
-        picture = self._pictures.picture(decoded.frame)
-        return Frame(
-            stamp,
-            picture.width,
-            picture.height,
-            picture.luma,
-            picture.full_range,
-            picture.image,
-            self._source.detector.min_face,
-        )
+        return framed(stamp, self._pictures.picture(decoded.frame), self._source.detector)

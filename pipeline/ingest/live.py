@@ -15,6 +15,7 @@ import msgspec
 from pipeline.errors import SourceError, SourceLost
 from pipeline.ingest.clock import LiveClock, MediaClock, Pacer, Sampler
 from pipeline.ingest.decode import Decoded, Video
+from pipeline.ingest.framer import framed
 from pipeline.ingest.picture import Pictures
 from pipeline.ingest.source import Source
 from pipeline.ingest.webcam import Webcam
@@ -154,15 +155,7 @@ class LiveReader:
                 picture = waiting.pictures.picture(waiting.frame)
                 self._latency = time.monotonic() - waiting.arrived
                 self._tally.add(self.source.id, Count.SAMPLED)
-                yield Frame(
-                    waiting.stamp,
-                    picture.width,
-                    picture.height,
-                    picture.luma,
-                    picture.full_range,
-                    picture.image,
-                    self.source.detector.min_face,
-                )
+                yield framed(waiting.stamp, picture, self.source.detector)
             if self._failure is not None and not self.stopped:
                 raise self._failure
             yield End(self.source.id, self.run, complete=self._complete and not self.stopped)

@@ -1,11 +1,23 @@
 """``affectstream evaluate``: what the networks are worth, on data with known answers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from models.emotion.metrics import Faces
+    from workers.engine import Engine
+
 app = typer.Typer(help="Measure networks on data with known answers.", no_args_is_help=True, rich_markup_mode="rich")
+
+Votes = Annotated[Path, typer.Argument(metavar="FILE.npz", help="images (n, 48, 48) uint8 and votes (n, 8 or 10).")]
+Chosen = Annotated[
+    int | None, typer.Option("--faces", min=1, help="Measure so many faces, taken by chance (default: all).")
+]
+Model = Annotated[
+    Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card (default: the one shipped).")
+]
 
 
 @app.callback()
@@ -15,16 +27,14 @@ def evaluate() -> None:
 
 @app.command()
 def emotion(
-    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="images (n, 48, 48) uint8 and votes (n, 8 or 10).")],
+    file: Votes,
     predictions: Annotated[
         Path | None,
         typer.Option(
             "--predictions", metavar="P.npy", help="Write the (n, 8) float32 probabilities of every row here."
         ),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card (default: the one shipped).")
-    ] = None,
+    model: Model = None,
 ) -> None:
     """Measure an expression network against the votes of human raters (FER+ protocol).
 
@@ -152,13 +162,9 @@ def smoothing(
 
 @app.command()
 def alignment(
-    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="images (n, 48, 48) uint8 and votes (n, 8 or 10).")],
-    faces: Annotated[
-        int | None, typer.Option("--faces", min=1, help="Measure so many faces, taken by chance (default: all).")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card (default: the one shipped).")
-    ] = None,
+    file: Votes,
+    faces: Chosen = None,
+    model: Model = None,
 ) -> None:
     """Measure what the pipeline's own crops cost in accuracy, beside perfect ones.
 
@@ -172,13 +178,9 @@ def alignment(
     """
     from rich.console import Console
 
-    from models.crops.alignment import measurable, measure, tables
-    from models.emotion.metrics import load
-    from workers.config import load_config
-    from workers.engine import Engine
+    from models.crops.alignment import measure, tables
 
-    chosen = measurable(load(file), faces, seed=0)
-    engine = Engine.load(load_config(None, {"emotion": {"model": model}}))
+    chosen, engine = _faces_and_engine(file, faces, model)
     console = Console(highlight=False)
     with console.status("finding faces"):
         rows = [*measure(chosen, engine)]
@@ -223,13 +225,9 @@ def jitter(
 
 @app.command()
 def quality(
-    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="images (n, 48, 48) uint8 and votes (n, 8 or 10).")],
-    faces: Annotated[
-        int | None, typer.Option("--faces", min=1, help="Measure so many faces, taken by chance (default: all).")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card (default: the one shipped).")
-    ] = None,
+    file: Votes,
+    faces: Chosen = None,
+    model: Model = None,
 ) -> None:
     """Measure what quality is worth: accuracy and calibration by bands of it, on degraded faces.
 
@@ -244,16 +242,21 @@ def quality(
     """
     from rich.console import Console
 
-    from models.crops.alignment import measurable
     from models.crops.quality import bands, judge, table
-    from models.emotion.metrics import load
-    from workers.config import load_config
-    from workers.engine import Engine
 
-    chosen = measurable(load(file), faces, seed=0)
-    engine = Engine.load(load_config(None, {"emotion": {"model": model}}))
+    chosen, engine = _faces_and_engine(file, faces, model)
     console = Console(highlight=False)
     with console.status("degrading and finding faces"):
         judged = judge(chosen, engine)
     console.print(f"{engine.classifier.id} on {file} ({len(chosen.images):,} faces)", soft_wrap=True)
     console.print(table(bands(chosen, judged)))
+
+
+def _faces_and_engine(file: Path, count: int | None, model: Path | None) -> "tuple[Faces, Engine]":
+    """Read the faces to measure on, all or ``count`` of those that have a majority, and open the networks."""
+    from models.crops.alignment import measurable
+    from models.emotion.metrics import load
+    from workers.config import load_config
+    from workers.engine import Engine
+
+    return measurable(load(file), count, seed=0), Engine.load(load_config(None, {"emotion": {"model": model}}))

@@ -71,10 +71,9 @@ def add(
     from pydantic import SecretStr
 
     from pipeline.bus import keys
-    from pipeline.errors import InputError
     from pipeline.ingest.source import source_id
     from workers.config import Config, SourceConfig
-    from workers.registry import source_of, stored
+    from workers.registry import check_id, source_of, stored
 
     settings: dict[str, Any] = {"ingest": {} if fps is None else {"fps": fps}, "detector": {}}
     if min_face is not None:
@@ -85,8 +84,8 @@ def add(
     text = stored(SourceConfig(url=SecretStr(url), **settings))
     if "${" not in source:
         source_of(made, text, Config())  # what cannot be read is told here rather than in a worker's log
-    elif source_id(made) != made:
-        raise InputError(f"{made!r} cannot be the id of a source; {source_id(made)!r} can")
+    else:
+        check_id(made)
     with _redis(redis) as client:
         client.hset(keys.SOURCES, made, text)
     typer.echo(made)
