@@ -3,7 +3,6 @@
 It is written once all rows before it are durable, and believed only where they still are.
 """
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ import msgspec
 
 from pipeline.errors import OutputError, StateError
 from pipeline.messages import Bytes
+from pipeline.sink.durable import write_whole
 from pipeline.state import pack, unpack
 from pipeline.tracker.tracker import Following
 
@@ -55,13 +55,8 @@ def save(path: Path, milestone: Milestone) -> None:
     """Write a milestone, whole or not at all; raises ``OutputError``."""
     hidden = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with hidden.open("xb") as file:
-            file.write(pack("milestone", VERSION, milestone))
-            file.flush()
-            os.fsync(file.fileno())
-        hidden.replace(path)
+        write_whole(lambda file: file.write(pack("milestone", VERSION, milestone)), path, hidden)
     except OSError as error:
-        hidden.unlink(missing_ok=True)
         raise OutputError(
             f"cannot write to {path.parent}: {error.strerror or error}; what was written is whole"
         ) from error

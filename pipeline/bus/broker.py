@@ -38,6 +38,7 @@ class Broker:
         self._url = url
         self.client: Any = connect(url, patient=True)  # redis-py types every answer as awaitable or not
         self.commit = self.client.register_script(scripts.COMMIT)
+        self.room = self.client.register_script(scripts.ROOM)
         self.share = self.client.register_script(scripts.SHARE)
         self.attempt = self.client.register_script(scripts.ATTEMPT)
         self.acquire = self.client.register_script(scripts.ACQUIRE)

@@ -160,20 +160,16 @@ class Ledger:
 
     def _await_room(self, outputs: int) -> None:
         """Wait until there is room, asking for that alone: a step may hold megabytes."""
-        outbox, source, client, stopped = self._outbox, self._lease.source, self._broker.client, self._lease.stopped
-
-        def lengths() -> tuple[int, int]:
-            waiting = client.hget(keys.PENDING, source) if outbox.shared else client.xlen(outbox.key)
-            return int(waiting or 0), int(client.xlen(outbox.far))
-
+        outbox, stopped = self._outbox, self._lease.stopped
+        names = (outbox.key, keys.PENDING, outbox.far)
+        arguments = (self._lease.source, outbox.most, outbox.far_most, int(outbox.shared), outputs)
         delay, longest = ROOM
         while True:
             if stopped.wait(delay):
                 # Whoever goes on begins this step anew, and not because it failed.
                 with suppress(redis.RedisError, OSError):
-                    client.hset(self._key, "begun", 0)
+                    self._broker.client.hset(self._key, "begun", 0)
                 raise Closed
-            waiting, far = self._broker.call(lengths, stopped)
-            if (waiting == 0 or waiting + outputs <= outbox.most) and far + outputs <= outbox.far_most:
+            if self._broker.call(lambda: self._broker.room(keys=names, args=arguments), stopped):
                 return
             delay = min(2 * delay, longest)

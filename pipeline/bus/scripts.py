@@ -6,7 +6,23 @@ lets it go on even when memory is full, so that work in hand can be finished and
 
 from typing import Final
 
-COMMIT: Final = """
+from pipeline.sink.connection import MISTYPED
+
+_FULL: Final = """
+-- Whether an outbox has no room for so many messages of a source, or the stream further on has not. A message for which
+-- nothing waits may always go.
+local function full(outbox, pending, far, source, most, far_most, shared, messages)
+  local waiting
+  if shared == '1' then waiting = tonumber(redis.call('HGET', pending, source) or 0)
+  else waiting = redis.call('XLEN', outbox) end
+  return waiting > 0 and waiting + messages > tonumber(most)
+    or redis.call('XLEN', far) + messages > tonumber(far_most)
+end
+"""
+
+COMMIT: Final = (
+    f"{MISTYPED}{_FULL}"
+    + """
 -- A step of the owner of a source: take its inputs away, publish its outputs, store its state.
 -- KEYS: lease, state, inbox, outbox, pending, far (a stream further on that must not overflow either), under way,
 --       sources, then all that is to be forgotten with a source that is over and was taken out: the reader's state
@@ -25,11 +41,9 @@ if outputs > 0 then
     kinds[#kinds + 1] = KEYS[3 + i]; kinds[#kinds + 1] = kind
   end
 end
-for i = 1, #kinds, 2 do  -- what fails half-way is not taken back
-  local kind = redis.call('TYPE', kinds[i]).ok
-  if kind ~= 'none' and kind ~= kinds[i + 1] then
-    return redis.error_reply('WRONGTYPE ' .. kinds[i] .. ' holds a ' .. kind)
-  end
+for i = 1, #kinds, 2 do
+  local wrong = mistyped(kinds[i], kinds[i + 1])
+  if wrong then return wrong end
 end
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= token then return 'taken' end
@@ -39,13 +53,7 @@ local before = tonumber(known[1] or 0)
 if before == step and known[2] == token then return 'done' end  -- the answer to the first attempt was lost
 if before >= step then return 'taken' end
 if before < step - 1 then return 'forgotten' end
-if outputs > 0 then
-  local waiting
-  if ARGV[8] == '1' then waiting = tonumber(redis.call('HGET', KEYS[5], ARGV[5]) or 0)
-  else waiting = redis.call('XLEN', KEYS[4]) end
-  if waiting > 0 and waiting + outputs > tonumber(ARGV[6])
-    or redis.call('XLEN', KEYS[6]) + outputs > tonumber(ARGV[7]) then return 'full' end
-end
+if outputs > 0 and full(KEYS[4], KEYS[5], KEYS[6], ARGV[5], ARGV[6], ARGV[7], ARGV[8], outputs) then return 'full' end
 for i = 12, first - 1, 1000 do
   redis.call('XDEL', KEYS[3], unpack(ARGV, i, math.min(i + 999, first - 1)))
 end
@@ -67,6 +75,16 @@ elseif redis.call('HINCRBY', KEYS[9], 'open', runs) <= 0 then  -- and no later r
 end
 return 'done'
 """
+)
+
+ROOM: Final = (
+    f"{_FULL}"
+    + """
+-- KEYS: outbox, pending, far. ARGV: source, most, most in the far stream, whether the outbox is shared, messages.
+-- Returns whether a step would find room.
+return full(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])) and 0 or 1
+"""
+)
 
 ATTEMPT: Final = """
 -- An owner begins with a message, from which it or an earlier owner may never come back.
@@ -81,16 +99,16 @@ if tonumber(ARGV[1]) > at then redis.call('HSET', KEYS[1], 'at', ARGV[1], 'tried
 return {begun, redis.call('HINCRBY', KEYS[1], 'tried', 1)}
 """
 
-SHARE: Final = """
+SHARE: Final = (
+    f"{MISTYPED}\n"
+    + """
 -- A step of one of many that share a stream: publish what is acknowledged by this very step, and nothing else.
 -- KEYS: inbox, pending, then the outboxes.
 -- ARGV: group, then of each message: id, source, which outbox (from 1), number, field, value.
 -- Returns how many were published.
-for i = 2, #KEYS do  -- what fails half-way is not taken back
-  local kind = redis.call('TYPE', KEYS[i]).ok
-  if kind ~= 'none' and kind ~= (i == 2 and 'hash' or 'stream') then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind)
-  end
+for i = 2, #KEYS do
+  local wrong = mistyped(KEYS[i], i == 2 and 'hash' or 'stream')
+  if wrong then return wrong end
 end
 local published = 0
 for i = 2, #ARGV, 6 do
@@ -119,6 +137,7 @@ if published > 0 then
 end
 return published
 """
+)
 
 ACQUIRE: Final = """
 -- KEYS: lease. ARGV: token, lease in ms. Returns whether the token holds it.

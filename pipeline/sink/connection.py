@@ -17,6 +17,16 @@ TIMEOUT: Final = 5.0
 NAME: Final = "affectstream"
 """What connections call themselves in ``CLIENT LIST``."""
 
+MISTYPED: Final = """
+-- The error for a key that holds something else than `wanted`, or nil. Scripts ask before they write: what fails
+-- half-way is not taken back.
+local function mistyped(key, wanted)
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= wanted then return redis.error_reply('WRONGTYPE ' .. key .. ' holds a ' .. kind) end
+end
+"""
+"""Lua, to be put before a script."""
+
 _PASSING: Final = re.compile(r"\b(OOM|READONLY|MISCONF|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS)\b")
 """Refusals that end without anybody changing what was asked."""
 

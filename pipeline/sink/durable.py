@@ -5,9 +5,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import BinaryIO
 
 from pipeline.errors import OutputError
 
@@ -23,18 +21,18 @@ def make_folder(folder: Path) -> None:
         _sync(path.parent)
 
 
-def write_whole(content: pa.Table, path: Path, hidden: Path, fence: Fence | None) -> None:
+def write_whole(write: Callable[[BinaryIO], object], path: Path, hidden: Path, fence: Fence | None = None) -> None:
     """Make ``path`` appear with all of its content, or not at all.
 
     Args:
-        content: of the Parquet file.
+        write: puts the content into an open file.
         path: what it is to be called.
         hidden: what it is called until it is whole; in the same folder.
         fence: called between the two.
     """
     try:
         with hidden.open("xb") as file:
-            pq.write_table(content, file, compression="zstd")
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         if fence is not None:

@@ -15,6 +15,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, Generic
 
@@ -235,7 +236,8 @@ class _Table(Generic[Row]):
         try:
             make_folder(folder)
             hidden = folder / f".part-{self._run}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
-            write_whole(content, folder / name, hidden, self._fence)
+            write = partial(pq.write_table, content, compression="zstd")
+            write_whole(write, folder / name, hidden, self._fence)
         except OSError as error:
             raise failure(folder, error) from error
         self.frontier = Frontier(self._last, complete)

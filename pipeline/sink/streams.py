@@ -19,6 +19,7 @@ import redis
 from pipeline.messages import Emotion, Event, Results, Stamp
 from pipeline.settings import RedisSettings
 from pipeline.sink.columns import EMOTIONS, utc
+from pipeline.sink.connection import MISTYPED
 from pipeline.sink.writer import Frontier, position
 
 FIELDS: Final = ("source", *(name for column in EMOTIONS for name in column.names))
@@ -32,15 +33,15 @@ RUNS: Final = 1000
 
 _FORMAT: Final = " ".join(["%.6g"] * 26)
 
-_COMMIT: Final = """
+_COMMIT: Final = (
+    f"{MISTYPED}\n"
+    + """
 -- KEYS: progress, emotions, events, then one per face.
 -- ARGV: run, frames, length of streams, ms for which a face is kept, s since 1970, runs remembered.
 -- A frame is {number, {{index of the face's key, fields}, ...}, {fields, ...}, whether the run is complete}.
 for i = 2, #KEYS do
-  local kind = redis.call('TYPE', KEYS[i]).ok
-  if kind ~= 'none' and kind ~= 'stream' then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' holds a ' .. kind)
-  end
+  local wrong = mistyped(KEYS[i], 'stream')
+  if wrong then return wrong end
 end
 local run, length = ARGV[1], ARGV[3]
 local done, complete = -1, 0
@@ -77,6 +78,7 @@ if not stored and redis.call('HLEN', KEYS[1]) > tonumber(ARGV[6]) then
 end
 return done
 """
+)
 
 
 class Streams:
