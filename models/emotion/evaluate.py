@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.metrics import ClassFigures, Estimate, Faces, divergence, estimate, load, per_class, truth
+from models.emotion.faces import read_faces
+from models.emotion.metrics import ClassFigures, Estimate, Faces, divergence, estimate, per_class, truth
 from pipeline.errors import InputError
 from pipeline.inference.classifier import Classifier
 from pipeline.settings import EmotionSettings, RuntimeSettings
@@ -42,16 +43,16 @@ def evaluate(npz: Path, model: Path | None = None, *, batch: int = 64) -> Report
     """Measures the network `model` (None: the one shipped) on the faces and votes in `npz`.
 
     Args:
-        npz: `images` uint8 (n, 48, 48) and `votes` (n, 8) or (n, 10); see `metrics.load`.
+        npz: `images` uint8 (n, 48, 48) and `votes` (n, 8) or (n, 10); see `read_faces`.
         model: ONNX file with its card beside it.
         batch: faces per call of the network.
 
     Raises:
-        InputError: the npz, the model or its card is missing; the npz cannot be measured on (see `metrics.load`), or
+        InputError: the npz, the model or its card is missing; the npz cannot be measured on (see `read_faces`), or
             no row of it has a majority.
         ModelError: the network is none, or does not fit its card.
     """
-    faces = load(npz)
+    faces = read_faces(npz)
     if not truth(faces.votes).kept.any():
         raise InputError(
             f"{str(npz)!r}: no row has an emotion with more than half of its votes, so none can be measured"

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.emotion.data import hold_out
-from models.emotion.metrics import Truth, divergence, load, truth
+from models.emotion.faces import read_faces
+from models.emotion.metrics import Truth, divergence, truth
 from models.emotion.network import Block, EmotionNet
 from models.emotion.train import TrainingError, predict, read_checkpoint
 from pipeline.card import shipped
@@ -199,7 +200,7 @@ def main() -> None:
     network.load_state_dict(averaged(options.run))
     network.eval()
 
-    faces = load(Path(recipe["data"]))
+    faces = read_faces(Path(recipe["data"]))
     learnt, held = hold_out(faces, recipe["held_out"], recipe["seed"])
     temperature = fit_temperature(predict(network, held.images).double().numpy(), truth(held.votes))
     parameters, macs = sum(weight.numel() for weight in network.parameters()), operations(network)

@@ -16,7 +16,8 @@ from rich.table import Table
 
 from models.emotion.data import DUPLICATE, without
 from models.emotion.evaluate import PROTOCOL, Report, open_network, report, shrunk
-from models.emotion.metrics import Estimate, Faces, load, truth
+from models.emotion.faces import read_faces
+from models.emotion.metrics import Estimate, Faces, truth
 from models.emotion.speed import milliseconds
 from pipeline.card import shipped
 from pipeline.errors import AffectError, InputError
@@ -82,11 +83,11 @@ def main() -> None:
     parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True, help="put them into the card")
     options = parser.parse_args()
     console = Console()
-    faces, network = load(options.valid), open_network(options.model)
+    faces, network = read_faces(options.valid), open_network(options.model)
     clean = report(faces, network)
     figures = pair(clean, DATA)
     if options.data:
-        figures += unseen(faces, load(options.data), network)
+        figures += unseen(faces, read_faces(options.data), network)
     else:
         console.print("[yellow]without --data, nothing is said of faces without a near-copy in training[/yellow]")
     for size in SIZES:

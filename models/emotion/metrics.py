@@ -6,18 +6,12 @@ emotions holds more than half of the votes that remain, those for "unknown" and 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
 from pipeline.labels import LABELS
-
-SIZE = 48
-"""Side of a face in px."""
 
 EPSILON = 1e-7
 """Floor of a predicted probability in `divergence`, so that a hard zero costs 16 nats and not infinity."""
@@ -34,60 +28,6 @@ class Faces:
 
     images: NDArray[np.uint8]
     votes: NDArray[np.int64]
-
-
-def load(path: Path) -> Faces:
-    """Reads an npz of `images` uint8 (n, 48, 48) and `votes`, whole numbers (n, 8) or (n, 10).
-
-    Raises:
-        InputError: there is no such file, it is not an npz, an array is missing, has another shape, kind or length,
-            holds NaN or votes that are no counts, or no row has a vote for an emotion.
-    """
-    try:
-        # Opened here, since numpy leaves the file of a damaged archive open.
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{str(path)!r} is a single array; give an .npz with the arrays images and votes")
-            missing = sorted({"images", "votes"} - set(archive.files))
-            if missing:
-                has = ", ".join(archive.files)
-                raise InputError(f"{str(path)!r} has no array {' and no array '.join(missing)}; it has: {has}")
-            images, votes = archive["images"], archive["votes"]
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not an .npz of plain numbers"
-        raise InputError(f"{str(path)!r} cannot be read: {reason}") from error
-    return Faces(_images(images, path), _votes(votes, len(images), path))
-
-
-def _images(images: NDArray[Any], path: Path) -> NDArray[np.uint8]:
-    if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE) or not len(images):
-        raise InputError(f"{str(path)!r}: images must be (n, {SIZE}, {SIZE}) with n > 0, not {images.shape}")
-    if images.dtype != np.uint8:
-        raise InputError(f"{str(path)!r}: images must be uint8 (luma 0-255), not {images.dtype}")
-    return images
-
-
-def _votes(votes: NDArray[Any], rows: int, path: Path) -> NDArray[np.int64]:
-    if votes.ndim != 2 or votes.shape[1] not in (8, 10):
-        raise InputError(f"{str(path)!r}: votes must be (n, 8) or (n, 10), not {votes.shape}")
-    if len(votes) != rows:
-        raise InputError(f"{str(path)!r}: {rows} images but {len(votes)} rows of votes")
-    if votes.dtype.kind not in "uif":
-        raise InputError(f"{str(path)!r}: votes must be numbers, not {votes.dtype}")
-    bad = np.flatnonzero(~np.isfinite(votes).all(1))
-    if len(bad):
-        raise InputError(f"{str(path)!r}: votes hold NaN or infinity, first in row {bad[0]}")
-    bad = np.flatnonzero((votes < 0).any(1) | (votes != np.floor(votes)).any(1))
-    if len(bad):
-        raise InputError(
-            f"{str(path)!r}: votes must be counts (0, 1, 2, ...), row {bad[0]} is {votes[bad[0]].tolist()}"
-        )
-    if not votes[:, :8].any():
-        raise InputError(f"{str(path)!r}: no row has a vote for any of the eight emotions")
-    counts = np.zeros((rows, 10), np.int64)
-    counts[:, : votes.shape[1]] = votes
-    return counts
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from torch.nn import functional
 from models.emotion.augment import augment
 from models.emotion.data import Rows, hold_out, rows, taught
 from models.emotion.evaluate import open_network
-from models.emotion.metrics import Faces, divergence, load, truth
+from models.emotion.faces import read_faces
+from models.emotion.metrics import Faces, divergence, truth
 from models.emotion.network import EmotionNet
 from pipeline.errors import AffectError
 
@@ -197,7 +198,7 @@ def main() -> None:
     """Trains to the last epoch; the averaged weights of that epoch, chosen by nothing else, are the network."""
     options = arguments().parse_args()
     torch.set_num_threads(options.threads)
-    faces = load(options.data)
+    faces = read_faces(options.data)
     learn_faces, held = hold_out(faces, options.held_out, options.seed)
     learn = rows(learn_faces, sharpen=options.sharpen)
     if options.teacher:

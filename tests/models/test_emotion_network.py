@@ -9,7 +9,7 @@ import onnxruntime as ort
 import pytest
 
 from models.emotion.evaluate import evaluate, open_network, report, shrunk
-from models.emotion.metrics import load
+from models.emotion.faces import read_faces
 from pipeline.card import emotion_card, shipped
 from pipeline.labels import LABELS
 from pipeline.onnx import file_hash, open_session
@@ -81,5 +81,5 @@ def test_figures_of_the_card_are_reproduced(data: Path, figures: dict[str, dict[
 
 
 def test_a_face_of_24_px_is_read_as_well_as_the_card_says(data: Path, figures: dict[str, dict[str, float]]) -> None:
-    found = report(shrunk(load(data / "ferplus_valid.npz"), 24), open_network())
+    found = report(shrunk(read_faces(data / "ferplus_valid.npz"), 24), open_network())
     assert found.accuracy.value == pytest.approx(figures["majority accuracy at 24 px"]["value"], abs=0.002)

@@ -255,8 +255,8 @@ def quality(
 def _faces_and_engine(file: Path, count: int | None, model: Path | None) -> "tuple[Faces, Engine]":
     """Read the faces to measure on, all or ``count`` of those that have a majority, and open the networks."""
     from models.crops.alignment import measurable
-    from models.emotion.metrics import load
+    from models.emotion.faces import read_faces
     from workers.config import load_config
     from workers.engine import Engine
 
-    return measurable(load(file), count, seed=0), Engine.load(load_config(None, {"emotion": {"model": model}}))
+    return measurable(read_faces(file), count, seed=0), Engine.load(load_config(None, {"emotion": {"model": model}}))
