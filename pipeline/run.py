@@ -18,9 +18,9 @@ def live_run() -> str:
     """Return a new id for a live source: when it began, and enough chance to be unique.
 
     >>> live_run()[:2], len(live_run())
-    ('20', 20)
+    ('20', 24)
     """
-    return f"{datetime.now(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(2)}"
+    return f"{datetime.now(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(4)}"
 
 
 def file_run(path: Path, settings: PipelineSettings, networks: tuple[str, str], via: str = "") -> str:

@@ -143,6 +143,7 @@ class ChainShard(Shard):
         self._names = names
         self._stored = stored
         self._reader: Reader | None = None
+        self._ended = False
 
     def stop(self) -> None:
         """See ``Shard.stop``."""
@@ -151,6 +152,8 @@ class ChainShard(Shard):
 
     def end(self) -> None:
         """Put an end to the run, because the source was taken out or is configured otherwise now."""
+        # It may be configured as before by the time somebody asks: then it is to be read again.
+        self._ended = True
         if self._reader is not None:
             self._reader.stop()
 
@@ -173,7 +176,7 @@ class ChainShard(Shard):
             live = isinstance(self._reader, LiveReader)
             link = ReaderLink(messages, publisher, origin, self.lease.stopped, 1 if live else STEP, self.end)
         Worker(self.name, chain, link).run()
-        self.finished = key is None and not self.lease.stopped.is_set()
+        self.finished = key is None and not (self._ended or self.lease.stopped.is_set())
 
     def _messages(self, position: Position) -> Iterator[Frame | End] | None:
         """Return what is to be read from here on; None if there is nothing."""

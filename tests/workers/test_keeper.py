@@ -75,7 +75,9 @@ class Site(SimpleNamespace):
     def drain(self, source):
         """Take what is on its stream, as a tracker would, until its run ends; return that."""
         taken = []
+        deadline = time.monotonic() + 30
         while not (taken and isinstance(taken[-1], End)):
+            assert time.monotonic() < deadline
             self.beat(1)
             for name, fields in self.client.xrange(keys.frames(source)):
                 taken.append(decode(fields[b"m"]))
@@ -180,6 +182,21 @@ def test_a_source_that_was_taken_out_ends(site):
     site.beat(10)
     assert not keeper.shards
     assert site.frames("door") == []
+
+
+def test_a_source_that_comes_back_between_two_beats_is_read_again(site):
+    site.add("door")
+    keeper = site.keeper()
+    site.until(lambda: site.frames("door"))
+    shard = keeper.shards["door"]
+    site.client.hdel(keys.SOURCES, "door")
+    keeper.beat()
+    while shard.is_alive():  # nobody beats
+        site.client.delete(keys.frames("door"))
+        shard.join(0.05)
+    site.client.delete(keys.frames("door"))
+    site.add("door")
+    assert site.drain("door")[-1].complete
 
 
 def test_a_changed_source_ends_its_run_and_begins_another(site):
