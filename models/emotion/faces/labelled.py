@@ -1,13 +1,15 @@
 """Faces and what people say of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.emotion.metrics import Faces
+from pipeline.errors import InputError
 from pipeline.labels import LABELS
 
 SIZE: Final = 48
@@ -19,8 +21,11 @@ COLUMNS: Final = (*LABELS, "unknown", "not-a-face")
 SINGLE: Final = 10
 """Votes that a single label counts as: as many as FER+ has of a face, and more than the slip of one that it drops."""
 
-Progress = Callable[[int, int], None]
-"""Told how many of how many faces have been read."""
+MOST: Final = 1_000_000
+"""Votes for one label of one face above which a count is taken for a mistake."""
+
+Progress = Callable[[float], None]
+"""Told what share of the faces has been read, 0-1."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class LabelledFaces(Faces):
     Attributes:
         images: uint8 (n, 48, 48), full-range luma; n > 0.
         votes: int64 (n, 10), non-negative: the eight `LABELS`, then "unknown" and "not a face". A single label is
-            `SINGLE` votes for it. A row may have none, but not all of them.
+            `SINGLE` votes for it. Some rows may have none, but not all.
         people: who is seen, str (n,); None where the data set does not say.
         labels: those of the eight `LABELS` that the data set knows, in their order.
         name: of the data set, for titles and cards.
@@ -51,6 +56,43 @@ class LabelledFaces(Faces):
         """The faces at `rows`: indices (m,) or bool (n,)."""
         people = None if self.people is None else self.people[rows]
         return replace(self, images=self.images[rows], votes=self.votes[rows], people=people)
+
+
+def labelled(
+    path: Path,
+    images: NDArray[np.uint8],
+    votes: NDArray[np.int64],
+    *,
+    known: Iterable[int],
+    people: NDArray[np.str_] | None = None,
+    part: str | None = None,
+) -> LabelledFaces:
+    """Faces from `path`, with a name, and a description that follows from the rest.
+
+    Votes of one for each face are single labels that were written as such: they count as `SINGLE`.
+
+    Args:
+        path: file or folder that they were read from.
+        images: see `LabelledFaces`.
+        votes: int64 (n, 10).
+        known: columns that the data set knows, 0-9.
+        people: see `LabelledFaces`.
+        part: see `LabelledFaces`.
+
+    Raises:
+        InputError: no row has a vote for an emotion.
+    """
+    if not votes[:, : len(LABELS)].any():
+        raise InputError(f"{str(path)!r}: no row has a vote for any of the eight emotions")
+    if (votes.sum(1) == 1).all():
+        votes = votes * SINGLE
+    labels = tuple(LABELS[index] for index in sorted(known) if index < len(LABELS))
+    alone = bool((np.count_nonzero(votes, axis=1) <= 1).all())
+    said = "one label each of" if alone else "votes for"
+    people_said = "" if people is None else f", {len(np.unique(people)):,} people"
+    description = f"{len(images):,} faces, {said} {', '.join(labels)}{people_said}"
+    name = path.resolve().name if path.is_dir() else path.stem
+    return LabelledFaces(images, votes, people, labels, f"{name} {part}" if part else name, description, part)
 
 
 def single(columns: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
