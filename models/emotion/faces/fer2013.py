@@ -5,14 +5,14 @@ et al. 2016, whose `fer2013new.csv` has a row for each row of `fer2013.csv`, in 
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.faces.labelled import COLUMNS, SIZE, LabelledFaces, Progress, labelled, single
+from models.emotion.faces.labelled import COLUMNS, SINGLE, SIZE, LabelledFaces, Progress, labelled
 from models.emotion.faces.names import column
-from models.emotion.faces.rows import Table, open_table
+from models.emotion.faces.rows import open_table
 from models.emotion.faces.votes import counts
 from pipeline.errors import InputError
 
@@ -42,47 +42,45 @@ def read_fer2013(
         InputError: a file or column is missing, a row is not as above, the files do not fit each other, or there is no
             row of that part.
     """
-    said = _votes(votes) if votes is not None else None
+    said = _votes(votes) if votes is not None else []
     images: list[NDArray[np.uint8]] = []
-    emotions: list[int] = []
+    cast: list[list[int]] = []
     usages: list[str] = []
     with open_table(path, progress) as table:
         # Whoever measures on pixels with FER+'s votes needs no emotion in the csv of pixels.
-        table.require("pixels", *(() if said is not None else ("emotion",)), *(("Usage",) if part or said else ()))
+        table.require("pixels", *(() if said else ("emotion",)), *(("Usage",) if part or said else ()))
         for line, row in table.rows:
-            place = f"{str(path)!r} line {line}"
-            usage = row.get("Usage", "").strip()
-            if said is not None and len(usages) < len(said[0]) and said[0][len(usages)] != usage:
+            place, number = f"{str(path)!r} line {line}", len(usages)
+            usages.append(row.get("Usage", "").strip())
+            if number < len(said) and said[number].usage != usages[-1]:
                 raise InputError(
-                    f"{place}: Usage is {usage!r} but {said[0][len(usages)]!r} in the same row of {str(votes)!r}; the "
-                    "files must have the same rows in the same order"
+                    f"{place}: Usage is {usages[-1]!r} but {said[number].usage!r} in the same row of {str(votes)!r}; "
+                    "the files must have the same rows in the same order"
                 )
-            usages.append(usage)
-            images.append(_pixels(row["pixels"], place))
-            emotions.append(_emotion(row["emotion"], place) if said is None else 0)
-    if not images:
+            if part and usages[-1].casefold() != part.casefold():
+                continue
+            counted = said[number].votes if number < len(said) else None
+            if not said:
+                counted = _single(row["emotion"], place)
+            if counted is not None:
+                images.append(_pixels(row["pixels"], place))
+                cast.append(counted)
+    if not usages:
         raise InputError(f"{str(path)!r} has no rows below its header")
-    if said is not None and len(said[0]) != len(images):
+    if said and len(said) != len(usages):
         raise InputError(
-            f"{str(path)!r} has {len(images)} rows but {str(votes)!r} has {len(said[0])}; each must have one for each "
-            "row of the other"
+            f"{str(path)!r} has {len(usages)} rows but {str(votes)!r} has {len(said)}; each must have one for each row "
+            "of the other"
         )
-    chosen = np.ones(len(images), bool)
     if part:
-        chosen = np.array([usage.casefold() == part.casefold() for usage in usages])
-        if not chosen.any():
-            has = ", ".join(dict.fromkeys(usages))
-            raise InputError(f"{str(path)!r} has no rows of Usage {part!r}; it has: {has}")
-        part = usages[int(chosen.argmax())]
-    if said is not None:
-        chosen &= said[1]
-        known, cast = range(len(COLUMNS)), said[2]
-    else:
-        numbers = np.array([COLUMNS.index(name) for name in EMOTIONS])
-        known, cast = numbers.tolist(), single(numbers[emotions])
-    if not chosen.any():
+        parts = {usage.casefold(): usage for usage in usages}
+        if part.casefold() not in parts:
+            raise InputError(f"{str(path)!r} has no rows of Usage {part!r}; it has: {', '.join(parts.values())}")
+        part = parts[part.casefold()]
+    if not images:
         raise InputError(f"{str(votes)!r} names no picture of those of {str(path)!r} that were asked for")
-    return labelled(path, np.stack(images)[chosen], cast[chosen], known=known, part=part)
+    known = range(len(COLUMNS)) if said else [COLUMNS.index(name) for name in EMOTIONS]
+    return labelled(path, np.stack(images), np.array(cast), known=known, part=part)
 
 
 def _pixels(text: str, place: str) -> NDArray[np.uint8]:
@@ -95,30 +93,29 @@ def _pixels(text: str, place: str) -> NDArray[np.uint8]:
     return np.frombuffer(values, np.uint8).reshape(SIZE, SIZE)
 
 
-def _emotion(text: str, place: str) -> int:
-    if text.strip() not in map(str, range(len(EMOTIONS))):
-        raise InputError(
-            f"{place}: emotion must be a number 0-{len(EMOTIONS) - 1} ({', '.join(EMOTIONS)}), not {text!r}"
-        )
-    return int(text)
+def _single(emotion: str, place: str) -> list[int]:
+    numbers = [str(number) for number in range(len(EMOTIONS))]
+    if emotion.strip() not in numbers:
+        raise InputError(f"{place}: emotion must be a number 0-6 ({', '.join(EMOTIONS)}), not {emotion!r}")
+    name = EMOTIONS[int(emotion)]
+    return [SINGLE if each == name else 0 for each in COLUMNS]
 
 
-def _votes(path: Path) -> tuple[list[str], NDArray[np.bool_], NDArray[np.int64]]:
-    """The usage of each row, whether its picture has a name, and its votes (n, 10)."""
+class _Row(NamedTuple):
+    usage: str
+    votes: list[int] | None
+    """In the order of `COLUMNS`; None where the picture has no name."""
+
+
+def _votes(path: Path) -> list[_Row]:
     with open_table(path) as table:
         table.require("Usage", NAME)
-        columns = _columns(table)
-        usages, named, cast = [], [], []
+        columns = {name: index for name in table.columns if (index := column(name)) is not None}
+        table.require(*(name for index, name in enumerate(COLUMNS) if index not in columns.values()))
+        rows = []
         for line, row in table.rows:
-            usages.append(row["Usage"].strip())
-            named.append(bool(row[NAME].strip()))
-            cast.append(counts(row, columns, f"{str(path)!r} line {line}"))
-    if not cast:
+            votes = counts(row, columns, f"{str(path)!r} line {line}")
+            rows.append(_Row(row["Usage"].strip(), votes if row[NAME].strip() else None))
+    if not rows:
         raise InputError(f"{str(path)!r} has no rows below its header")
-    return usages, np.array(named), np.array(cast)
-
-
-def _columns(table: Table) -> dict[str, int]:
-    columns = {name: index for name in table.columns if (index := column(name)) is not None}
-    table.require(*(name for index, name in enumerate(COLUMNS) if index not in columns.values()))
-    return columns
+    return rows
