@@ -74,7 +74,8 @@ class EmotionSettings(Section):
     """How crops become distributions."""
 
     model: Path | None = None
-    """ONNX classifier with a card (``FILE.json`` beside ``FILE.onnx``); None takes the one shipped."""
+    """ONNX classifier with a card (``FILE.json`` beside ``FILE.onnx``), or the name of one shipped, such as ``int8``;
+    None takes ``standard``."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 32
     """Faces in the largest batch; smaller ones are padded to the next power of two."""
     latency: Seconds = 0.05

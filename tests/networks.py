@@ -1,6 +1,7 @@
 """Tiny ONNX networks with cards, built on the spot."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,37 @@ def classifier(
     kind: str = "logits",
     value_range: tuple[float, float] = (0.0, 255.0),
     weight: float = 0.002,
+    axes: Sequence[str | int] | None = None,
+    element: int | None = None,
+    centred: bool = False,
     changes: Mapping[str, Any] = {},
 ) -> Path:
-    """Write a linear classifier with random weights of about ``weight``, and its card, with ``changes`` to it."""
+    """Write a linear classifier with random weights of about ``weight``, and its card, with ``changes`` to it.
+
+    The graph may declare other ``axes`` and another ``element`` type of its input than the card says. ``centred``: its
+    answers are normalised over the batch, as by a normalisation left in training mode.
+    """
     rng = np.random.default_rng(0)
-    shape = ["n", channels, size, size] if layout == "NCHW" else ["n", size, size, channels]
-    element = TensorProto.UINT8 if dtype == "uint8" else TensorProto.FLOAT
-    weights = weight * rng.normal(0, 1, (size * size * channels, len(labels))).astype(np.float32)
-    nodes = [
-        helper.make_node("Cast", ["faces"], ["values"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["values"], ["flat"], axis=1),
-        helper.make_node("MatMul", ["flat", "weights"], ["logits" if kind == "probabilities" else "output"]),
+    natural = ["n", channels, size, size] if layout == "NCHW" else ["n", size, size, channels]
+    shape = natural if axes is None else list(axes)
+    values = math.prod(side for side in (natural if "h" in shape else shape)[1:] if isinstance(side, int))
+    if element is None:
+        element = TensorProto.UINT8 if dtype == "uint8" else TensorProto.FLOAT
+    weights = weight * rng.normal(0, 1, (values, len(labels))).astype(np.float32)
+    steps: list[tuple[str, list[str], dict[str, Any]]] = [
+        ("Cast", [], {"to": TensorProto.FLOAT}),
+        ("Flatten", [], {"axis": 1}),
+        ("MatMul", ["weights"], {}),
     ]
+    if centred:
+        steps.append(("MeanVarianceNormalization", [], {"axes": [0]}))
     if kind == "probabilities":
-        nodes.append(helper.make_node("Softmax", ["logits"], ["output"], axis=1))
+        steps.append(("Softmax", [], {"axis": 1}))
+    tensors = ["faces", *(f"step{at}" for at in range(1, len(steps))), "output"]
+    nodes = [
+        helper.make_node(operator, [tensors[at], *others], [tensors[at + 1]], **options)
+        for at, (operator, others, options) in enumerate(steps)
+    ]
     graph = helper.make_graph(
         nodes,
         "classifier",

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from pipeline.card import variants
 from pipeline.errors import InputError
 from workers import tasks
 from workers.config import Config
@@ -47,7 +48,8 @@ def everywhere(config: Config) -> Config:
     changes: dict[str, Any] = {"out": config.out.resolve()}
     for name in ("detector", "emotion"):
         section = getattr(config, name)
-        if section.model is not None:
+        variant = name == "emotion" and str(section.model) in variants()
+        if section.model is not None and not variant:
             changes[name] = section.model_copy(update={"model": section.model.resolve()})
     return config.model_copy(update=changes)
 

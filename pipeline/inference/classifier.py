@@ -1,13 +1,12 @@
 """An expression network with its card: crops in, distributions over the eight expressions out."""
 
-from typing import Any
-
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from pipeline.card import EmotionCard, emotion_card, shipped
+from pipeline.card import EmotionCard, emotion_card, emotion_network
 from pipeline.errors import ModelError
+from pipeline.inference.contract import CHECKS, tensor
 from pipeline.labels import LABELS
 from pipeline.messages import Bytes, Floats
 from pipeline.onnx import checked_hash, open_session
@@ -26,17 +25,19 @@ class Classifier:
         self._session = session
         self._batch = batch
         self._columns = [LABELS.index(label) if label in LABELS else None for label in card.labels]
-        self._check()
+        # Now rather than in mid-stream.
+        for check in CHECKS.values():
+            check(card, session)
 
     @classmethod
     def load(cls, settings: EmotionSettings, runtime: RuntimeSettings) -> "Classifier":
-        """Open the network that the settings name, or the one shipped.
+        """Open the network that the settings name.
 
         Raises:
-            InputError: file or card is missing, or the execution provider is.
-            ModelError: file and card do not fit each other.
+            InputError: file, card or execution provider is missing, or a name is no variant's.
+            ModelError: file and card do not fit each other (see ``contract``).
         """
-        path = settings.model or shipped("emotion")
+        path = emotion_network(settings.model)
         card = emotion_card(path)
         session = open_session(path, runtime)
         checked_hash(path, card.sha256)
@@ -69,13 +70,7 @@ class Classifier:
         batch = np.zeros((padded, self.size, self.size), np.uint8)
         batch[:count] = crops
         spec = self.card.input
-        tensor: NDArray[Any] = batch[:, None] if spec.layout == "NCHW" else batch[..., None]
-        if spec.channels == 3:
-            tensor = np.repeat(tensor, 3, axis=1 if spec.layout == "NCHW" else 3)
-        if spec.dtype == "float32":
-            low, high = spec.range
-            tensor = tensor * np.float32((high - low) / 255) + np.float32(low)
-        output = self._session.run([self.card.output.name], {spec.name: tensor})[0][:count]
+        output = self._session.run([self.card.output.name], {spec.name: tensor(spec, batch)})[0][:count]
         return self._distribution(np.asarray(output, np.float64))
 
     def _distribution(self, output: NDArray[np.float64]) -> Floats:
@@ -92,31 +87,3 @@ class Classifier:
         even = np.full(result.shape, 1 / len(LABELS))
         np.divide(result, total, out=even, where=total > 0)
         return even.astype(np.float32)
-
-    def _check(self) -> None:
-        """Run one empty face, so that a card that does not fit says so now rather than in mid-stream."""
-        names = [tensor.name for tensor in self._session.get_inputs()]
-        outputs = [tensor.name for tensor in self._session.get_outputs()]
-        if names != [self.card.input.name] or self.card.output.name not in outputs:
-            raise ModelError(
-                f"the card of {self.card.name!r} names input {self.card.input.name!r} and output "
-                f"{self.card.output.name!r}, but the network has {names} and {outputs}"
-            )
-        try:
-            output = self._session.run([self.card.output.name], {self.card.input.name: self._blank(2)})[0]
-        except Exception as error:
-            raise ModelError(
-                f"the network {self.card.name!r} refuses what its card describes "
-                f"({self.card.input.dtype}, {self.card.input.layout}, {self.size} px): {str(error).splitlines()[0]}"
-            ) from error
-        if np.shape(output) != (2, len(self.card.labels)):
-            raise ModelError(
-                f"the network {self.card.name!r} gives {np.shape(output)} for two faces, "
-                f"but its card has {len(self.card.labels)} labels"
-            )
-
-    def _blank(self, count: int) -> NDArray[Any]:
-        spec = self.card.input
-        plane = (self.size, self.size)
-        shape = (spec.channels, *plane) if spec.layout == "NCHW" else (*plane, spec.channels)
-        return np.zeros((count, *shape), spec.dtype)

@@ -38,8 +38,9 @@ EmotionNetwork = Annotated[
     Path | None,
     typer.Option(
         "--emotion",
-        metavar="FILE",
-        help="Another expression network (ONNX, with its card FILE.json beside it).",
+        metavar="NAME|FILE",
+        help="Another expression network: one of those that `affectstream models` lists, or an ONNX file with its "
+        "card FILE.json beside it.",
         rich_help_panel=_PERCEPTION,
     ),
 ]
