@@ -4,9 +4,11 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from pipeline.card import emotion_card, emotion_network
 from pipeline.errors import AffectError
@@ -17,7 +19,7 @@ from pipeline.settings import RuntimeSettings
 def beside(
     sessions: Sequence[ort.InferenceSession], batch: int, *, seconds: float = 2.0
 ) -> list[tuple[float, float, int]]:
-    """Time per face of networks that take uint8 (n, 1, 48, 48), in turns so that all meet the same load.
+    """Time per face of networks that take uint8 or float32 faces of any size, in turns so that all meet the same load.
 
     Args:
         sessions: the networks.
@@ -27,8 +29,7 @@ def beside(
     Returns:
         For each the median and the fastest time in ms per face, and the number of calls timed.
     """
-    faces = np.random.default_rng(0).integers(0, 256, (batch, 1, 48, 48), np.uint8)
-    feeds = [{session.get_inputs()[0].name: faces} for session in sessions]
+    feeds = [_faces(session.get_inputs()[0], batch) for session in sessions]
     for _ in range(20):
         for session, feed in zip(sessions, feeds, strict=True):
             session.run(None, feed)
@@ -40,6 +41,12 @@ def beside(
             session.run(None, feed)
             spent.append(time.perf_counter() - begin)
     return [(float(np.median(spent)) * 1e3 / batch, min(spent) * 1e3 / batch, len(spent)) for spent in times]
+
+
+def _faces(taken: ort.NodeArg, batch: int) -> dict[str, NDArray[Any]]:
+    """Noise for an input of (n, ...) pixels."""
+    noise = np.random.default_rng(0).integers(0, 256, (batch, *taken.shape[1:]), np.uint8)
+    return {taken.name: noise if taken.type == "tensor(uint8)" else noise.astype(np.float32)}
 
 
 def milliseconds(session: ort.InferenceSession, batch: int, *, seconds: float = 2.0) -> tuple[float, float, int]:
