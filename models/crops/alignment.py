@@ -8,8 +8,9 @@ import numpy as np
 from rich.table import Table
 
 from models.crops.scene import found
+from models.emotion.bootstrap import Estimate, estimate
 from models.emotion.evaluate import report
-from models.emotion.metrics import Estimate, Faces, divergence, estimate, truth
+from models.emotion.metrics import Faces, divergence, truth
 from pipeline.errors import InputError
 from pipeline.tracker.kalman import Doubles
 from workers.engine import Engine

@@ -1,19 +1,19 @@
 """What a crop's quality is worth: accuracy and calibration of the network on degraded faces, by bands of quality."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
 
 from models.crops.scene import found
-from models.emotion.metrics import EPSILON, Estimate, Faces, divergence, estimate, truth
+from models.emotion.bootstrap import Estimate, estimate
+from models.emotion.evaluation.calibration import calibration_error, tempered
+from models.emotion.evaluation.robustness import Change, blurred, covered, darkened, noisy
+from models.emotion.metrics import Faces, divergence, truth
 from pipeline.messages import Bytes, Floats
 from pipeline.sink.record import entropy
 from workers.engine import Engine
@@ -24,45 +24,15 @@ HEIGHTS: Final = (16, 20, 26, 34, 48, 64)
 BANDS: Final = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Limits between bands of quality."""
 
-BINS: Final = 10
-"""Bins of confidence, all as wide, that the calibration error is taken over."""
-
-
-def blurred(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
-    """Blur by up to 4 px of 48."""
-    return np.asarray(cv2.GaussianBlur(face, (0, 0), 0.1 + 3.9 * amount), np.uint8)
-
-
-def noisy(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
-    """Add noise of up to 50 of 255."""
-    return np.asarray(np.rint(face + rng.normal(0, 50 * amount, face.shape)).clip(0, 255), np.uint8)
-
-
-def darkened(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
-    """Leave 3 % of the light at least, a little noise on top, and whole gray levels."""
-    return np.asarray(np.rint(face * 0.03**amount + rng.normal(0, 1.5, face.shape)).clip(0, 255), np.uint8)
-
-
-def covered(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
-    """Cover up to 60 % of it with gray from one of the four sides."""
-    hidden = face.copy()
-    turned = np.rot90(hidden, int(rng.integers(4)))
-    turned[: round(0.6 * amount * len(face))] = rng.integers(30, 200)
-    return hidden
-
-
-def untouched(face: Bytes, amount: float, rng: np.random.Generator) -> Bytes:
-    """Leave it as it is."""
-    return face
-
-
-DEGRADATIONS: Final[tuple[Callable[[Bytes, float, np.random.Generator], Bytes], ...]] = (
-    untouched,
-    blurred,
-    noisy,
-    darkened,
-    covered,
+DEGRADATIONS: Final[tuple[Change, ...]] = (
+    # Not at all; blur of up to 4 px of 48; noise of up to 50 of 255; 3 % of the light at least; up to 60 % covered.
+    lambda face, amount, rng: face,
+    lambda face, amount, rng: blurred(face, 0.1 + 3.9 * amount, rng),
+    lambda face, amount, rng: noisy(face, 50 * amount, rng),
+    lambda face, amount, rng: darkened(face, 0.03**amount, rng),
+    lambda face, amount, rng: covered(face, 0.6 * amount, rng),
 )
+"""Ways to degrade a face by an amount of 0-1."""
 
 
 class Judged(NamedTuple):
@@ -132,28 +102,11 @@ def bands(faces: Faces, judged: Judged) -> Iterator[Row]:
             (low, high),
             estimate(hits),
             estimate(divergence(votes.shares[rows], given)),
-            tempered(votes.shares[rows], given),
+            tempered(votes.shares[rows], given)[1],
             float(given.max(1).mean()),
             calibration_error(given.max(1), hits),
             float(np.mean([entropy(tuple(row)) for row in given.tolist()])),
         )
-
-
-def tempered(shares: NDArray[np.float64], given: Floats) -> float:
-    """Return the lowest mean KL(shares || given ^ exponent) over exponents from 0.25 to 4, nats; both are (n, 8)."""
-    logs = np.log(np.maximum(given.astype(np.float64), EPSILON))
-
-    def cost(exponent: float) -> float:
-        return float(divergence(shares, softmax(np.exp(exponent) * logs, axis=1)).mean())
-
-    return float(minimize_scalar(cost, bounds=(-np.log(4), np.log(4)), method="bounded").fun)
-
-
-def calibration_error(confidence: Floats, hits: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error (Guo et al. 2017) of (n,) confidences and whether each was right."""
-    which = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(which, hits, BINS) - np.bincount(which, confidence, BINS)
-    return float(np.abs(gaps).sum() / len(hits))
 
 
 def table(rows: Iterable[Row]) -> Table:

@@ -7,6 +7,7 @@ measure, stand beside those of the faces without a near-copy in training.
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
+from models.emotion.bootstrap import Estimate
 from models.emotion.data import DUPLICATE, without
-from models.emotion.evaluate import PROTOCOL, Report, open_network, report, shrunk
+from models.emotion.evaluate import PROTOCOL, Report, open_network, report
+from models.emotion.evaluation.robustness import degraded, shrunk
 from models.emotion.faces import read_faces
-from models.emotion.metrics import Estimate, Faces, truth
+from models.emotion.metrics import Faces, truth
 from models.emotion.speed import milliseconds
 from pipeline.card import shipped
 from pipeline.errors import AffectError, InputError
@@ -65,10 +68,11 @@ def unseen(faces: Faces, training: Faces, network: Classifier) -> list[dict[str,
 def table(measured: Report, title: str) -> Table:
     """The per-class figures of a report, for people."""
     shown = Table(title=title)
-    for column in ("label", "n", "predicted", "precision", "recall", "F1"):
+    for column in ("label", "n", "predicted", "precision", "recall", "95 %", "F1"):
         shown.add_column(column, justify="left" if column == "label" else "right")
     for row in measured.classes:
-        numbers = (f"{value:.3f}" for value in (row.precision, row.recall, row.f1))
+        interval = f"{row.recall.low:.2f} to {row.recall.high:.2f}" if row.n else ""
+        numbers = (f"{row.precision.value:.3f}", f"{row.recall.value:.3f}", interval, f"{row.f1.value:.3f}")
         shown.add_row(row.label, str(row.n), str(row.predicted), *numbers)
     return shown
 
@@ -91,14 +95,15 @@ def main() -> None:
     else:
         console.print("[yellow]without --data, nothing is said of faces without a near-copy in training[/yellow]")
     for size in SIZES:
-        small = report(shrunk(faces, size), network)
+        small = report(replace(faces, images=degraded(faces.images, shrunk, size)), network)
         data = f"{DATA}, faces shrunk to {size} px (area) and enlarged again (bilinear)"
         figures += pair(small, data, f" at {size} px")
     for row in clean.classes:
-        told = {"what": f"recall of {row.label}", "value": round(row.recall, 4), "n": row.n, "predicted": row.predicted}
-        # JSON has no NaN: a label that was never predicted has no precision.
-        told |= {"precision": round(row.precision, 4) if row.predicted else None, "f1": round(row.f1, 4)}
-        figures.append(told | {"data": DATA, "protocol": PROTOCOL, "command": COMMAND})
+        if row.n:
+            told = entry(f"recall of {row.label}", row.recall, DATA) | {"n": row.n, "predicted": row.predicted}
+            # JSON has no NaN: a label that was never predicted has no precision.
+            precision = round(row.precision.value, 4) if row.predicted else None
+            figures.append(told | {"precision": precision, "f1": round(row.f1.value, 4)})
     session = open_session(options.model, RuntimeSettings(threads=1, provider="cpu"))
     for batch in (1, 8):
         median, fastest, calls = milliseconds(session, batch, seconds=options.seconds)

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.labels import LABELS
-
 EPSILON = 1e-7
 """Floor of a predicted probability in `divergence`, so that a hard zero costs 16 nats and not infinity."""
 
@@ -69,50 +67,3 @@ def divergence(shares: NDArray[np.floating[Any]], predicted: NDArray[np.floating
     q = np.maximum(np.asarray(predicted, np.float64), EPSILON)
     terms: NDArray[np.float64] = p * (np.log(np.where(p > 0, p, 1.0)) - np.log(q))
     return np.asarray(terms.sum(1))
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with the 95 % bootstrap interval over rows, and how many rows it is over."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-def estimate(rows: NDArray[Any], *, draws: int = 2000, seed: int = 0) -> Estimate:
-    """The mean of `rows` (n,) with its percentile bootstrap interval (`draws` resamples of n rows, seeded)."""
-    values = np.asarray(rows, np.float64)
-    rng = np.random.default_rng(seed)
-    means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(draws)]
-    low, high = np.percentile(means, (2.5, 97.5))
-    return Estimate(float(values.mean()), float(low), float(high), len(values))
-
-
-@dataclass(frozen=True)
-class ClassFigures:
-    """One label's figures over the kept rows: `n` rows have it, `predicted` rows were given it.
-
-    Precision is NaN where the label was never predicted, recall where no row has it, F1 where both counts are zero.
-    """
-
-    label: str
-    n: int
-    predicted: int
-    precision: float
-    recall: float
-    f1: float
-
-
-def per_class(majority: NDArray[np.int64], predicted: NDArray[np.int64]) -> list[ClassFigures]:
-    """Precision, recall and F1 of each label, from the true and the predicted index (n,) of each row."""
-    figures = []
-    for index, label in enumerate(LABELS):
-        n, given = int((majority == index).sum()), int((predicted == index).sum())
-        hits = int(((majority == index) & (predicted == index)).sum())
-        nan = float("nan")
-        precision = hits / given if given else nan
-        recall = hits / n if n else nan
-        figures.append(ClassFigures(label, n, given, precision, recall, 2 * hits / (n + given) if n + given else nan))
-    return figures

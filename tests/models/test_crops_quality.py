@@ -1,19 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from models.crops.quality import (
-    BANDS,
-    DEGRADATIONS,
-    Judged,
-    bands,
-    calibration_error,
-    covered,
-    darkened,
-    table,
-    tempered,
-)
+from models.crops.quality import BANDS, DEGRADATIONS, Judged, bands, table
 from models.emotion.metrics import Faces
 
 FACE = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
@@ -46,26 +34,6 @@ def test_an_even_distribution_has_all_the_entropy():
     assert row.entropy == pytest.approx(1)
 
 
-@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
-def test_the_best_temperature_undoes_the_wrong_one(exponent):
-    shares = np.random.default_rng(2).dirichlet(np.ones(8), 20)
-    given = shares**exponent
-    given /= given.sum(1, keepdims=True)
-    assert tempered(shares, given.astype(np.float32)) == pytest.approx(0, abs=1e-4)
-
-
-@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=50))
-def test_calibration_error_is_the_gap_where_all_are_right_or_all_wrong(confidence):
-    values = np.array(confidence, np.float32)
-    right, wrong = np.ones(len(values), bool), np.zeros(len(values), bool)
-    assert calibration_error(values, right) == pytest.approx(1 - values.mean(dtype=np.float64), abs=1e-5)
-    assert calibration_error(values, wrong) == pytest.approx(values.mean(dtype=np.float64), abs=1e-5)
-
-
-def test_who_is_right_as_often_as_sure_has_no_calibration_error():
-    assert calibration_error(np.full(4, 0.75, np.float32), np.array([True, True, False, True])) == pytest.approx(0)
-
-
 @pytest.mark.parametrize("degrade", DEGRADATIONS)
 @pytest.mark.parametrize("amount", [0.0, 0.4, 1.0])
 def test_degraded_faces_stay_faces_of_that_size(degrade, amount):
@@ -78,8 +46,9 @@ def test_degraded_faces_stay_faces_of_that_size(degrade, amount):
 
 def test_the_most_of_each_is_much():
     rng = np.random.default_rng(1)
-    assert darkened(FACE, 1, rng).mean() < 0.06 * FACE.mean()
-    assert 0.55 < (covered(FACE, 1, rng) != FACE).mean() < 0.65
+    _, _, _, darken, cover = DEGRADATIONS
+    assert darken(FACE, 1, rng).mean() < 0.06 * FACE.mean()
+    assert 0.55 < (cover(FACE, 1, rng) != FACE).mean() < 0.65
 
 
 def test_bands_cover_every_quality():

@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.emotion.evaluate import evaluate, shrunk
-from models.emotion.metrics import EPSILON, Faces, divergence, truth
+from models.emotion.evaluate import evaluate
+from models.emotion.metrics import EPSILON, divergence, truth
 from pipeline.errors import InputError
+from pipeline.labels import LABELS
 from tests.networks import classifier
 
 RNG = np.random.default_rng(5)
@@ -51,6 +52,24 @@ def test_a_network_of_another_size_and_order_is_measured_too(npz: Path, tmp_path
     assert not found[:, 2:].any()
 
 
+def test_a_network_that_lacks_labels_is_measured_on_the_faces_of_its_own(npz: Path, tmp_path: Path) -> None:
+    votes = VOTES.copy()
+    votes[0] = [0, 7, 0, 0, 0, 0, 0, 3, 0, 0]
+    np.savez(npz, images=IMAGES, votes=votes)
+    report = evaluate(npz, classifier(tmp_path, labels=LABELS[:7]))
+    kept = np.flatnonzero((votes[:, :7].max(1) == 7) & (np.arange(30) != 4))
+    assert report.sample.rows.tolist() == kept.tolist()
+    assert report.accuracy.n == len(kept) < 29
+    assert report.sample.shares[0].tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
+    assert report.classes[7].n == 0
+
+
+def test_faces_of_other_labels_alone_cannot_be_measured(npz: Path, tmp_path: Path) -> None:
+    np.savez(npz, images=IMAGES, votes=np.eye(8, dtype=np.int64)[np.full(30, 7)] * 10)
+    with pytest.raises(InputError, match=r"one of neutral, happiness, surprise, .* fear with more than half"):
+        evaluate(npz, classifier(tmp_path, labels=LABELS[:7]))
+
+
 def test_rows_without_majority_cannot_be_measured(tmp_path: Path) -> None:
     path = tmp_path / "ties.npz"
     votes = np.zeros((30, 8), np.int64)
@@ -63,15 +82,6 @@ def test_rows_without_majority_cannot_be_measured(tmp_path: Path) -> None:
 def test_missing_network_is_named(npz: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.(onnx|json)"):
         evaluate(npz, tmp_path / "none.onnx")
-
-
-def test_shrunk_keeps_the_mean_and_loses_detail() -> None:
-    faces = Faces(IMAGES, VOTES)
-    small = shrunk(faces, 16)
-    assert (small.images.shape, small.images.dtype) == (IMAGES.shape, np.uint8)
-    assert np.allclose(small.images.mean((1, 2)), IMAGES.mean((1, 2)), atol=3)
-    assert small.images.std() < IMAGES.std() / 2
-    assert small.votes is faces.votes
 
 
 def test_perfect_prediction_costs_nothing() -> None:

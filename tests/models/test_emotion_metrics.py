@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.emotion.faces import read_faces
-from models.emotion.metrics import EPSILON, divergence, estimate, per_class, truth
+from models.emotion.metrics import EPSILON, divergence, truth
 
 VOTES = np.array([[8, 0, 0, 0, 0, 0, 0, 1, 1, 0], [0, 5, 5, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 4, 0, 0, 0, 0, 6, 0]])
 
@@ -45,28 +45,6 @@ distributions = arrays(np.float64, (4, 8), elements=st.floats(1e-3, 1)).map(lamb
 def test_divergence_is_never_negative_and_zero_for_equals(p: np.ndarray[Any, Any], q: np.ndarray[Any, Any]) -> None:
     assert (divergence(p, q) >= -1e-12).all()
     assert divergence(p, p) == pytest.approx(np.zeros(4), abs=1e-12)
-
-
-def test_estimate_is_seeded_and_brackets_the_mean() -> None:
-    rows = np.arange(400) % 4 == 0
-    found = estimate(rows)
-    assert found == estimate(rows)
-    assert (found.value, found.n) == (0.25, 400)
-    # The normal interval of a share of 1/4 over 400 rows is 0.25 +- 0.0424.
-    assert found.low == pytest.approx(0.2076, abs=0.01)
-    assert found.high == pytest.approx(0.2924, abs=0.01)
-
-
-def test_per_class_by_hand() -> None:
-    figures = per_class(np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 0, 3]))
-    neutral, happiness, surprise, sadness, anger = figures[:5]
-    assert (neutral.n, neutral.predicted, neutral.precision, neutral.recall) == (3, 3, 2 / 3, 2 / 3)
-    assert (happiness.precision, happiness.recall, happiness.f1) == (0.5, 0.5, 0.5)
-    assert math.isnan(surprise.precision)
-    assert (surprise.recall, surprise.f1) == (0, 0)
-    assert (sadness.n, sadness.predicted, sadness.precision) == (0, 1, 0)
-    assert math.isnan(sadness.recall)
-    assert math.isnan(anger.f1)
 
 
 def test_counts_of_ferplus_validation(data: Path) -> None:

@@ -1,0 +1,48 @@
+"""Which regions of a face decide: what covering each costs the label that was given.
+
+Occlusion sensitivity (Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014). It needs no
+gradients, so it says the same of any network, quantised ones too.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+PATCH: Final = 1 / 6
+"""Side of the covered square, of the face's."""
+
+STEP: Final = 1 / 12
+"""From one square to the next, of the face's side."""
+
+
+def occlusion(
+    images: NDArray[np.uint8], predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """How much less probable the most probable label gets where faces (n, s, s) are covered.
+
+    A square of the face's mean gray is moved over it.
+
+    Returns:
+        float32 (n, k, k), probability lost with the square at each of k x k places, rows from the top; negative where
+        the label gets more probable.
+    """
+    count, side = images.shape[:2]
+    square, places = round(PATCH * side), _places(side)
+    before = predict(images)
+    chosen = before.argmax(1)
+    rows = np.arange(count)
+    gray = images.mean((1, 2)).round().astype(np.uint8)[:, None, None]
+    lost = np.zeros((count, len(places), len(places)), np.float32)
+    for down, top in enumerate(places):
+        for across, left in enumerate(places):
+            hidden = images.copy()
+            hidden[:, top : top + square, left : left + square] = gray
+            lost[:, down, across] = before[rows, chosen] - predict(hidden)[rows, chosen]
+    return lost
+
+
+def _places(side: int) -> list[int]:
+    """Where the square begins."""
+    return [*range(0, side - round(PATCH * side) + 1, max(round(STEP * side), 1))]
