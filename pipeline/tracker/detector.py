@@ -13,14 +13,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from pipeline.errors import ModelError
 from pipeline.messages import Bytes, Floats
-
-STRIDES: Final = (8, 16, 32)
-"""px of the input between the cells of each grid."""
-
-VALUES: Final = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
-"""Outputs at every stride, named ``cls_8`` and so on, and their values per cell."""
+from pipeline.tracker import contract
+from pipeline.tracker.contract import STRIDES, VALUES
 
 MOST: Final = 5000
 """Candidates, best first, that non-maximum suppression looks at: bounds its time on a picture full of texture."""
@@ -45,14 +40,17 @@ class Detector:
 
     ``session``: of a network with one float input (1, 3, H, W), BGR, 0 to 255, and the outputs of ``VALUES``; its H
     and W may be free or fixed. ``low``: lowest score returned. ``overlap``: IoU above which the lower of two
-    detections is dropped. Raises ``ModelError`` if the network's inputs or outputs are others.
+    detections is dropped. Raises ``ModelError`` if the network is another (see ``contract``).
     """
 
     def __init__(self, session: ort.InferenceSession, *, low: float, overlap: float) -> None:
         self._session = session
         self._low = low
         self._overlap = overlap
-        self._input, self._fixed = _check(session)
+        # Now rather than at the first frame.
+        contract.names(None, session)
+        contract.cells(None, session)
+        self._input, self._fixed = session.get_inputs()[0].name, contract.fixed_size(session)
         self._names = [f"{value}_{stride}" for stride in STRIDES for value in VALUES]
 
     def __call__(self, image: Bytes) -> Detections:
@@ -107,29 +105,6 @@ def _grid(height: int, width: int) -> Floats:
         rows, columns = np.mgrid[: height // stride, : width // stride]
         grids.append(np.stack([columns.ravel(), rows.ravel(), np.full(rows.size, stride)], 1))
     return np.concatenate(grids).astype(np.float32)
-
-
-def _check(session: ort.InferenceSession) -> tuple[str, tuple[int, int] | None]:
-    """Return the input's name and its fixed (H, W), if any."""
-    inputs = {node.name: (node.shape, node.type) for node in session.get_inputs()}
-    outputs = {node.name: node.shape for node in session.get_outputs()}
-    wanted = {f"{value}_{stride}": values for value, values in VALUES.items() for stride in STRIDES}
-    fits = len(inputs) == 1
-    for shape, kind in inputs.values():
-        one = len(shape) == 4 and (shape[0] == 1 or not isinstance(shape[0], int))
-        fits &= kind == "tensor(float)" and one and shape[1] == 3
-    for name, values in wanted.items():
-        shape = outputs.get(name, ())
-        fits &= len(shape) == 3 and shape[2] == values
-    if not fits:
-        found = ", ".join(f"{name} {shape} {kind}" for name, (shape, kind) in inputs.items())
-        raise ModelError(
-            f"not a face detector of the YuNet kind: it takes {found} and gives {', '.join(outputs)}; wanted: one "
-            f"tensor(float) of (1, 3, height, width) and {', '.join(wanted)}"
-        )
-    ((name, (shape, _)),) = inputs.items()
-    height, width = shape[2:]
-    return name, (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
 def _fit(image: Bytes, shape: tuple[int, int]) -> tuple[Bytes, float]:

@@ -35,13 +35,6 @@ def test_the_demo_runs_to_the_end_and_says_how_to_read_it(affectstream, tmp_path
     assert pd.read_parquet(tmp_path / "out" / "emotions")["track"].nunique() == 2
 
 
-def test_models_lists_the_networks_with_their_figures(affectstream):
-    ended = affectstream("models")
-    assert ended.code == 0
-    assert ended.out.count("matches the card") == 2
-    assert "accuracy" in ended.out
-
-
 def test_doctor_knows_machine_and_source(affectstream, tmp_path):
     clip = video.clip(tmp_path / "a.mp4")
     ended = affectstream("doctor", clip)
@@ -71,7 +64,6 @@ def test_evaluate_measures_and_writes_every_row(affectstream, votes, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["models", "gone.onnx"], 2, "gone.onnx"),
         (["run"], 2, "no source given"),
         (["run", "gopher://a/b"], 2, "gopher"),
         (["doctor", "gone.mp4"], 2, "gone.mp4"),

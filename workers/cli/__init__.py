@@ -30,7 +30,7 @@ app.command("run")(run.run)
 app.command("worker")(worker.worker)
 app.add_typer(sources.app, name="sources")
 app.command("doctor")(doctor.doctor)
-app.command("models")(models.models)
+app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 
 

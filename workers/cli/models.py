@@ -1,34 +1,62 @@
-"""``affectstream models``: the networks at hand and their cards."""
+"""``affectstream models``: the networks at hand, their cards, and whether the two fit each other."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.card import DetectorCard, EmotionCard
+
+Check = tuple[str, Callable[[], str]]
+"""What is looked at, and what says in a few words what it saw or raises ``AffectError``."""
 
 
-def models(
-    files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE", help="ONNX files (default: those shipped).")
-    ] = None,
-) -> None:
-    """List the networks with their cards: what they take, how well they do, where they fail.
+class _Listing(TyperGroup):
+    """A group whose words are files to list, unless they begin with a command of it."""
 
-    A card is a JSON file beside the network. For an expression network (--emotion) it must hold: card (1), kind
-    ("emotion"), name, version, file, sha256, license, summary, input (name, size, dtype, layout, channels, range),
-    output (name, kind: probabilities or logits), labels (names of the outputs in order) and alignment (template: the
-    five mean landmarks; frame: the square they are given in). The card of the network shipped is an example.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["list", *args]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
-    A detector (--detector) of the YuNet kind needs no card.
-    """
+
+app = typer.Typer(
+    cls=_Listing,
+    rich_markup_mode="rich",
+    subcommand_metavar="[FILE...] | COMMAND [ARGS]...",
+    help=(
+        "List the networks with their cards: what they take, how well they do, where they fail.\n\n"
+        "A card is a JSON file beside the network. For an expression network (--emotion) it must hold: card (1), kind "
+        '("emotion"), name, version, file, sha256, license, summary, input (name, size, dtype, layout, channels, '
+        "range), output (name, kind: probabilities or logits), labels (names of the outputs in order) and alignment "
+        "(template: the five mean landmarks; frame: the square they are given in). The card of the network shipped is "
+        "an example; `affectstream models verify FILE` says what a card lacks.\n\n"
+        "A detector (--detector) of the YuNet kind needs no card."
+    ),
+)
+
+Files = Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="ONNX files (default: those shipped).")]
+
+
+@app.command("list")
+def show(files: Files = None) -> None:
+    """List networks with their cards (what `affectstream models` does without a command)."""
     from rich.console import Console
     from rich.markup import escape
 
-    from pipeline.card import read_card, shipped
+    from pipeline.card import read_card
     from pipeline.onnx import file_hash, open_session
     from pipeline.settings import RuntimeSettings
 
     console = Console(highlight=False)
-    for path in files or [shipped("detector"), shipped("emotion")]:
+    paths = files or _shipped()
+    for path in paths:
         open_session(path, RuntimeSettings())
         card = read_card(path)
         digest = file_hash(path)
@@ -44,6 +72,101 @@ def models(
         if card.prohibited_use:
             console.print(f"  [yellow]never[/yellow]  {escape(card.prohibited_use)}")
         console.print()
+    console.print(overview(paths))
+
+
+@app.command()
+def verify(files: Files = None) -> None:
+    """Check networks against their cards, on the file, on the graph and in a run: a line for each check.
+
+    Looks at the hash; the names, types and axes of inputs and outputs; that any number of faces can go into one batch
+    and that a face gets the same answer alone and among others; that probabilities sum to 1 or logits are finite; that
+    there is a label for each output; and that the template of the landmarks is an upright face's. Of a detector, at its
+    outputs at each stride, for pictures of several sizes. Ends with 1 if anything is wrong, and says what to do.
+
+    Example:
+
+      affectstream models verify mine.onnx
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    from pipeline.errors import AffectError
+
+    console = Console(highlight=False)
+    failed = False
+    for path in files or _shipped():
+        console.print(f"[bold]{escape(str(path))}[/bold]", soft_wrap=True)
+        for name, check in checks(path):
+            try:
+                console.print(f"  [green]ok[/green]   {name}: {escape(check())}", soft_wrap=True)
+            except AffectError as error:
+                failed = True
+                console.print(f"  [red]fail[/red] {name}: {escape(str(error))}", soft_wrap=True)
+                break  # what comes after rests on it
+    if failed:
+        raise typer.Exit(1)
+
+
+def checks(path: Path) -> Iterator[Check]:
+    """The checks of one network; each is to be called before the next is taken."""
+    from functools import partial
+
+    from pipeline.card import DetectorCard, EmotionCard, read_card
+    from pipeline.errors import InputError
+    from pipeline.inference.contract import CHECKS as EXPRESSIONS
+    from pipeline.onnx import checked_hash, open_session
+    from pipeline.settings import RuntimeSettings
+    from pipeline.tracker.contract import CHECKS as FACES
+
+    session: Any = None
+    card: EmotionCard | DetectorCard | None = None
+
+    def opened() -> str:
+        nonlocal session
+        session = open_session(path, RuntimeSettings())
+        return f"ONNX Runtime runs it, {path.stat().st_size / 1e6:.1f} MB"
+
+    def described() -> str:
+        nonlocal card
+        try:
+            card = read_card(path)
+        except InputError:
+            if any(node.name == "cls_8" for node in session.get_outputs()):
+                return "none; a detector needs none"
+            raise
+        return f"{card.name} {card.version}, {'expressions' if isinstance(card, EmotionCard) else 'face detector'}"
+
+    yield "network", opened
+    yield "card", described
+    if card is not None:
+        yield "hash", lambda: f"SHA-256 {checked_hash(path, card.sha256)[:16]}… is the card's"
+    if isinstance(card, EmotionCard):
+        for name, expression in EXPRESSIONS.items():
+            yield name, partial(expression, card, session)
+    else:
+        for name, face in FACES.items():
+            yield name, partial(face, card, session)
+
+
+def overview(paths: list[Path]) -> "Table":
+    """The networks side by side: how they are asked for, and how large, quick and right they are by their cards."""
+    from rich.table import Table
+
+    from pipeline.card import read_card, shipped, variants
+
+    names = {path: f"--emotion {name}" for name, path in variants().items()} | {shipped("detector"): "by default"}
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("network", "taken", "MB", "ms, one core", "figure"):
+        table.add_column(column, justify="right" if column[:2] in ("MB", "ms") else "left", overflow="fold")
+    for path in paths:
+        card = read_card(path)
+        values = {str(figure.get("what")): figure.get("value") for figure in card.figures}
+        first = next(iter(card.figures), {})
+        asked = names.get(path, f"--{_kind(card)} {path}")
+        quick = next((f"{value}" for what, value in values.items() if what.startswith("ms per ")), "")
+        table.add_row(card.name, asked, f"{path.stat().st_size / 1e6:.1f}", quick, describe(first) if first else "")
+    return table
 
 
 def describe(figure: dict[str, object]) -> str:
@@ -59,3 +182,15 @@ def describe(figure: dict[str, object]) -> str:
     if figure.get("n"):
         text += f", n = {figure['n']}"
     return f"{text} ({figure['data']})" if figure.get("data") else text
+
+
+def _shipped() -> list[Path]:
+    from pipeline.card import shipped, variants
+
+    return [shipped("detector"), *variants().values()]
+
+
+def _kind(card: "EmotionCard | DetectorCard") -> str:
+    from pipeline.card import EmotionCard
+
+    return "emotion" if isinstance(card, EmotionCard) else "detector"
