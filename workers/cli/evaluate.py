@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli import emotion
+
 if TYPE_CHECKING:
     from models.emotion.metrics import Faces
     from workers.engine import Engine
@@ -25,54 +27,7 @@ def evaluate() -> None:
     """Measure networks on data with known answers."""
 
 
-@app.command()
-def emotion(
-    file: Votes,
-    predictions: Annotated[
-        Path | None,
-        typer.Option(
-            "--predictions", metavar="P.npy", help="Write the (n, 8) float32 probabilities of every row here."
-        ),
-    ] = None,
-    model: Model = None,
-) -> None:
-    """Measure an expression network against the votes of human raters (FER+ protocol).
-
-    Single votes are dropped; accuracy and KL are taken over the rows in which one of the eight expressions holds more
-    than half of the remaining votes. Votes are in the order of FER+: neutral, happiness, surprise, sadness, anger,
-    disgust, fear, contempt, and perhaps unknown and not-a-face.
-
-    Example:
-
-      affectstream evaluate emotion ferplus_valid.npz --predictions p.npy
-    """
-    import numpy as np
-    from rich.console import Console
-
-    from models.emotion.evaluate import evaluate
-    from models.emotion.figures import table
-    from pipeline.errors import OutputError
-
-    if predictions is not None and predictions.suffix != ".npy":
-        raise typer.BadParameter(f"{str(predictions)!r} must end in .npy", param_hint="--predictions")
-    console = Console(highlight=False)
-    with console.status(f"measuring {file.name}"):
-        report = evaluate(file, model)
-    console.print(f"{report.model} on {file} ({report.rows:,} rows)", soft_wrap=True)
-    for name, figure, unit in (
-        ("accuracy", report.accuracy, ""),
-        ("KL(votes || prediction)", report.divergence, " nats"),
-    ):
-        console.print(
-            f"  {name}: {figure.value:.4f}{unit} (95 %: {figure.low:.4f} to {figure.high:.4f}, n = {figure.n:,})",
-        )
-    console.print(table(report, "by majority label"))
-    if predictions is not None:
-        try:
-            np.save(predictions, report.probabilities)
-        except OSError as error:
-            raise OutputError(f"cannot write {str(predictions)!r}: {error.strerror}; choose another path") from error
-        console.print(f"probabilities: {predictions}", soft_wrap=True)
+app.command("emotion")(emotion.emotion)
 
 
 @app.command()

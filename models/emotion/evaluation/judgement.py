@@ -16,6 +16,7 @@ from models.emotion.bootstrap import Estimate, Resamples
 from models.emotion.evaluate import PROTOCOL, Report, predict, resamples
 from models.emotion.evaluation import clarity, panels, robustness, roc
 from models.emotion.evaluation.calibration import Calibration, calibrate
+from models.emotion.evaluation.comparison import Comparison, compare
 from models.emotion.evaluation.confusion import Confusion
 from models.emotion.evaluation.cost import cost
 from models.emotion.evaluation.heatmap import occlusion
@@ -129,6 +130,7 @@ class Judgement:
     robustness: list[robustness.Curve]
     speed: list[Timing]
     heatmaps: list[HeatMap]
+    against: Comparison | None
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def references(sample: Sample, found: NDArray[Any], votes: NDArray[np.int64], dr
     return told
 
 
-def raters(report: Report, faces: LabelledFaces, *, draws: int) -> Raters | None:
+def raters(report: Report, faces: LabelledFaces, *, draws: int = 2000) -> Raters | None:
     """A held-out rater and the network, on all faces; None where faces have but one label each."""
     if not report.sample.rated:
         return None
@@ -196,6 +198,7 @@ def judge(
     path: Path,
     report: Report,
     *,
+    against: Report | None = None,
     count: int | None = None,
     draws: int = 2000,
     seconds: float = 2.0,
@@ -209,6 +212,7 @@ def judge(
         network: to measure.
         path: its ONNX file.
         report: on `faces` by `network`, see `evaluate`.
+        against: on `faces` by another network, to compare with.
         count: how many faces, taken by chance, are shown changed (None: all).
         draws: of the bootstrap.
         seconds: that each batch size is timed for.
@@ -246,6 +250,7 @@ def judge(
         curves,
         timings(path, seconds),
         heat,
+        None if against is None else compare(faces, report, against, draws=draws),
     )
     shown = np.unique(sample.majority[mapped], return_index=True)[1]
     said = [f"{LABELS[row.argmax()]} {row.max():.2f}" for row in found[mapped][shown]]
@@ -322,7 +327,7 @@ def origin(faces: LabelledFaces, network: Classifier, path: Path, report: Report
     )
 
 
-def notes(faces: LabelledFaces, sample: Sample, some: int) -> list[str]:
+def notes(faces: LabelledFaces, sample: Sample, some: int | None = None) -> list[str]:
     """What a reader must know to read the numbers rightly."""
     told = []
     lacking = [label for label, has in zip(LABELS, sample.labels, strict=True) if not has]
@@ -342,7 +347,7 @@ def notes(faces: LabelledFaces, sample: Sample, some: int) -> list[str]:
     if faces.people is not None:
         count = len(np.unique(faces.people[sample.rows]))
         told.append(f"Intervals are over {count:,} people rather than faces: those of one person resemble each other.")
-    if some < len(sample.rows):
+    if some is not None and some < len(sample.rows):
         told.append(f"Robustness is measured on {some:,} of the faces, taken by chance.")
     return told
 

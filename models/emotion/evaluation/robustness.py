@@ -51,12 +51,12 @@ def scaled(face: Face, factor: float, rng: np.random.Generator) -> Face:
 
 def brightened(face: Face, levels: float, rng: np.random.Generator) -> Face:
     """Lighter by so many gray levels of 255, clipped as a camera does."""
-    return _bytes(face + levels)
+    return _bytes(face + np.float64(levels))
 
 
 def darkened(face: Face, light: float, rng: np.random.Generator) -> Face:
     """Lit by so much of the light, with the noise of a sensor (1.5 gray levels) and whole gray levels."""
-    return _bytes(face * light + rng.normal(0, 1.5, face.shape)) if light < 1 else face
+    return _bytes(face * np.float64(light) + rng.normal(0, 1.5, face.shape)) if light < 1 else face
 
 
 def contrasted(face: Face, factor: float, rng: np.random.Generator) -> Face:
