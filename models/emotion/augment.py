@@ -1,65 +1,80 @@
 """Random changes to whole batches of training faces: geometry, light, holes, and the damage that video does."""
 
+import math
+
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.emotion.recipe import Changes
 
-def augment(faces: Tensor, *, degrade: float, erase: float) -> Tensor:
+
+def augment(faces: Tensor, changes: Changes) -> Tensor:
     """A changed copy of `faces`, float32 (n, 1, 48, 48), values 0-255, from torch's global random state.
 
     Args:
-        faces: uint8 (n, 1, 48, 48).
-        degrade: share of the faces that are also shrunk, blurred or compressed as video does, 0-1.
-        erase: share of the faces that get a hole, 0-1.
+        faces: uint8 (n, 1, 48, 48), on the CPU, rows in random order.
+        changes: what to do to them; what comes into view at the borders repeats what is nearest.
     """
-    x = _light(_warp(faces.float()))
-    count = round(degrade * len(x))
+    x = _light(_warp(faces.float(), changes), changes)
+    count = round(changes.degrade * len(x))
     if count:
         # Rows come shuffled, so that the first ones are as random as any.
         x = torch.cat([_degrade(x[:count]), x[count:]])
-    return _erase(x.clamp(0, 255), erase)
+    return _erase(x.clamp(0, 255), changes.erase)
 
 
 def _uniform(n: int, low: float, high: float) -> Tensor:
     return torch.empty(n).uniform_(low, high)
 
 
-def _warp(x: Tensor) -> Tensor:
-    """Mirror, turn (sd 10 degrees), scale (+-15 %), stretch (+-8 %), shear and shift (+-4 px)."""
+def _factors(n: int, bounds: tuple[float, float]) -> Tensor:
+    return torch.exp(_uniform(n, math.log(bounds[0]), math.log(bounds[1])))
+
+
+def _warp(x: Tensor, changes: Changes) -> Tensor:
+    """Mirror, turn, scale, stretch, shear and shift."""
+    moved = (changes.rotate, changes.shear, changes.shift, changes.mirror)
+    if not any(moved) and {changes.zoom, changes.stretch} == {(1.0, 1.0)}:
+        return x
     n = len(x)
-    angle = torch.randn(n) * 0.17
-    scale, stretch, shear = (
-        torch.exp(_uniform(n, -0.15, 0.15)),
-        torch.exp(_uniform(n, -0.08, 0.08)),
-        _uniform(n, -0.1, 0.1),
-    )
-    mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
+    turn = torch.randn(n) if changes.rotation == "normal" else _uniform(n, -1, 1)
+    angle = turn * math.radians(changes.rotate)
+    # The grid says where each px comes from: a face grows by the inverse of its factor.
+    scale, stretch = 1 / _factors(n, changes.zoom), 1 / _factors(n, changes.stretch)
+    shear = _uniform(n, -changes.shear, changes.shear)
+    mirror = torch.where(torch.rand(n) < changes.mirror, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0] = mirror * cos * scale * stretch
     theta[:, 0, 1] = (shear * cos - sin) * scale
     theta[:, 1, 0] = mirror * sin * scale
     theta[:, 1, 1] = (shear * sin + cos) * scale / stretch
-    theta[:, :, 2] = (torch.rand(n, 2) - 0.5) * (16 / 48)
+    # The grid spans the side from -1 to 1.
+    theta[:, :, 2] = (torch.rand(n, 2) - 0.5) * 4 * changes.shift
     grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
     return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
-def _light(x: Tensor) -> Tensor:
-    """Contrast (x 0.6-1.5) about the mean, brightness (+-40 levels), gamma (0.7-1.4)."""
+def _light(x: Tensor, changes: Changes) -> Tensor:
+    """Contrast about the mean, brightness, gamma."""
+    if {changes.contrast, changes.gamma} == {(1.0, 1.0)} and not changes.brightness:
+        return x
     n = len(x)
     mean = x.mean((1, 2, 3), keepdim=True)
-    contrast, brightness = torch.exp(_uniform(n, -0.5, 0.4)), _uniform(n, -40, 40)
-    x = (x - mean) * contrast.view(n, 1, 1, 1) + mean + brightness.view(n, 1, 1, 1)
-    gamma = torch.exp(_uniform(n, -0.35, 0.35)).view(n, 1, 1, 1)
+    contrast = _factors(n, changes.contrast).view(n, 1, 1, 1)
+    brightness = _uniform(n, -changes.brightness, changes.brightness).view(n, 1, 1, 1)
+    x = (x - mean) * contrast + mean + brightness
+    gamma = _factors(n, changes.gamma).view(n, 1, 1, 1)
     return 255 * (x.clamp(0, 255) / 255).pow(gamma)
 
 
 def _erase(x: Tensor, share: float) -> Tensor:
     """Fills a rectangle of 6-20 px a side with one gray level in a `share` of the faces, as hands and hair do."""
+    if not share:
+        return x
     n, size = len(x), x.shape[-1]
     height, width = _uniform(n, 6, 20), _uniform(n, 6, 20)
     top, left = torch.rand(n) * (size - height), torch.rand(n) * (size - width)

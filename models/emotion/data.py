@@ -1,16 +1,23 @@
-"""Training rows: targets from votes and from an earlier network, a part held out for calibration; near-duplicates."""
+"""Training rows: targets from votes and from other networks, weights of rare labels; near-duplicates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.emotion.faces import LabelledFaces
 from models.emotion.metrics import Faces, truth
+from pipeline.errors import InputError
+from pipeline.labels import LABELS
 
 DUPLICATE = 0.9
 """Two faces whose 24x24 reductions, either way round, correlate above this are taken for one photograph. Looked at on
 FER+, pairs above it are nearly all the same picture or its neighbour from one shoot; below 0.88 they are strangers."""
+
+Teacher = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""Probabilities (n, 8) of faces uint8 (n, 48, 48)."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class Rows:
 
     Attributes:
         images: uint8 (n, 48, 48).
-        targets: float32 (n, 8), rows sum to 1.
+        targets: float32 (n, labels), rows sum to 1.
         weights: float32 (n,), each row's share in the loss, 0-1.
     """
 
@@ -28,22 +35,55 @@ class Rows:
     weights: NDArray[np.float32]
 
 
-def rows(faces: Faces, *, sharpen: float) -> Rows:
-    """The rows with a vote left for an emotion; their targets are vote shares mixed with the majority label.
+def on_labels(faces: LabelledFaces, labels: tuple[str, ...]) -> LabelledFaces:
+    """`faces` with the votes for expressions that are not among `labels` taken for votes for "unknown"."""
+    others = [column for column, label in enumerate(LABELS) if label not in labels]
+    votes = faces.votes.copy()
+    votes[:, len(LABELS)] += votes[:, others].sum(1)
+    votes[:, others] = 0
+    return replace(faces, votes=votes, labels=labels)
+
+
+def rows(faces: LabelledFaces, *, targets: Literal["shares", "majority"] = "shares", sharpen: float = 0.0) -> Rows:
+    """The rows that can be learnt from, with their targets in the order of `faces.labels`.
 
     Args:
-        faces: faces and votes.
-        sharpen: the majority label's part of the target on rows that have a majority, 0-1.
+        faces: faces and votes, of `on_labels`.
+        targets: the shares of the votes for each label, of all rows with such a vote, weighted by how many of their
+            votes are; or the majority label, of the rows that have one, all of weight 1.
+        sharpen: the majority label's part of the target of shares on rows that have a majority, 0-1.
+
+    Raises:
+        InputError: no row can be learnt from, or a label has none.
     """
     votes = truth(faces.votes)
-    targets = votes.shares.copy()
-    kept = votes.kept
-    targets[kept] = (1 - sharpen) * targets[kept] + sharpen * np.eye(8)[votes.majority[kept]]
-    usable = votes.weight > 0
-    return Rows(faces.images[usable], targets[usable].astype(np.float32), votes.weight[usable].astype(np.float32))
+    found, kept = votes.shares.copy(), votes.kept
+    mix = 1.0 if targets == "majority" else sharpen
+    found[kept] = (1 - mix) * found[kept] + mix * np.eye(len(LABELS))[votes.majority[kept]]
+    usable, weights = (kept, kept.astype(np.float64)) if targets == "majority" else (votes.weight > 0, votes.weight)
+    columns = [LABELS.index(label) for label in faces.labels]
+    found = found[usable][:, columns]
+    absent = [label for label, sum_ in zip(faces.labels, found.sum(0), strict=True) if not sum_]
+    if absent:
+        raise InputError(
+            f"{faces.name}: no face to learn {absent[0]!r} from; leave it out with "
+            f"--set labels=[{','.join(label for label in faces.labels if label not in absent)}]"
+        )
+    return Rows(faces.images[usable], found.astype(np.float32), weights[usable].astype(np.float32))
 
 
-def taught(rows: Rows, teacher: Callable[[NDArray[np.uint8]], NDArray[np.float32]], *, trust: float) -> Rows:
+def mean(teachers: list[Teacher], labels: tuple[str, ...]) -> Teacher:
+    """One teacher that says what several say on average, of `labels` only: (n, len(labels)), rows sum to 1."""
+    columns = [LABELS.index(label) for label in labels]
+
+    def say(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        said = sum((teacher(images) for teacher in teachers[1:]), start=teachers[0](images))[:, columns]
+        return np.asarray(said / np.maximum(said.sum(1, keepdims=True), 1e-12), np.float32)
+
+    return say
+
+
+def taught(rows: Rows, teacher: Teacher, *, trust: float) -> Rows:
     """`rows` with `trust` (0-1) of each target what `teacher` says of the face, mean of the face and its mirror image.
 
     Ten votes are a small sample; what a network made of all faces is a steadier guess at how a hundred people would
@@ -51,6 +91,17 @@ def taught(rows: Rows, teacher: Callable[[NDArray[np.uint8]], NDArray[np.float32
     """
     said = (teacher(rows.images) + teacher(np.ascontiguousarray(rows.images[:, :, ::-1]))) / 2
     return replace(rows, targets=((1 - trust) * rows.targets + trust * said).astype(np.float32))
+
+
+def rarity(rows: Rows) -> NDArray[np.float64]:
+    """How much more each row (n,) should count for all labels to count alike: 1 on average over the rows.
+
+    The weight of a label is n / (labels x rows of it), scikit-learn's "balanced" after King and Zeng 2001, with the
+    sums of targets for counts; that of a row is the mean over its target.
+    """
+    targets = rows.targets.astype(np.float64)
+    weights: NDArray[np.float64] = targets @ (len(targets) / (targets.shape[1] * targets.sum(0)))
+    return weights
 
 
 def nearest(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -74,16 +125,3 @@ def without(faces: Faces, others: NDArray[np.uint8]) -> Faces:
     """`faces` less those that are near-duplicates of any of `others` (m, 48, 48)."""
     new = nearest(faces.images, others) <= DUPLICATE
     return Faces(faces.images[new], faces.votes[new])
-
-
-def hold_out(faces: Faces, share: float, seed: int) -> tuple[Faces, Faces]:
-    """Splits off a random `share` of the rows; what is left holds no near-duplicate of them.
-
-    Returns:
-        The rows to learn from, and the rows held out.
-    """
-    order = np.random.default_rng(seed).permutation(len(faces.images))
-    cut = round(share * len(order))
-    out, rest = np.sort(order[:cut]), np.sort(order[cut:])
-    held = Faces(faces.images[out], faces.votes[out])
-    return without(Faces(faces.images[rest], faces.votes[rest]), held.images), held

@@ -1,13 +1,10 @@
-"""Trains the emotion network: `python -m models.emotion.train --data FERPLUS_TRAIN.npz`.
+"""Trains a network by a recipe, epoch by epoch; the command is `affectstream train` (README.md beside this file).
 
 Every epoch is a checkpoint, written whole or not at all; the same command goes on from the last one. Each epoch's
 random state comes from the seed and its number, so that a run that was broken off ends as one that was not.
 """
 
-import argparse
-import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -15,64 +12,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import Tensor, nn
-from torch.nn import functional
+from rich.progress import Progress
+from torch import nn
 
 from models.emotion.augment import augment
-from models.emotion.data import Rows, hold_out, rows, taught
+from models.emotion.checkpoint import CHECKPOINT, TrainingError, final_weights, read_checkpoint, write_checkpoint
+from models.emotion.data import Teacher, mean, rarity, rows, taught
 from models.emotion.evaluate import open_network
-from models.emotion.faces import read_faces
-from models.emotion.metrics import Faces, divergence, truth
-from models.emotion.network import EmotionNet
-from pipeline.errors import AffectError
-
-CHECKPOINT = "checkpoint.pt"
-
-
-class TrainingError(RuntimeError):
-    """Training cannot start or go on; the message says why and what to do."""
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The command line; README.md has the commands of the network that ships."""
-    parser = argparse.ArgumentParser(prog="python -m models.emotion.train", description=__doc__)
-    add = parser.add_argument
-    add("--data", type=Path, required=True, help="npz of images and votes to learn from")
-    add("--out", type=Path, default=Path("runs/emotion"), help="run folder (default: %(default)s)")
-    add("--start", type=Path, help="run folder whose averaged weights to begin with (default: random weights)")
-    add("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from the folder's checkpoint")
-    add("--epochs", type=int, default=28)
-    add("--batch", type=int, default=128, help="faces per step (default: %(default)s)")
-    add("--rate", type=float, default=0.1, help="peak learning rate (default: %(default)s)")
-    add("--decay", type=float, default=5e-4, help="weight decay (default: %(default)s)")
-    add("--average", type=float, default=0.999, help="decay of the weight average per step (default: %(default)s)")
-    add("--sharpen", type=float, default=0.1, help="the majority label's part of the target (default: %(default)s)")
-    add("--teacher", type=Path, help="ONNX network (with its card) of an earlier generation to learn from as well")
-    add("--trust", type=float, default=0.4, help="the teacher's part of the target (default: %(default)s)")
-    add(
-        "--degrade",
-        type=float,
-        default=0.25,
-        help="share of faces shrunk, blurred or compressed (default: %(default)s)",
-    )
-    add("--erase", type=float, default=0.5, help="share of faces with a rectangle filled (default: %(default)s)")
-    add("--dropout", type=float, default=0.3, help="share of pooled features dropped (default: %(default)s)")
-    add(
-        "--held-out", type=float, default=0.04, help="share of the rows kept for the temperature (default: %(default)s)"
-    )
-    add("--seed", type=int, default=1)
-    add("--threads", type=int, default=2)
-    return parser
-
-
-def read_checkpoint(folder: Path) -> dict[str, Any]:
-    """The state that `Run.save` wrote into a run folder. Raises TrainingError where there is none."""
-    path = folder / CHECKPOINT
-    if not path.is_file():
-        raise TrainingError(f"no checkpoint at {str(path)!r}; train first: python -m models.emotion.train --help")
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    return state
+from models.emotion.faces import LabelledFaces
+from models.emotion.folds import Parts
+from models.emotion.losses import losses, weighted
+from models.emotion.metrics import divergence, truth
+from models.emotion.network import Network, build, predict
+from models.emotion.recipe import Optimizer, Recipe, Started, flat
+from models.emotion.start import begin, network_file, open_start
+from pipeline.errors import InputError
+from pipeline.labels import LABELS
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -83,108 +38,205 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
 
 
-def predict(network: nn.Module, images: NDArray[np.uint8], batch: int = 256) -> Tensor:
-    """Logits (n, 8), float32, of `images` uint8 (n, 48, 48); the network is left in evaluation mode."""
-    network.eval()
-    parts = torch.from_numpy(images).unsqueeze(1).split(batch)
-    with torch.no_grad():
-        return torch.cat([network(part.contiguous(memory_format=torch.channels_last)).float() for part in parts])
+def open_device(name: str) -> torch.device:
+    """The device of that name; raises InputError where it is not there, rather than training on another."""
+    if name == "cuda" and not torch.cuda.is_available():
+        reason = "this build of torch has no CUDA" if torch.version.cuda is None else "torch finds no usable GPU"
+        raise InputError(f"--device cuda: {reason}; give --device cpu")
+    # Else convolutions on a GPU may differ from one run to the next.
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    return torch.device(name)
 
 
-def measure(network: nn.Module, faces: Faces) -> dict[str, float]:
-    """Majority accuracy and mean KL (nats) over the kept rows, at temperature 1."""
+def measure(network: nn.Module, faces: LabelledFaces) -> dict[str, float]:
+    """Majority accuracy and mean KL (nats) over the rows that have a majority, at temperature 1."""
     votes = truth(faces.votes)
-    found = torch.softmax(predict(network, faces.images), 1).numpy()[votes.kept]
-    hit = found.argmax(1) == votes.majority[votes.kept]
-    return {"accuracy": float(hit.mean()), "kl": float(divergence(votes.shares[votes.kept], found).mean())}
+    columns = [LABELS.index(label) for label in faces.labels]
+    said = torch.softmax(predict(network, faces.images[votes.kept]), 1).numpy()
+    hit = np.array(columns)[said.argmax(1)] == votes.majority[votes.kept]
+    return {"accuracy": float(hit.mean()), "kl": float(divergence(votes.shares[votes.kept][:, columns], said).mean())}
+
+
+def optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """Norms and biases are not decayed: they do not overfit, and decay only fights the loss for them."""
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": kernels, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
+    match settings.name:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=settings.rate, momentum=0.9, nesterov=True)
+        case "adam":
+            return torch.optim.Adam(groups, lr=settings.rate)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=settings.rate, alpha=0.9)
 
 
 class Run:
-    """A training run in a folder: network, its averaged copy, optimiser, and how far they have come."""
+    """A training run in a folder: network, its averaged copy, optimiser, and how far they have come.
 
-    def __init__(self, options: argparse.Namespace, learn: Rows) -> None:
-        torch.manual_seed(options.seed)
-        self.options = options
-        self.learn = learn
-        self.network = EmotionNet(dropout=options.dropout).to(memory_format=torch.channels_last)
-        if options.start:
-            self.network.load_state_dict(read_checkpoint(options.start)["average"])
-        self.average = EmotionNet().to(memory_format=torch.channels_last)
+    Args:
+        recipe: resolved (see `start.resolve`).
+        parts: faces with votes on the recipe's labels.
+        folder: for the checkpoint; made if missing.
+        device: of `open_device`.
+        data: hash of the faces, so that a checkpoint is not gone on from with others.
+
+    Raises:
+        InputError: the parts are too small, or what the recipe starts with or learns from cannot be had.
+    """
+
+    def __init__(
+        self, recipe: Recipe, parts: Parts, folder: Path, device: torch.device | None = None, data: str = ""
+    ) -> None:
+        assert recipe.labels is not None
+        assert not isinstance(recipe.architecture, Started)
+        self.recipe, self.folder, self.data = recipe, folder, data
+        self.device = device or torch.device("cpu")
+        self.held = parts.held
+        if not truth(self.held.votes).kept.any():
+            raise InputError(f"no held-out face of {self.held.name} has a majority; give a larger split.held_out")
+        self.learn = rows(parts.learn, targets=recipe.targets, sharpen=recipe.sharpen)
+        teacher = self._teacher()
+        if teacher is not None and recipe.teaching == "clean":
+            self.learn = taught(self.learn, teacher, trust=recipe.trust)
+        self.steps = len(self.learn.images) // recipe.batch
+        if not self.steps:
+            raise InputError(f"{len(self.learn.images)} faces make no batch of {recipe.batch}; give a smaller batch")
+        self.odds, self.counts = self._balance()
+        self.teacher = teacher if recipe.teaching == "augmented" else None
+
+        torch.manual_seed(recipe.seed)
+        network = build(recipe.architecture, len(recipe.labels))
+        if recipe.start is not None:
+            begin(network, open_start(recipe.start), recipe.labels)
+        self.network: Network = network.to(self.device)
+        self.average: Network = build(recipe.architecture, len(recipe.labels), dropout=False).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
-        # Norms and biases are not decayed: they do not overfit, and decay only fights the loss for them.
-        kernels = [p for p in self.network.parameters() if p.ndim > 1]
-        others = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups = [{"params": kernels, "weight_decay": options.decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.SGD(groups, lr=options.rate, momentum=0.9, nesterov=True)
+        self.optimizer = optimizer(self.network, recipe.optimizer)
         self.epoch = 0
-        self.steps = len(learn.images) // options.batch
-        self.checkpoint = options.out / CHECKPOINT
-        fixed = {key: value for key, value in vars(options).items() if key not in ("out", "resume", "threads")}
-        self.recipe = {key: str(value) if isinstance(value, Path) else value for key, value in fixed.items()}
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Any] = {}
+
+    @property
+    def done(self) -> bool:
+        """Whether there is no epoch left to train, or none that early stopping would allow."""
+        patience = self.recipe.patience
+        late = patience is not None and self.best and self.epoch - self.best["epoch"] >= patience
+        return bool(late) or self.epoch >= self.recipe.epochs
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds (see `read_checkpoint`)."""
+        return {
+            "epoch": self.epoch,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "data": self.data,
+            "history": self.history,
+            "best": self.best,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def save(self) -> None:
-        """Writes the checkpoint beside the old one and renames it: a kill leaves one of the two, whole."""
-        state = {"epoch": self.epoch, "recipe": self.recipe, "network": self.network.state_dict()}
-        state |= {"average": self.average.state_dict(), "optimizer": self.optimizer.state_dict()}
-        part = self.checkpoint.with_suffix(".part")
-        with part.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.checkpoint)
+        """Writes the checkpoint."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_checkpoint(self.folder, self.state())
 
     def load(self) -> None:
-        """Goes back to the checkpoint. Raises TrainingError where it is of another recipe."""
-        state = read_checkpoint(self.options.out)
-        changed = {
-            key: (state["recipe"].get(key), value)
-            for key, value in self.recipe.items()
-            if state["recipe"].get(key) != value
-        }
-        if changed:
-            told = ", ".join(f"--{key} was {old}, is {new}" for key, (old, new) in changed.items())
-            raise TrainingError(f"{self.checkpoint} is of another recipe ({told}); give another --out or --no-resume")
+        """Goes back to the checkpoint in the folder. Raises InputError where it is of another recipe or other faces."""
+        state = read_checkpoint(self.folder)
+        old, new = flat(state["recipe"]), flat(self.recipe.model_dump(mode="json"))
+        told = [
+            f"{key} was {old.get(key)}, is {new.get(key)}" for key in {**new, **old} if old.get(key) != new.get(key)
+        ]
+        if state.get("data", self.data) != self.data:
+            told.append("the faces are others")
+        if told:
+            path = self.folder / CHECKPOINT
+            raise InputError(f"{path} is of another recipe ({'; '.join(told)}); give another --out or --no-resume")
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch = state["epoch"]
+        self.epoch, self.history, self.best = state["epoch"], state.get("history", []), state.get("best", {})
 
-    def train_epoch(self, progress: Progress) -> float:
-        """One pass over the rows; returns its mean loss. Raises TrainingError at a loss that is not finite."""
-        options = self.options
-        torch.manual_seed(options.seed * 10_007 + self.epoch)
-        order = np.random.default_rng((options.seed, self.epoch)).permutation(len(self.learn.images))
+    def final(self) -> Network:
+        """The network that the run came to, on the CPU, in evaluation mode."""
+        assert self.recipe.labels is not None
+        assert not isinstance(self.recipe.architecture, Started)
+        network = build(self.recipe.architecture, len(self.recipe.labels), dropout=False)
+        network.load_state_dict(final_weights(self.state()))
+        network.eval()
+        return network
+
+    def advance(self, progress: Progress) -> dict[str, float]:
+        """Trains an epoch, measures the average on the held-out rows and saves; returns what the history says of it.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        begun = time.monotonic()
+        loss = self._train_epoch(progress)
+        told = {"epoch": self.epoch, "loss": loss, "rate": self.optimizer.param_groups[0]["lr"]}
+        told |= {f"held_{key}": value for key, value in measure(self.average, self.held).items()}
+        told["seconds"] = time.monotonic() - begun
+        self.history.append(told)
+        value = told[f"held_{self.recipe.watch}"]
+        better = (
+            value > self.best.get("value", -math.inf)
+            if self.recipe.watch == "accuracy"
+            else (value < self.best.get("value", math.inf))
+        )
+        if self.recipe.patience and better:
+            weights = {name: weight.detach().clone() for name, weight in self.average.state_dict().items()}
+            self.best = {"epoch": self.epoch, "value": value, "weights": weights}
+        self.save()
+        return told
+
+    def _train_epoch(self, progress: Progress) -> float:
+        """One pass over the rows; returns its mean loss."""
+        recipe = self.recipe
+        torch.manual_seed(recipe.seed * 10_007 + self.epoch)
+        order = self._order()
         self.network.train()
         total = 0.0
-        task = progress.add_task(f"epoch {self.epoch + 1}/{options.epochs}", total=self.steps, loss="")
-        for batch in range(self.steps):
-            step = self.epoch * self.steps + batch
-            rate = learning_rate(step, options.epochs * self.steps, options.rate)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            pick = order[batch * options.batch : (batch + 1) * options.batch]
-            faces = augment(
-                torch.from_numpy(self.learn.images[pick]).unsqueeze(1), degrade=options.degrade, erase=options.erase
-            )
-            targets, weights = torch.from_numpy(self.learn.targets[pick]), torch.from_numpy(self.learn.weights[pick])
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = self.network(faces.contiguous(memory_format=torch.channels_last))
-            losses = -(targets * functional.log_softmax(logits.float(), 1)).sum(1)
-            loss = (losses * weights).sum() / weights.sum()
-            if not torch.isfinite(loss):
-                raise TrainingError(
-                    f"loss is {loss.item()} in epoch {self.epoch + 1}, batch {batch + 1} (rows {pick[:4].tolist()} "
-                    f"and on); the checkpoint of epoch {self.epoch} is whole: try a lower --rate than {options.rate}"
-                )
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            self._follow(min(options.average, (1 + step) / (10 + step)))
-            total += loss.item()
-            progress.update(task, advance=1, loss=f"loss {total / (batch + 1):.4f}")
-        progress.remove_task(task)
+        task = progress.add_task(f"epoch {self.epoch + 1}/{recipe.epochs}", total=self.steps, loss="")
+        try:
+            for batch in range(self.steps):
+                total += self._step(order[batch * recipe.batch : (batch + 1) * recipe.batch], batch)
+                progress.update(task, advance=1, loss=f"loss {total / (batch + 1):.4f}")
+        finally:
+            progress.remove_task(task)
         self.epoch += 1
         return float(total / self.steps)
+
+    def _step(self, pick: NDArray[np.int64], batch: int) -> float:
+        """Learns from the rows `pick`; returns the loss."""
+        recipe, step = self.recipe, self.epoch * self.steps + batch
+        for group in self.optimizer.param_groups:
+            cycle = recipe.optimizer.schedule == "cycle"
+            rate = recipe.optimizer.rate
+            group["lr"] = learning_rate(step, recipe.epochs * self.steps, rate) if cycle else rate
+        faces = augment(torch.from_numpy(self.learn.images[pick]).unsqueeze(1), recipe.augment)
+        targets = torch.from_numpy(self.learn.targets[pick])
+        if self.teacher is not None:
+            seen = faces.round().to(torch.uint8).squeeze(1).numpy()
+            targets = (1 - recipe.trust) * targets + recipe.trust * torch.from_numpy(self.teacher(seen))
+        weights = torch.from_numpy(self.counts[pick])
+        inputs = faces.to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            logits = self.network(inputs)
+        focus = recipe.focus if recipe.loss == "focal" else 0.0
+        loss = weighted(losses(logits, targets.to(self.device), focus), weights.to(self.device))
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"loss is {loss.item()} in epoch {self.epoch + 1}, batch {batch + 1} (rows {pick[:4].tolist()} "
+                f"and on); the checkpoint of epoch {self.epoch} is whole: try a rate below {recipe.optimizer.rate}"
+            )
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self._follow(min(recipe.average, (1 + step) / (10 + step)))
+        return float(loss.item())
 
     def _follow(self, decay: float) -> None:
         """Moves the average by 1 - `decay` of the way to the network, running statistics of the norms included."""
@@ -193,45 +245,25 @@ class Run:
         with torch.no_grad():
             torch._foreach_lerp_([average[key] for key in keys], [network[key] for key in keys], 1 - decay)
 
+    def _order(self) -> NDArray[np.int64]:
+        """The rows of this epoch: each once, or drawn by their odds."""
+        rng, count = np.random.default_rng((self.recipe.seed, self.epoch)), len(self.learn.images)
+        return rng.permutation(count) if self.odds is None else rng.choice(count, count, p=self.odds)
 
-def main() -> None:
-    """Trains to the last epoch; the averaged weights of that epoch, chosen by nothing else, are the network."""
-    options = arguments().parse_args()
-    torch.set_num_threads(options.threads)
-    faces = read_faces(options.data)
-    learn_faces, held = hold_out(faces, options.held_out, options.seed)
-    learn = rows(learn_faces, sharpen=options.sharpen)
-    if options.teacher:
-        learn = taught(learn, open_network(options.teacher), trust=options.trust)
-    options.out.mkdir(parents=True, exist_ok=True)
-    run = Run(options, learn)
-    if options.resume and run.checkpoint.exists():
-        run.load()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, TextColumn("{task.fields[loss]}")) as progress:
-        progress.print(
-            f"{len(faces.images)} rows, {len(held.images)} of them held out, {len(learn.images)} to learn from"
-        )
-        while run.epoch < options.epochs:
-            begin = time.monotonic()
-            loss = run.train_epoch(progress)
-            run.save()
-            told = {"epoch": run.epoch, "loss": loss, "seconds": time.monotonic() - begin}
-            told |= {f"held_{key}": value for key, value in measure(run.average, held).items()}
-            progress.print(json.dumps({key: round(value, 4) for key, value in told.items()}))
-            with (options.out / "history.jsonl").open("a") as file:
-                file.write(json.dumps(told) + "\n")
-        progress.print(f"done: {run.checkpoint}; next: python -m models.emotion.export --run {options.out} ...")
+    def _balance(self) -> tuple[NDArray[np.float64] | None, NDArray[np.float32]]:
+        """The odds (n,) with which rows are drawn, None for each once; how much each counts in the loss (n,)."""
+        counts = self.learn.weights
+        if self.recipe.balance == "none":
+            return None, counts
+        rare = rarity(self.learn)
+        if self.recipe.balance == "weights":
+            return None, (counts * rare).astype(np.float32)
+        return rare / rare.sum(), counts
 
-
-if __name__ == "__main__":
-    try:
-        main()
-    except (AffectError, TrainingError) as error:
-        raise SystemExit(f"error: {error}") from error
+    def _teacher(self) -> Teacher | None:
+        """What the teachers say on average; None where there are none."""
+        assert self.recipe.labels is not None
+        if not self.recipe.teachers:
+            return None
+        networks: list[Teacher] = [open_network(network_file(name)) for name in self.recipe.teachers]
+        return mean(networks, self.recipe.labels)

@@ -1,104 +1,297 @@
 import json
-import sys
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from rich.console import Console
+from rich.progress import Progress
 
 torch = pytest.importorskip("torch", reason="torch comes with the train extra")
 
-from models.emotion import export, train  # noqa: E402
+from models.emotion import average, experiment, train  # noqa: E402
 from models.emotion.augment import augment  # noqa: E402
-from models.emotion.data import Rows  # noqa: E402
-from models.emotion.metrics import truth  # noqa: E402
-from models.emotion.network import EmotionNet  # noqa: E402
+from models.emotion.checkpoint import TrainingError, read_checkpoint  # noqa: E402
+from models.emotion.data import on_labels  # noqa: E402
+from models.emotion.experiment import Bench, divided, resolved  # noqa: E402
+from models.emotion.faces import LabelledFaces  # noqa: E402
+from models.emotion.faces.labelled import single  # noqa: E402
+from models.emotion.folds import divide  # noqa: E402
+from models.emotion.losses import losses, weighted  # noqa: E402
+from models.emotion.recipe import Changes, Optimizer, Recipe, Split, make, read_recipe  # noqa: E402
+from models.emotion.runs import NETWORK, Source, describe  # noqa: E402
+from models.emotion.search import search  # noqa: E402
 from pipeline.card import emotion_card  # noqa: E402
+from pipeline.errors import InputError  # noqa: E402
 from tests.networks import classifier  # noqa: E402
 
-RNG = np.random.default_rng(2)
+TINY = {
+    "name": "tiny",
+    "about": "A tiny run.",
+    "labels": ["happiness", "sadness"],
+    "split": {"held_out": 0.2},
+    "architecture": {"name": "residual", "widths": [8, 16], "depths": [1, 1], "dropout": 0.2},
+    "optimizer": {"rate": 0.02},
+    "epochs": 3,
+    "batch": 16,
+    "average": 0.9,
+    "augment": {"mirror": 0.5, "rotate": 10, "shift": 0.05, "brightness": 10, "degrade": 0.25, "erase": 0.5},
+}
+PLAIN = {"name": "plain", "convolutions": [[4, 3], [8, 3]], "dense": [8], "dropout": 0.2}
+
+
+def recipe(**changes: object) -> Recipe:
+    return make({**TINY, **changes}, "here")
+
+
+@pytest.fixture(scope="session")
+def source() -> Source:
+    """Bright faces are happy, dark ones sad; four of each person."""
+    rng = np.random.default_rng(2)
+    happy = np.repeat(np.arange(20) % 2 == 0, 4)
+    coarse = rng.integers(0, 120, (80, 8, 8)) + np.where(happy, 130, 0)[:, None, None]
+    images = coarse.repeat(6, 1).repeat(6, 2).astype(np.uint8)
+    who = np.repeat([f"p{i:02}" for i in range(20)], 4)
+    faces = LabelledFaces(
+        images, single(np.where(happy, 1, 3)), people=who, labels=("happiness", "sadness"), name="made", description=""
+    )
+    return describe(faces, Path("made.npz"))
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[str]:
-    """Command line of a tiny run: bright faces are happy, dark ones sad."""
-    happy = RNG.random(80) < 0.5
-    coarse = RNG.integers(0, 120, (80, 8, 8)) + np.where(happy, 130, 0)[:, None, None]
-    votes = np.zeros((80, 10), np.uint8)
-    votes[np.arange(80), np.where(happy, 1, 3)] = 10
-    np.savez(tmp_path / "learn.npz", images=coarse.repeat(6, 1).repeat(6, 2).astype(np.uint8), votes=votes)
-    given = {"data": tmp_path / "learn.npz", "out": tmp_path / "run"}
-    settings = {"batch": 16, "held-out": 0.2, "threads": 1, "rate": 0.02}
-    return [word for key, value in (given | settings).items() for word in (f"--{key}", str(value))]
-
-
-def run(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["train", *words])
-    train.main()
+def bench() -> Bench:
+    torch.set_num_threads(1)
+    return Bench(torch.device("cpu"), True, Progress(console=Console(quiet=True), disable=True))
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, dict[str, torch.Tensor]] = torch.load(folder / "checkpoint.pt", weights_only=True)
-    return state["average"]
+    state: dict[str, torch.Tensor] = read_checkpoint(folder)["average"]
+    return state
 
 
-# torch's exporter meets a deprecation of its own.
-@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
-def test_a_broken_run_ends_as_a_whole_one(
-    files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run(monkeypatch, [*files, "--epochs", "3"])
-    whole = weights(tmp_path / "run")
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def stop_after(epochs: int) -> Callable[[train.Run], None]:
     kept = train.Run.save
 
-    def save_twice(self: train.Run) -> None:
+    def save(self: train.Run) -> None:
         kept(self)
-        if self.epoch == 2:
+        if self.epoch == epochs:
             raise KeyboardInterrupt
 
-    broken = [*files[:3], str(tmp_path / "broken"), *files[4:], "--epochs", "3"]
-    monkeypatch.setattr(train.Run, "save", save_twice)
-    with pytest.raises(KeyboardInterrupt):
-        run(monkeypatch, broken)
-    monkeypatch.setattr(train.Run, "save", kept)
-    run(monkeypatch, broken)
-    resumed = weights(tmp_path / "broken")
-    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
-    with pytest.raises(train.TrainingError, match=r"--rate was 0\.02, is 0\.01"):
-        run(monkeypatch, [*broken, "--rate", "0.01"])
+    return save
 
-    second = [*files[:3], str(tmp_path / "second"), *files[4:], "--epochs", "1", "--start", str(tmp_path / "run")]
-    teacher = classifier(tmp_path)
-    run(monkeypatch, [*second, "--teacher", str(teacher), "--trust", "0.35", "--dropout", "0.1"])
-    folders = [str(tmp_path / "run"), str(tmp_path / "second")]
-    monkeypatch.setattr(sys, "argv", ["export", "--run", *folders, "--out", str(tmp_path / "net.onnx")])
-    export.main()
-    mean = export.averaged([Path(folder) for folder in folders])["head.bias"]
-    parts = [weights(Path(folder))["head.bias"] for folder in folders]
-    torch.testing.assert_close(mean, (parts[0] + parts[1]) / 2)
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"patience": 9, "optimizer": {"name": "rmsprop", "rate": 0.002, "schedule": "constant"}, "architecture": PLAIN},
+        {"balance": "oversample", "loss": "focal", "optimizer": {"name": "adam", "rate": 0.005}},
+    ],
+    ids=["averaged", "early-stopping", "oversampled"],
+)
+def test_a_broken_run_ends_as_a_whole_one(
+    source: Source, tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    mine = recipe(**changes)
+    parts = divided(mine, source)[0]
+    whole = experiment.fit(mine, parts, source, tmp_path / "whole", bench)
+    with monkeypatch.context() as patched:
+        patched.setattr(train.Run, "save", stop_after(2))
+        with pytest.raises(KeyboardInterrupt):
+            experiment.fit(mine, parts, source, tmp_path / "broken", bench)
+    assert read_checkpoint(tmp_path / "broken")["epoch"] == 2
+    resumed = experiment.fit(mine, parts, source, tmp_path / "broken", bench)
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
+    assert equal(whole.final().state_dict(), resumed.final().state_dict())
+    told = [(tmp_path / name / "history.jsonl").read_text().splitlines() for name in ("whole", "broken")]
+    for ours, others in zip(*told, strict=True):
+        assert {**json.loads(ours), "seconds": 0} == {**json.loads(others), "seconds": 0}
+    other = experiment.fit(mine.model_copy(update={"seed": 2}), parts, source, tmp_path / "other", bench)
+    assert not equal(whole.final().state_dict(), other.final().state_dict())
+
+
+def test_a_run_leaves_all_that_tells_of_it(source: Source, tmp_path: Path, bench: Bench) -> None:
+    found = experiment.train(recipe(), source, tmp_path / "run", bench)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "checkpoint.pt", "confusion.csv", "curves.png", "history.jsonl",
+        "network.json", "network.onnx", "recipe.yaml", "result.json", "run.json",
+    ]  # fmt: skip
+    assert read_recipe(str(tmp_path / "run" / "recipe.yaml")) == resolved(recipe(), source)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["data"]["sha256"] == source.sha256
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["n"] == len(found.hits) == 16
+    assert np.sum(result["confusion"]) == 16
+    assert found.hits.mean() >= 0.9
+    assert "held-out" in result["part"]
+    figures = emotion_card(tmp_path / "run" / NETWORK).figures
+    assert figures[0]["value"] == result["accuracy"]["value"]
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(source: Source, tmp_path: Path, bench: Bench) -> None:
+    short = recipe(epochs=1)
+    experiment.fit(short, divided(short, source)[0], source, tmp_path, bench)
+    faster = recipe(epochs=1, optimizer={"rate": 0.01})
+    with pytest.raises(InputError, match=r"optimizer\.rate was 0\.02, is 0\.01.*--no-resume"):
+        experiment.train(faster, source, tmp_path, bench)
+    others = Source(source.faces, source.path, None, "0" * 64)
+    with pytest.raises(InputError, match="the faces are others"):
+        experiment.train(short, others, tmp_path, bench)
+    # Nothing was written over, so the run can still be gone on from.
+    assert read_recipe(str(tmp_path / "recipe.yaml")) == short
+    anew = Bench(bench.device, False, bench.progress)
+    experiment.fit(faster, divided(faster, source)[0], source, tmp_path, anew)
+    assert read_checkpoint(tmp_path)["recipe"]["optimizer"]["rate"] == 0.01
+
+
+def test_a_damaged_checkpoint_is_named(source: Source, tmp_path: Path, bench: Bench) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"checkpoint\.pt' cannot be read"):
+        experiment.train(recipe(), source, tmp_path, bench)
+    with pytest.raises(InputError, match=r"no checkpoint at .*nowhere/checkpoint\.pt"):
+        experiment.train(recipe(start=str(tmp_path / "nowhere")), source, tmp_path / "run", bench)
+
+
+def test_a_further_stage_begins_with_the_last_and_is_taught(
+    source: Source, tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.train(recipe(epochs=2), source, tmp_path / "first", bench)
+    teachers = [str(classifier(tmp_path)), str(tmp_path / "first" / NETWORK)]
+    more = {"start": str(tmp_path / "first"), "teachers": teachers, "trust": 0.35}
+    second = resolved(recipe(epochs=1, **more), source)
+    parts = divided(second, source)[0]
+    run = train.Run(second, parts, tmp_path / "second")
+    assert equal(run.average.state_dict(), weights(tmp_path / "first"))
+    assert (run.learn.targets.max(1) < 1).all()
+    run.advance(bench.progress)
+
+    patient = train.Run(resolved(recipe(teaching="augmented", **more), source), parts, tmp_path / "patient")
+    assert np.isin(patient.learn.targets, [0, 1]).all()
+    seen: list[np.ndarray] = []
+    ask = patient.teacher
+    assert ask is not None
+    patient.teacher = lambda faces: (seen.append(faces), ask(faces))[1]
+    patient.advance(bench.progress)
+    # Each batch, and not as the faces were.
+    assert [faces.shape for faces in seen] == [(16, 48, 48)] * patient.steps
+    assert not {image.tobytes() for image in seen[0]} & {image.tobytes() for image in source.faces.images}
+
+    faces = source.faces
+    np.savez(tmp_path / "faces.npz", images=faces.images, votes=faces.votes)
+    folders = [tmp_path / "first", tmp_path / "second"]
+    words = ["average", "--run", *map(str, folders), "--out", str(tmp_path / "net.onnx")]
+    monkeypatch.setattr("sys.argv", [*words, "--data", str(tmp_path / "faces.npz")])
+    average.main()
+    found = average.averaged(folders)["head.bias"]
+    torch.testing.assert_close(found, (weights(folders[0])["head.bias"] + weights(folders[1])["head.bias"]) / 2)
     card = emotion_card(tmp_path / "net.onnx")
     assert card.file == "net.onnx"
     training = json.loads((tmp_path / "net.json").read_text())["training"]
-    assert [stage["epochs"] for stage in training["stages"]] == [3, 1]
+    assert [stage["epochs"] for stage in training["stages"]] == [2, 1]
     assert [stage.get("trust") for stage in training["stages"]] == [None, 0.35]
-    assert training["architecture"]["dropout"] == 0.1
+    assert training["averaged"] == "weights of the last 2 stages"
     assert str(tmp_path) not in json.dumps(training)
-    assert "faces" in training["data"]
 
 
-def test_a_missing_run_is_named(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(train.TrainingError, match=r"no checkpoint at .*nowhere/checkpoint\.pt"):
-        run(monkeypatch, [*files, "--start", str(tmp_path / "nowhere")])
+def test_early_stopping_takes_the_best_epoch(source: Source, tmp_path: Path, bench: Bench) -> None:
+    # At this rate the weights leave the first, good ones for good.
+    mine = recipe(epochs=30, patience=2, average=0.0, optimizer={"rate": 0.8, "schedule": "constant"})
+    run = experiment.fit(mine, divided(mine, source)[0], source, tmp_path, bench)
+    values = [told["held_kl"] for told in run.history]
+    best = int(np.argmin(values)) + 1
+    assert run.epoch == min(best + 2, 30)
+    assert run.done
+    assert train.measure(run.final(), on_labels(run.held, ("happiness", "sadness")))["kl"] == pytest.approx(min(values))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(files: list[str], tmp_path: Path) -> None:
-    options = train.arguments().parse_args([*files, "--epochs", "1"])
-    options.out.mkdir()
-    targets = np.full((32, 8), 1 / 8, np.float32)
-    targets[20, 0] = np.nan
-    learn = Rows(RNG.integers(0, 256, (32, 48, 48), np.uint8), targets, np.ones(32, np.float32))
-    with pytest.raises(train.TrainingError, match=r"loss is nan in epoch 1, batch [12] \(rows"):
-        train.Run(options, learn).train_epoch(train.Progress(disable=True))
-    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+def test_folds_are_trained_each_in_its_folder_and_summed_up(source: Source, tmp_path: Path, bench: Bench) -> None:
+    mine = recipe(split={"folds": 2, "held_out": 0.2, "by": "person", "duplicates": True}, epochs=1)
+    found = experiment.train(mine, source, tmp_path, bench)
+    assert len(found.hits) == 80
+    told = json.loads((tmp_path / "result.json").read_text())
+    each = [json.loads((tmp_path / f"fold-{k}" / "result.json").read_text()) for k in (1, 2)]
+    assert told["accuracy_mean"] == pytest.approx(np.mean([fold["accuracy"]["value"] for fold in each]), abs=1e-4)
+    np.testing.assert_array_equal(told["confusion"], np.sum([fold["confusion"] for fold in each], axis=0))
+    rows = (tmp_path / "confusion.csv").read_text().split()
+    assert rows[0] == "majority,happiness,sadness"
+    assert (tmp_path / "fold-2" / NETWORK).exists()
+
+
+def test_a_search_goes_on_and_exports_the_best(source: Source, tmp_path: Path, bench: Bench) -> None:
+    space = {"optimizer.rate": {"low": 1e-6, "high": 0.05, "log": True}, "architecture.dropout": [0.0, 0.5]}
+    mine = recipe(search=space, epochs=1, split={"held_out": 0.2, "test": 0.2}, watch="accuracy")
+    first, _, _ = search(mine, 2, source, tmp_path, bench)
+    stamp = (tmp_path / "trial-1" / "checkpoint.pt").stat().st_mtime_ns
+    trials, best, found = search(mine, 3, source, tmp_path, bench)
+    assert (tmp_path / "trial-1" / "checkpoint.pt").stat().st_mtime_ns == stamp
+    assert trials[:2] == first
+    assert best.accuracy == max(trial.accuracy for trial in trials)
+    assert json.loads((tmp_path / "trials.json").read_text())["best"] == best.number
+    assert yaml.safe_load((tmp_path / "recipe.yaml").read_text())["optimizer"]["rate"] == best.changes["optimizer.rate"]
+    assert found.part == experiment.TESTED
+    assert emotion_card(tmp_path / NETWORK).labels == ["happiness", "sadness"]
+    assert not list(tmp_path.glob(f"trial-*/{NETWORK}")) or (tmp_path / f"trial-{best.number}" / NETWORK).exists()
+
+
+def test_a_search_needs_something_to_search(source: Source, tmp_path: Path, bench: Bench) -> None:
+    with pytest.raises(InputError, match="no section search"):
+        search(recipe(), 2, source, tmp_path, bench)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(source: Source, tmp_path: Path) -> None:
+    mine = recipe()
+    run = train.Run(mine, divided(mine, source)[0], tmp_path)
+    run.learn.targets[20, 0] = np.nan
+    with pytest.raises(TrainingError, match=r"loss is nan in epoch 1, batch [1-4] \(rows"):
+        run.advance(Progress(disable=True))
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_too_few_faces_for_a_batch(source: Source, tmp_path: Path) -> None:
+    mine = recipe(batch=500)
+    with pytest.raises(InputError, match="no batch of 500"):
+        train.Run(mine, divided(mine, source)[0], tmp_path)
+
+
+def test_rows_takes_so_many_by_chance(source: Source) -> None:
+    parts = divided(recipe(rows=40), source)[0]
+    assert len(parts.learn) + len(parts.held) == 40
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here CUDA is")
+def test_cuda_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"--device cuda: .*--device cpu"):
+        train.open_device("cuda")
+
+
+def test_balance_gives_rare_labels_their_due(source: Source, tmp_path: Path) -> None:
+    few = source.faces.take(
+        np.concatenate([np.flatnonzero(source.faces.votes[:, 1])[:8], np.flatnonzero(source.faces.votes[:, 3])])
+    )
+    parts = divide(few, Split(held_out=0.2), 1)
+    runs = {}
+    for balance in ("none", "weights", "oversample"):
+        mine = recipe(balance=balance, split={"held_out": 0.2})
+        runs[balance] = train.Run(mine, parts, tmp_path)
+    happy = runs["none"].learn.targets[:, 0] == 1
+    assert 0 < happy.mean() < 0.3
+    assert runs["none"].odds is None
+    assert runs["weights"].counts[happy].sum() == pytest.approx(runs["weights"].counts[~happy].sum(), rel=1e-5)
+    assert runs["oversample"].odds[happy].sum() == pytest.approx(0.5)
+
+
+def test_losses() -> None:
+    logits, targets = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0]]), torch.tensor([[1.0, 0, 0], [0.5, 0.5, 0]])
+    plain = losses(logits, targets)
+    torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(logits, targets, reduction="none"))
+    likely = torch.softmax(logits, 1)[0, 0]
+    assert float(losses(logits, targets, 2.0)[0]) == pytest.approx(float(plain[0] * (1 - likely) ** 2))
+    assert float(weighted(plain, torch.tensor([0.0, 2.0]))) == pytest.approx(math.log(3))
 
 
 def test_rate_rises_then_falls_to_nothing() -> None:
@@ -110,34 +303,34 @@ def test_rate_rises_then_falls_to_nothing() -> None:
     assert rates[-1] < 1e-4
 
 
+def test_norms_and_biases_are_not_decayed() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    for name in ("sgd", "adam", "rmsprop"):
+        groups = train.optimizer(network, Optimizer(name=name, decay=0.1)).param_groups
+        assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(1, 0.1), (3, 0.0)]
+
+
 def test_augmented_faces_stay_faces() -> None:
     torch.manual_seed(0)
     faces = torch.full((64, 1, 48, 48), 90, dtype=torch.uint8)
     faces[:, :, 12:36, 12:36] = 160
-    changed = augment(faces, degrade=0.5, erase=0.5)
-    assert (changed.shape, changed.dtype) == (faces.shape, torch.float32)
-    assert float(changed.min()) >= 0
-    assert float(changed.max()) <= 255
-    centre, edge = changed[:, :, 20:28, 20:28].mean((1, 2, 3)), changed[:, :, :, :4].mean((1, 2, 3))
-    assert float((centre > edge).float().mean()) > 0.8
+    for name in ("affect", "robust", "modeling", "mobile", "finetune"):
+        changed = augment(faces, read_recipe(name).augment)
+        assert (changed.shape, changed.dtype) == (faces.shape, torch.float32)
+        assert float(changed.min()) >= 0
+        assert float(changed.max()) <= 255
+        assert not torch.equal(changed, faces.float())
+        centre, edge = changed[:, :, 20:28, 20:28].mean((1, 2, 3)), changed[:, :, :, :4].mean((1, 2, 3))
+        assert float((centre > edge).float().mean()) > 0.8
 
 
-def test_folding_changes_no_output() -> None:
-    torch.manual_seed(1)
-    network = EmotionNet()
-    network(torch.randint(0, 256, (8, 1, 48, 48)))  # gives the norms statistics of their own
-    network.eval()
-    faces = torch.randint(0, 256, (4, 1, 48, 48), dtype=torch.uint8)
-    with torch.no_grad():
-        before = network(faces)
-        after = export.fold(network)(faces)
-    assert torch.allclose(before, after, atol=1e-4)
+def test_no_changes_leave_faces_as_they_are() -> None:
+    faces = torch.randint(0, 256, (8, 1, 48, 48), dtype=torch.uint8)
+    assert torch.equal(augment(faces, Changes()), faces.float())
 
 
-def test_temperature_is_found_again() -> None:
-    logits = RNG.normal(0, 4, (400, 8))
-    powers = np.exp(logits / 1.6)
-    votes = np.round(10_000 * powers / powers.sum(1, keepdims=True)).astype(np.int64)
-    found = truth(np.pad(votes, ((0, 0), (0, 2))))
-    assert found.kept.sum() > 200
-    assert export.fit_temperature(logits, found) == pytest.approx(1.6, abs=0.05)
+def test_zoom_above_one_makes_faces_larger() -> None:
+    faces = torch.zeros(8, 1, 48, 48, dtype=torch.uint8)
+    faces[:, :, 16:32, 16:32] = 255
+    larger = augment(faces, Changes(zoom=(1.4, 1.6)))
+    assert (larger.sum((1, 2, 3)) > 1.8 * faces.float().sum((1, 2, 3))).all()

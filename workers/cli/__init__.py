@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from pipeline.errors import AffectError
-from workers.cli import demo, doctor, evaluate, models, replay, run, sources, worker
+from workers.cli import demo, doctor, drift, evaluate, models, replay, run, sources, train, worker
 
 app = typer.Typer(
     name="affectstream",
@@ -32,6 +32,8 @@ app.add_typer(sources.app, name="sources")
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
+app.command("drift")(drift.drift)
+app.command("train")(train.train)
 
 
 def _version(wanted: bool) -> None:

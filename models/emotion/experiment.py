@@ -1,0 +1,144 @@
+"""What a recipe asks for, from faces to figures: one training, one per fold, or a search."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.markup import escape
+from rich.progress import Progress
+
+from models.emotion.checkpoint import CHECKPOINT
+from models.emotion.data import on_labels
+from models.emotion.export import add_figures, export
+from models.emotion.folds import Parts, divide, folds
+from models.emotion.outcome import Outcome, judge, pooled, write_outcome
+from models.emotion.recipe import Recipe
+from models.emotion.runs import NETWORK, Source, draw_curves, write_config, write_history
+from models.emotion.start import resolve
+from models.emotion.train import Run
+
+KEPT = "the held-out rows, by which the temperature was set"
+TESTED = "test rows by which nothing was set"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How to train: on what device, whether to go on from checkpoints, where to show how it goes."""
+
+    device: torch.device
+    resume: bool
+    progress: Progress
+
+    def say(self, text: str) -> None:
+        """Prints a line above the progress bars."""
+        self.progress.console.print(escape(text), highlight=False, soft_wrap=True)
+
+
+def resolved(recipe: Recipe, source: Source) -> Recipe:
+    """`recipe` with all that depends on the data or on the network that it starts with."""
+    return resolve(recipe, source.faces.labels)
+
+
+def divided(recipe: Recipe, source: Source) -> list[Parts]:
+    """The parts of the faces: one item, or one per fold.
+
+    Args:
+        recipe: resolved.
+        source: the faces, of which `Recipe.rows` are taken.
+
+    Raises:
+        InputError: they cannot be divided so.
+    """
+    assert recipe.labels is not None
+    faces = source.faces
+    if recipe.rows is not None and recipe.rows < len(faces):
+        chosen = np.random.default_rng(recipe.seed).choice(len(faces), recipe.rows, replace=False)
+        faces = faces.take(np.sort(chosen))
+    faces = on_labels(faces, recipe.labels)
+    if not recipe.split.folds:
+        return [divide(faces, recipe.split, recipe.seed)]
+    return list(folds(faces, recipe.split, recipe.seed))
+
+
+def train(recipe: Recipe, source: Source, folder: Path, bench: Bench) -> Outcome:
+    """Trains by a recipe in `folder`, with a folder per fold where it has folds; returns what was reached.
+
+    Raises:
+        InputError: recipe, faces and folder do not go together.
+        TrainingError: training cannot go on.
+    """
+    recipe = resolved(recipe, source)
+    every = divided(recipe, source)
+    if not recipe.split.folds:
+        return finish(fit(recipe, every[0], source, folder, bench), every[0])
+    outcomes = []
+    for number, parts in enumerate(every, 1):
+        bench.say(f"fold {number} of {len(every)}: {parts}")
+        inside = folder / f"fold-{number}"
+        outcomes.append(finish(fit(recipe, parts, source, inside, bench), parts))
+        bench.say(f"fold {number}: {outcomes[-1]}")
+    return summarise(folder, recipe, source, outcomes)
+
+
+def fit(recipe: Recipe, parts: Parts, source: Source, folder: Path, bench: Bench) -> Run:
+    """Trains to the end, from the checkpoint in `folder` where there is one and `bench` says so."""
+    run = Run(recipe, parts, folder, bench.device, data=source.sha256)
+    if bench.resume and (folder / CHECKPOINT).exists():
+        run.load()
+        if run.epoch:
+            bench.say(f"{folder}: {run.epoch} epochs are done")
+    write_config(folder, recipe, source, str(parts))
+    if not run.done:
+        # What an earlier run in this folder came to is not what this one will.
+        (folder / NETWORK).unlink(missing_ok=True)
+    try:
+        while not run.done:
+            told = run.advance(bench.progress)
+            write_history(folder, run.history)
+            bench.say(
+                f"epoch {told['epoch']}/{recipe.epochs}  loss {told['loss']:.4f}  held out: accuracy "
+                f"{told['held_accuracy']:.4f}, KL {told['held_kl']:.4f}  ({told['seconds']:.0f} s)"
+            )
+    finally:
+        draw_curves(folder, run.history, recipe.name)
+    if recipe.patience and run.epoch < recipe.epochs:
+        bench.say(f"stopped after {run.epoch} epochs: the last {recipe.patience} were no better on the held-out rows")
+    return run
+
+
+def finish(run: Run, parts: Parts) -> Outcome:
+    """Exports the network of a run, if that is not done, and measures it on the test part, else on the held-out one."""
+    path = run.folder / NETWORK
+    if not path.exists():
+        export(run.final(), run.recipe, parts, path)
+    kept = KEPT + (" and the epoch chosen" if run.recipe.patience else "")
+    found = judge(path, parts.held, kept) if parts.test is None else judge(path, parts.test, TESTED)
+    add_figures(path, [found])
+    more: dict[str, Any] = {"recipe": run.recipe.name, "paper": run.recipe.paper, "claim": run.recipe.claim}
+    write_outcome(run.folder, found, more | {"epochs": run.epoch, "parts": str(parts)})
+    return found
+
+
+def summarise(folder: Path, recipe: Recipe, source: Source, outcomes: Sequence[Outcome]) -> Outcome:
+    """Writes the folds' figures and their pooled confusion matrix into `folder`; returns all as one."""
+    by = "by person" if recipe.split.by == "person" else "random"
+    every = pooled(outcomes, f"{len(outcomes)} {by} folds, each face tested once")
+    accuracies = np.array([outcome.hits.mean() for outcome in outcomes])
+    kls = np.array([outcome.kl.mean() for outcome in outcomes])
+    told = {
+        "recipe": recipe.name,
+        "paper": recipe.paper,
+        "claim": recipe.claim,
+        "accuracy_mean": round(float(accuracies.mean()), 4),
+        "accuracy_sd": round(float(accuracies.std(ddof=1)), 4),
+        "kl_mean": round(float(kls.mean()), 4),
+        "folds": [outcome.figures() for outcome in outcomes],
+    }
+    write_config(folder, recipe, source, every.part)
+    write_outcome(folder, every, told)
+    return replace(
+        every, part=f"{every.part}; mean of the folds {accuracies.mean():.4f}, sd {accuracies.std(ddof=1):.4f}"
+    )

@@ -1,0 +1,100 @@
+"""What a network that was trained here is worth on rows kept apart, measured on the exported file itself."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.emotion.bootstrap import Estimate, estimate
+from models.emotion.evaluate import open_network
+from models.emotion.faces import LabelledFaces
+from models.emotion.metrics import divergence, truth
+from pipeline.errors import InputError
+from pipeline.labels import LABELS
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Figures of a network on one part of a data set.
+
+    Attributes:
+        part: which rows, in words.
+        labels: of the network and of the rows and columns of `confusion`.
+        hits: bool (n,), whether the most probable label is that of the majority.
+        kl: float64 (n,), KL(votes || prediction) in nats.
+        confusion: int64 (labels, labels): rows by majority, columns by prediction.
+    """
+
+    part: str
+    labels: tuple[str, ...]
+    hits: NDArray[np.bool_]
+    kl: NDArray[np.float64]
+    confusion: NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> Estimate:
+        """With its 95 % bootstrap interval over faces."""
+        return estimate(self.hits)
+
+    @property
+    def divergence(self) -> Estimate:
+        """With its 95 % bootstrap interval over faces, nats."""
+        return estimate(self.kl)
+
+    def figures(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        told: dict[str, Any] = {"part": self.part, "n": len(self.hits), "labels": list(self.labels)}
+        for name, found in (("accuracy", self.accuracy), ("kl", self.divergence)):
+            told[name] = {"value": round(found.value, 4), "ci95": [round(found.low, 4), round(found.high, 4)]}
+        return told | {"confusion": self.confusion.tolist()}
+
+    def __str__(self) -> str:
+        accuracy, kl = self.accuracy, self.divergence
+        return (
+            f"accuracy {accuracy.value:.4f} ({accuracy.low:.4f} to {accuracy.high:.4f}), "
+            f"KL {kl.value:.3f} nats, n = {accuracy.n:,}, on {self.part}"
+        )
+
+
+def judge(model: Path, faces: LabelledFaces, part: str) -> Outcome:
+    """Measures the network file `model` on `faces`, with votes on its labels.
+
+    Raises:
+        InputError: no row has a majority.
+    """
+    votes = truth(faces.votes)
+    if not votes.kept.any():
+        raise InputError(f"{part}: no face has a majority, so none can be measured")
+    network = open_network(model)
+    columns = [LABELS.index(label) for label in faces.labels]
+    said = network(faces.images[votes.kept])
+    majority, chosen = votes.majority[votes.kept], said.argmax(1)
+    confusion = np.zeros((len(LABELS), len(LABELS)), np.int64)
+    np.add.at(confusion, (majority, chosen), 1)
+    kl = divergence(votes.shares[votes.kept], said)
+    return Outcome(part, faces.labels, majority == chosen, kl, confusion[np.ix_(columns, columns)])
+
+
+def pooled(outcomes: Sequence[Outcome], part: str) -> Outcome:
+    """Several folds as one: each face counts once."""
+    return Outcome(
+        part,
+        outcomes[0].labels,
+        np.concatenate([outcome.hits for outcome in outcomes]),
+        np.concatenate([outcome.kl for outcome in outcomes]),
+        np.asarray(sum(outcome.confusion for outcome in outcomes), np.int64),
+    )
+
+
+def write_outcome(folder: Path, outcome: Outcome, more: dict[str, Any]) -> None:
+    """Writes `result.json`, with `more` in it, and `confusion.csv` into a run folder."""
+    (folder / "result.json").write_text(json.dumps(outcome.figures() | more, indent=2) + "\n")
+    with (folder / "confusion.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["majority", *outcome.labels])
+        table.writerows([label, *row] for label, row in zip(outcome.labels, outcome.confusion.tolist(), strict=True))

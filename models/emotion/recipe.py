@@ -1,0 +1,361 @@
+"""Recipes: what a network is made of and how it learns, as a small YAML file with strict names and values.
+
+A recipe may say ``extends: OTHER`` and then names only what differs. Those bundled lie in ``models/recipes``.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Label = Literal["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
+Values = dict[str, Any]
+
+
+class Part(BaseModel):
+    """Base of the parts of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Residual(Part):
+    """Residual blocks with squeeze-and-excitation behind a 5x5 stem (see `network.EmotionNet`)."""
+
+    name: Literal["residual"] = "residual"
+    widths: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = (48, 96, 192)
+    """Channels of the stages, which run at 24, 12 and 6 px."""
+    depths: tuple[Count, ...] = (1, 2, 2)
+    """Blocks per stage."""
+    dropout: Share = 0.0
+    """Share of the pooled features dropped in training."""
+    norms: bool = True
+    """Batch norms after the convolutions; without, the convolutions have biases, as in an exported network."""
+
+    @model_validator(mode="after")
+    def _as_many(self) -> "Residual":
+        if not self.widths or len(self.widths) != len(self.depths) or len(self.widths) > 4:
+            raise ValueError(f"widths {self.widths} and depths {self.depths} must be as many, one to four")
+        return self
+
+
+class Plain(Part):
+    """Convolutions, each with ReLU and 2x2 max-pooling, then dense layers (see `architectures.PlainNet`)."""
+
+    name: Literal["plain"]
+    convolutions: Annotated[tuple[tuple[Count, Literal[1, 3, 5, 7]], ...], Field(min_length=1, max_length=5)]
+    """Channels and side of the kernel of each."""
+    padded: bool = True
+    """Keep the borders: each convolution gives as many px as it takes."""
+    dense: tuple[Count, ...] = ()
+    """Units of the hidden layers, each with ReLU."""
+    dropout: Share = 0.0
+    """Share of the features dropped before each dense layer in training."""
+
+
+class Started(Part):
+    """The architecture of the network that `Recipe.start` names."""
+
+    name: Literal["start"]
+    dropout: Share = 0.0
+    """Share of the pooled features dropped in training."""
+
+
+Architecture = Annotated[Residual | Plain | Started, Field(discriminator="name")]
+
+
+class Optimizer(Part):
+    """How weights follow the gradient."""
+
+    name: Literal["sgd", "adam", "rmsprop"] = "sgd"
+    """sgd: Nesterov momentum of 0.9. rmsprop: squares averaged with 0.9."""
+    rate: Positive = 0.1
+    """Learning rate, at its peak."""
+    schedule: Literal["cycle", "constant"] = "cycle"
+    """cycle: linear up over 15 % of the steps, then a half cosine down to zero."""
+    decay: Annotated[float, Field(ge=0)] = 0.0
+    """Weight decay of the kernels; norms and biases have none."""
+
+
+class Changes(Part):
+    """Random changes to the faces of each batch; what is left out is not done. Ranges are drawn log-uniformly."""
+
+    mirror: Share = 0.0
+    """Share of the faces mirrored."""
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Degrees: standard deviation where `rotation` is normal, else the most either way."""
+    rotation: Literal["normal", "uniform"] = "uniform"
+    zoom: tuple[Positive, Positive] = (1.0, 1.0)
+    """Smallest and largest factor of size."""
+    stretch: tuple[Positive, Positive] = (1.0, 1.0)
+    """Smallest and largest factor of width to height."""
+    shear: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Tangent of the largest angle."""
+    shift: Share = 0.0
+    """Of the side, either way, the most."""
+    contrast: tuple[Positive, Positive] = (1.0, 1.0)
+    brightness: Annotated[float, Field(ge=0, le=255)] = 0.0
+    """Levels of 0-255 added, either way, the most."""
+    gamma: tuple[Positive, Positive] = (1.0, 1.0)
+    degrade: Share = 0.0
+    """Share of the faces that are damaged as video does: shrunk, blurred, compressed, made noisy."""
+    erase: Share = 0.0
+    """Share of the faces with a rectangle filled."""
+
+
+class Split(Part):
+    """Which rows are not learnt from. Shares are of all rows."""
+
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.04
+    """Share that early stopping, a search and the temperature go by."""
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share that nothing goes by, to measure on at the end."""
+    folds: Annotated[int, Field(ge=0, le=50)] = 0
+    """Cross-validation with so many folds in place of `test`; 0 for none."""
+    by: Literal["face", "person"] = "face"
+    """person: all faces of a person fall to the same part."""
+    duplicates: bool = False
+    """Learn from near-duplicates of rows that are held out or tested on too, as published protocols do."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Split":
+        if self.folds == 1 or (self.folds and self.test):
+            raise ValueError("folds must be 0 or at least 2, and take the place of test")
+        if self.held_out + self.test >= 1:
+            raise ValueError("held_out and test leave nothing to learn from")
+        return self
+
+
+class Range(Part):
+    """Numbers to search between."""
+
+    low: float
+    high: float
+    log: bool = False
+    """Draw the logarithm evenly."""
+    whole: bool = False
+    """Round to whole numbers."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError(f"low {self.low} must lie below high {self.high}, and above 0 where log is true")
+        return self
+
+
+class Recipe(Part):
+    """Everything that decides what a training gives, but the data."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Of the network, in its card."""
+    version: str = "1.0.0"
+    about: str
+    """What it makes, one line."""
+    paper: str = ""
+    claim: str = ""
+    """What the paper says it reached, and on what."""
+    summary: str = ""
+    """What the network is, for its card (default: `about`)."""
+    license: str = "not stated: ask whoever trained it"
+    terms: str = "not stated"
+    """Of the data, for the card."""
+    limits: tuple[str, ...] = ()
+    """What to know before using the network, for its card."""
+
+    labels: Annotated[tuple[Label, ...], Field(min_length=2)] | None = None
+    """Outputs, in their order; None takes the expressions that the data set knows."""
+    targets: Literal["shares", "majority"] = "shares"
+    """shares: how raters share their votes. majority: the label of more than half of them; other rows are left out."""
+    sharpen: Share = 0.0
+    """The majority label's part of a target of shares."""
+    rows: Annotated[int, Field(ge=10)] | None = None
+    """Take so many rows of the data by chance; None takes all."""
+    split: Split = Split()
+
+    architecture: Architecture = Residual()
+    start: str | None = None
+    """What to begin with: a run folder (its averaged weights), an ONNX file exported here, or ``shipped``."""
+    teachers: tuple[str, ...] = ()
+    """ONNX files with cards, or ``shipped``, whose mean is a part of the target."""
+    trust: Share = 0.0
+    """The teachers' part of the target."""
+    teaching: Literal["clean", "augmented"] = "clean"
+    """clean: they say once what they see in each face and its mirror image. augmented: they see each changed face that
+    the network sees (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent")."""
+
+    loss: Literal["cross-entropy", "focal"] = "cross-entropy"
+    focus: Annotated[float, Field(ge=0)] = 2.0
+    """Exponent of the focal loss (Lin et al. 2017); 0 is cross-entropy."""
+    balance: Literal["none", "weights", "oversample"] = "none"
+    """Rare labels count more: by a weight in the loss, or by being drawn more often."""
+    optimizer: Optimizer = Optimizer()
+    epochs: Count = 28
+    batch: Annotated[int, Field(ge=2)] = 128
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay per step of the average of the weights, which is what becomes of a run; 0 takes the last weights."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    patience: Count | None = None
+    """Epochs without a better `watch` on the held-out rows before stopping with the best; None takes the last epoch."""
+    watch: Literal["accuracy", "kl"] = "kl"
+    """What early stopping and a search compare, on the held-out rows."""
+    augment: Changes = Changes()
+    seed: Annotated[int, Field(ge=0)] = 1
+
+    search: dict[str, Range | tuple[Any, ...]] = {}
+    """Settings to search, by dotted name: a list to choose from, or a range."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Recipe":
+        if self.labels is not None and len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels {list(self.labels)} name one twice")
+        if self.architecture.name == "start" and self.start is None:
+            raise ValueError("architecture 'start' needs start: what network to begin with")
+        if bool(self.teachers) != bool(self.trust):
+            raise ValueError(f"teachers {list(self.teachers)} and trust {self.trust} must be given together")
+        return self
+
+    def outputs(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels of the network's outputs on data whose labels are `known`.
+
+        Raises:
+            InputError: the recipe names one that the data do not know.
+        """
+        if self.labels is None:
+            return known
+        missing = [label for label in self.labels if label not in known]
+        if missing:
+            raise InputError(
+                f"the recipe {self.name!r} wants {missing[0]!r}, which the data do not know; give other data or "
+                f"--set labels=[{','.join(label for label in self.labels if label in known)}]"
+            )
+        return self.labels
+
+
+def bundled() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    folder = Path(str(files("models") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem)}
+
+
+def read_recipe(recipe: str, changes: Iterable[str] = ()) -> Recipe:
+    """Read a recipe, with some of its values changed.
+
+    Args:
+        recipe: name of a bundled one, or a YAML file.
+        changes: ``key=value`` with dotted keys and values in YAML: ``optimizer.rate=0.05``.
+
+    Raises:
+        InputError: there is none of that name, or it holds an unknown name or a wrong value.
+    """
+    path = find(recipe)
+    values = _merged(_read(path), {})
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {change!r} is not key=value; an example: --set optimizer.rate=0.05")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {change!r}: the value is not YAML ({' '.join(str(error).split())})") from None
+        values = _merged(values, _nested(key.strip().split("."), value))
+    return make(values | {"name": values.get("name", path.stem)}, str(path))
+
+
+def make(values: Mapping[str, Any], where: str) -> Recipe:
+    """A recipe from plain values.
+
+    Raises:
+        InputError: a name or value is wrong; the message names it and `where` it stands.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        # The tag of the architecture stands between its name and its field.
+        name = ".".join(str(part) for part in first["loc"] if part not in ("residual", "plain", "start", "Range"))
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{where}: unknown setting {name!r}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        told = f"{name} = {first['input']!r}: " if name and first["type"] not in ("missing", "value_error") else ""
+        told = f"{name}: " if name and not told else told
+        raise InputError(f"{where}: {told}{said[:1].lower()}{said[1:]}") from None
+
+
+def altered(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """`recipe` with the values of some dotted names changed; raises InputError as `make` does."""
+    values = recipe.model_dump(mode="json")
+    for key, value in changes.items():
+        values = _merged(values, _nested(key.split("."), value))
+    return make(values, f"recipe {recipe.name!r}")
+
+
+def find(recipe: str) -> Path:
+    """Return the file of a recipe given by name or path; raises InputError where there is none."""
+    known = bundled()
+    if recipe in known:
+        return known[recipe]
+    path = Path(recipe)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return path
+    raise InputError(f"no recipe {recipe!r}: neither a .yaml file nor one of {', '.join(known)}")
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> Values:
+    """`values` with dotted names in place of nesting; lists stay as they are.
+
+    >>> flat({"optimizer": {"rate": 0.1}, "epochs": 3})
+    {'optimizer.rate': 0.1, 'epochs': 3}
+    """
+    found: Values = {}
+    for key, value in values.items():
+        found |= flat(value, f"{before}{key}.") if isinstance(value, Mapping) and value else {f"{before}{key}": value}
+    return found
+
+
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> Values:
+    """The values of a recipe file, on top of those of the recipe that it extends."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the recipe {str(path)!r}: {error}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"recipe {str(path)!r} must hold settings by name, like 'epochs: 30'")
+    other = values.pop("extends", None)
+    if other is None:
+        return values
+    beside = path.parent / str(other)
+    base = beside if beside.suffix == ".yaml" and beside.is_file() else find(str(other))
+    if base in (*seen, path):
+        raise InputError(f"recipe {str(path)!r} extends {str(other)!r}, which extends it")
+    inherited = _read(base, (*seen, path))
+    # What a recipe is called and what was claimed of it is its own.
+    for key in ("name", "paper", "claim", "search"):
+        inherited.pop(key, None)
+    return _merged(inherited, values)
+
+
+def _nested(keys: list[str], value: Any) -> Values:
+    return {keys[0]: value if len(keys) == 1 else _nested(keys[1:], value)}
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> Values:
+    """`values` with `changes`, section by section; an architecture of another name takes the place of the old one."""
+    merged = dict(values)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if key == "architecture" and old and isinstance(value, dict) and value.get("name", old["name"]) != old["name"]:
+            old = None
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merged(old, value)
+        else:
+            merged[key] = value
+    return merged
