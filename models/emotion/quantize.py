@@ -1,0 +1,332 @@
+"""Make an expression network of whole numbers: `python -m models.emotion.quantize --data FERPLUS_TRAIN.npz`.
+
+Static quantisation (Jacob et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-
+only inference"): activations in 8 bits with ranges seen on training faces, weights in 8 bits by channel, as pairs of
+QuantizeLinear and DequantizeLinear that ONNX Runtime turns into integer kernels. Bytes in and probabilities out stay,
+and so does the card, but for what is measured anew.
+
+With --valid the figures of the card are measured there, beside the float network's on the same faces. A network that is
+not faster, or loses more than 0.3 points of accuracy, is not written. With --compare, ways to quantise are compared on
+training faces that the float network did not learn from, and nothing is written: so the way was chosen.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from rich.console import Console
+from rich.table import Table
+
+from models.emotion.bootstrap import Estimate, estimate
+from models.emotion.evaluate import PROTOCOL
+from models.emotion.faces import read_faces
+from models.emotion.metrics import Faces, divergence, truth
+from models.emotion.speed import beside
+from pipeline.card import EmotionCard, emotion_card, emotion_network
+from pipeline.errors import AffectError, ModelError
+from pipeline.inference.classifier import Classifier
+from pipeline.inference.contract import tensor
+from pipeline.messages import Bytes
+from pipeline.onnx import file_hash, open_session
+from pipeline.settings import EmotionSettings, RuntimeSettings
+
+COMMAND = "python -m models.emotion.quantize --data FERPLUS_TRAIN.npz --valid FERPLUS_VALID.npz"
+HELD_OUT, SEED = 0.04, 1
+"""The training rows that the network that ships did not learn from: this share, drawn with this seed."""
+CALIBRATED = 512
+"""Faces that the ranges of activations are taken from."""
+MOST_LOST = 0.003
+"""Share of faces by which the quantised network may be right less often."""
+BATCHES = (1, 8)
+RUNTIME = RuntimeSettings(threads=1, provider="cpu")
+METHODS = {
+    "min to max": CalibrationMethod.MinMax,
+    "percentiles": CalibrationMethod.Percentile,
+    "entropy": CalibrationMethod.Entropy,
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to quantise. The defaults are what is used; see `WAYS` for why."""
+
+    ranges: str = "percentiles"
+    """Of activations: a key of `METHODS`."""
+    activations: QuantType = QuantType.QUInt8
+    seven_bits: bool = True
+    """Weights in -64 to 63: processors without VNNI add products of 8 bits up in 16 and would overflow."""
+    by_channel: bool = True
+    head: bool = True
+    """Whether what follows the last convolution stays in float: rare labels' probabilities are below 1/255."""
+    first: bool = True
+    """Whether the first convolution stays in float: it sums up nine products, too few for rounding to even out."""
+    gates: bool = False
+    """Whether the convolutions of squeeze-and-excitation stay in float."""
+
+
+WAYS = {
+    "as shipped": Way(),
+    "min to max": Way(ranges="min to max"),
+    "entropy": Way(ranges="entropy"),
+    "weights of 8 bits": Way(seven_bits=False),
+    "signed activations": Way(activations=QuantType.QInt8),
+    "weights by tensor": Way(by_channel=False),
+    "head in 8 bits too": Way(head=False),
+    "first layer in 8 bits too": Way(first=False),
+    "gates in float": Way(gates=True),
+}
+
+
+class Batches(CalibrationDataReader):
+    """Hands faces to ONNX Runtime's calibration as the network takes them."""
+
+    def __init__(self, card: EmotionCard, faces: Bytes) -> None:
+        chunks = (faces[at : at + 64] for at in range(0, len(faces), 64))
+        self._feeds = ({card.input.name: tensor(card.input, chunk)} for chunk in chunks)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        """The next batch, None after the last."""
+        return next(self._feeds, None)
+
+
+def left_in_float(graph: onnx.GraphProto, way: Way) -> list[str]:
+    """Names of the nodes that are not to be quantised."""
+    convolutions = [at for at, node in enumerate(graph.node) if node.op_type == "Conv"]
+    if not convolutions:
+        raise ModelError("the network has no convolution; there is nothing to gain from whole numbers")
+    chosen = list(graph.node[convolutions[-1] + 1 :]) if way.head else []
+    # The activation and the sum of the last block belong to its convolution: only from the pooling on is it the head.
+    pooled = [at for at, node in enumerate(chosen) if "Pool" in node.op_type or node.op_type == "ReduceMean"]
+    chosen = chosen[pooled[0] :] if pooled else chosen
+    if way.first:
+        chosen.append(graph.node[convolutions[0]])
+    if way.gates:
+        chosen += _gates(graph)
+    return [node.name for node in chosen]
+
+
+def _gates(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """What leads from a pooling to a Sigmoid."""
+    made_by = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        if node.op_type == "Sigmoid":
+            before = made_by.get(node.input[0])
+            while before is not None and before.op_type in ("Conv", "Relu"):
+                yield before
+                before = made_by.get(before.input[0])
+
+
+def quantise(network: Path, faces: Bytes, way: Way, out: Path) -> None:
+    """Write the network of whole numbers to `out`, the ranges from `faces` uint8 (n, S, S): the same from the same."""
+    model = onnx.load(str(network))
+    for at, node in enumerate(model.graph.node):
+        node.name = node.name or f"node_{at}"
+    excluded = left_in_float(model.graph, way)
+    # ONNX Runtime prints how far its calibration is, and recommends what the export has done already.
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            quantize_static(
+                model,
+                out,
+                Batches(emotion_card(network), faces),
+                quant_format=QuantFormat.QDQ,
+                per_channel=way.by_channel,
+                reduce_range=way.seven_bits,
+                activation_type=way.activations,
+                weight_type=QuantType.QInt8,
+                calibrate_method=METHODS[way.ranges],
+                nodes_to_exclude=excluded,
+            )
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def card_of(network: Path, out: Path, way: Way, calibrated: int) -> dict[str, Any]:
+    """The card of the quantised network at `out`: that of the float `network`, less its figures."""
+    old: dict[str, Any] = json.loads(network.with_suffix(".json").read_text())
+    suffix = out.stem.removeprefix(f"{network.stem}-")
+    new: dict[str, Any] = {
+        "name": f"{old['name']}-{suffix}",
+        "file": out.name,
+        "sha256": file_hash(out),
+        "summary": f"{old['summary']} In whole numbers of 8 bits.",
+        "figures": [],
+        "quantisation": {
+            "of": emotion_card(network).id,
+            "recipe": f"weights in {7 if way.seven_bits else 8} bits, activations in 8; ranges of activations by "
+            f"{way.ranges} over {calibrated} training faces; first layer, and from the last pooling on, in float",
+            "onnxruntime": ort.__version__,
+            "command": COMMAND,
+        },
+    }
+    return old | new
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A quantised network beside the float one on the same faces."""
+
+    right: Estimate
+    """How often the label is the majority's."""
+    kl: Estimate
+    """KL(votes || prediction), nats."""
+    lost: Estimate
+    """Share of faces by which the float network is right more often, paired."""
+    kl_gained: Estimate
+    """nats by which KL(votes || prediction) is larger, paired."""
+    drift: float
+    """Mean KL(float || quantised), nats."""
+    changed: float
+    """Share of faces that get another label."""
+    times: list[tuple[tuple[float, float, int], tuple[float, float, int]]]
+    """For each of `BATCHES` the float and the quantised network's time per face (see `speed.beside`)."""
+
+    @property
+    def worth_it(self) -> bool:
+        """Whether it is faster at every size of batch and right about as often."""
+        return self.lost.value <= MOST_LOST and all(new[0] < old[0] for old, new in self.times)
+
+
+def compare(network: Path, quantised: Path, faces: Faces, seconds: float) -> Comparison:
+    """Compare the two on the rows of `faces` that have a majority, and time them in turns."""
+    votes = truth(faces.votes)
+    wanted, said = votes.majority[votes.kept], []
+    for path in (network, quantised):
+        classify = Classifier.load(EmotionSettings(model=path, batch=64), RUNTIME)
+        said.append(classify(faces.images[votes.kept]))
+    hits = [np.asarray(rows.argmax(1) == wanted, np.float64) for rows in said]
+    kl = [divergence(votes.shares[votes.kept], rows) for rows in said]
+    sessions = [open_session(path, RUNTIME) for path in (network, quantised)]
+    timed = [beside(sessions, batch, seconds=seconds) for batch in BATCHES]
+    return Comparison(
+        right=estimate(hits[1]),
+        kl=estimate(kl[1]),
+        lost=estimate(hits[0] - hits[1]),
+        kl_gained=estimate(kl[1] - kl[0]),
+        drift=float(divergence(said[0], said[1]).mean()),
+        changed=float((said[0].argmax(1) != said[1].argmax(1)).mean()),
+        times=[(old, new) for old, new in timed],
+    )
+
+
+def figures(measured: Comparison, data: str) -> list[dict[str, Any]]:
+    """The card's figures."""
+    told = [
+        ("majority accuracy", measured.right),
+        ("KL(votes || prediction), nats", measured.kl),
+        ("majority accuracy lost to quantisation, paired", measured.lost),
+        ("KL(votes || prediction) gained by quantisation, nats, paired", measured.kl_gained),
+    ]
+    rows: list[dict[str, Any]] = [
+        {
+            "what": what,
+            "value": round(found.value, 4),
+            "ci95": [round(found.low, 4), round(found.high, 4)],
+            "n": found.n,
+            "data": data,
+            "protocol": PROTOCOL,
+            "command": COMMAND,
+        }
+        for what, found in told
+    ]
+    for batch, (old, new) in zip(BATCHES, measured.times, strict=True):
+        for who, (median, fastest, calls) in (("", new), (", float network", old)):
+            rows.append(
+                {
+                    "what": f"ms per face, batch {batch}{who}",
+                    "value": round(median, 3),
+                    "fastest": round(fastest, 3),
+                    "n": calls,
+                    "data": "random faces",
+                    "protocol": f"median of n calls, in turns, ONNX Runtime {ort.__version__}, one thread",
+                    "command": COMMAND,
+                }
+            )
+    return rows
+
+
+def table(rows: dict[str, tuple[Comparison, int]]) -> Table:
+    """Comparisons and sizes in bytes by way, for people: ms per face by faces per call, the float network's beside."""
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    shown.add_column("way", no_wrap=True)
+    times = (f"ms, {n} (float)" for n in BATCHES)
+    columns = ("points lost (95 %)", "KL gained", "KL to float", "changed", *times)
+    for column in (*columns, "MB"):
+        shown.add_column(column, justify="right", no_wrap=True)
+    for name, (row, size) in rows.items():
+        lost = row.lost
+        shown.add_row(
+            name,
+            f"{100 * lost.value:.2f} ({100 * lost.low:.2f} to {100 * lost.high:.2f})",
+            f"{row.kl_gained.value:+.4f}",
+            f"{row.drift:.5f}",
+            f"{row.changed:.2%}",
+            *(f"{new[0]:.2f} ({old[0]:.2f})" for old, new in row.times),
+            f"{size / 1e6:.2f}",
+        )
+    return shown
+
+
+def main() -> None:
+    """Quantises, measures, and writes the network with its card; or compares ways to do it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.emotion.quantize", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="npz of images and votes that it learnt from")
+    parser.add_argument("--valid", type=Path, help="npz to measure on (default: the rows that it did not learn from)")
+    parser.add_argument("--model", type=Path, help="the float network (default: the one shipped)")
+    parser.add_argument("--out", type=Path, help="ONNX file; the card goes beside it (default: MODEL-int8.onnx)")
+    parser.add_argument("--compare", action="store_true", help="compare ways to quantise, and write nothing")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of timing per network and size of batch")
+    options = parser.parse_args()
+    network = emotion_network(options.model)
+    out = options.out or network.with_name(f"{network.stem}-int8.onnx")
+    training = read_faces(options.data)
+    order = np.random.default_rng(SEED).permutation(len(training))
+    cut = round(HELD_OUT * len(order))
+    faces = training.images[order[cut : cut + CALIBRATED]]
+    if options.valid and not options.compare:
+        unseen, where = read_faces(options.valid), "FER+ validation (FER2013 PublicTest)"
+    else:
+        unseen, where = training.take(np.sort(order[:cut])), "FER+ training, rows not learnt from"
+    console, rows = Console(highlight=False, width=120), {}
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / out.name
+        card = made.with_suffix(".json")
+        for name, way in WAYS.items() if options.compare else [("quantised", Way())]:
+            with console.status(name):
+                quantise(network, faces, way, made)
+                told = card_of(network, made, way, len(faces))
+                card.write_text(json.dumps(told))
+                rows[name] = compare(network, made, unseen, options.seconds), made.stat().st_size
+        ((measured, _), *_) = rows.values()
+        console.print(f"{emotion_card(network).id} on {where}, n = {measured.lost.n:,}")
+        console.print(table(rows))
+        if options.compare:
+            return
+        if not measured.worth_it:
+            raise ModelError(f"not written: it is not faster, or loses more than {100 * MOST_LOST:.1f} points")
+        card.write_text(json.dumps(told | {"figures": figures(measured, where)}, indent=2, ensure_ascii=False) + "\n")
+        for file in (made, card):
+            out.with_name(file.name).write_bytes(file.read_bytes())
+    console.print(f"written: {out} and its card", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AffectError as error:
+        raise SystemExit(f"error: {error}") from error

@@ -1,0 +1,121 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import onnx
+import pytest
+
+from models.detector.find import read
+from models.emotion.bootstrap import Estimate
+from models.emotion.metrics import Faces, divergence
+from models.emotion.quantize import Batches, Comparison, Way, card_of, compare, figures, left_in_float, quantise
+from pipeline.card import emotion_card, shipped
+from pipeline.errors import ModelError
+from pipeline.inference.classifier import Classifier
+from pipeline.settings import EmotionSettings, RuntimeSettings
+from tests import networks
+
+NETWORK = shipped("emotion")
+QUICK = Way(ranges="min to max")
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """The portrait's face, 48 times, each moved and lit otherwise."""
+    portrait = read(Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg")[..., 1]
+    rng = np.random.default_rng(0)
+    cut = []
+    for _ in range(48):
+        x, y = 150 + rng.integers(-12, 13), 120 + rng.integers(-12, 13)
+        small = portrait[y : y + 240, x : x + 240].reshape(48, 5, 48, 5).mean((1, 3))
+        cut.append(np.clip(small * rng.uniform(0.6, 1.2) + rng.uniform(-20, 20), 0, 255))
+    return np.stack(cut).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def quantised(faces, tmp_path_factory):
+    out = tmp_path_factory.mktemp("quantised") / "emotion-int8.onnx"
+    quantise(NETWORK, faces[:32], QUICK, out)
+    out.with_suffix(".json").write_text(json.dumps(card_of(NETWORK, out, QUICK, 32)))
+    return out
+
+
+def say(path, faces):
+    return Classifier.load(EmotionSettings(model=path), RuntimeSettings())(faces)
+
+
+def test_whole_numbers_say_nearly_the_same_in_a_third_of_the_room(quantised, faces):
+    # Opened as the pipeline opens it: hash, bytes in, probabilities out.
+    said, wanted = say(quantised, faces[32:]), say(NETWORK, faces[32:])
+    assert divergence(wanted, said).mean() < 0.02
+    assert quantised.stat().st_size < NETWORK.stat().st_size / 3
+
+
+def test_faces_do_not_depend_on_their_batch(quantised, faces):
+    together = say(quantised, faces[:4])
+    np.testing.assert_allclose(together, np.concatenate([say(quantised, face[None]) for face in faces[:4]]), atol=1e-6)
+
+
+def test_the_same_faces_give_the_same_file(quantised, faces, tmp_path):
+    again = tmp_path / "again.onnx"
+    quantise(NETWORK, faces[:32], QUICK, again)
+    assert again.read_bytes() == quantised.read_bytes()
+
+
+def test_the_card_is_the_float_networks_but_for_what_changed(quantised):
+    old, new = emotion_card(NETWORK), emotion_card(quantised)
+    assert (new.input, new.output, new.labels, new.alignment) == (old.input, old.output, old.labels, old.alignment)
+    assert (new.name, new.file, new.figures) == (f"{old.name}-int8", "emotion-int8.onnx", [])
+    assert json.loads(quantised.with_suffix(".json").read_text())["quantisation"]["of"] == old.id
+
+
+def test_what_stays_in_float():
+    graph = onnx.load(str(NETWORK)).graph
+    kinds = {node.name: node.op_type for node in graph.node}
+    convolutions = [name for name, kind in kinds.items() if kind == "Conv"]
+    head = left_in_float(graph, Way(first=False))
+    assert {kinds[name] for name in head} >= {"Gemm", "Softmax"}
+    assert not {*head} & {*convolutions}
+    assert left_in_float(graph, Way()) == [*head, convolutions[0]]
+    gates = {*left_in_float(graph, Way(gates=True))} - {*left_in_float(graph, Way())}
+    assert len(gates) == 3 * [*kinds.values()].count("Sigmoid")
+    assert left_in_float(graph, Way(head=False, first=False)) == []
+
+
+def test_a_network_without_convolutions_is_not_worth_it(tmp_path, faces):
+    with pytest.raises(ModelError, match="no convolution"):
+        quantise(networks.classifier(tmp_path), faces, QUICK, tmp_path / "out.onnx")
+
+
+def test_faces_are_handed_over_as_the_card_says(tmp_path, faces):
+    card = emotion_card(networks.classifier(tmp_path, dtype="float32", value_range=(0, 1)))
+    batches = Batches(card, np.concatenate([faces, faces]))
+    first, second = batches.get_next(), batches.get_next()
+    assert first is not None
+    assert second is not None
+    assert batches.get_next() is None
+    assert [feed["faces"].shape for feed in (first, second)] == [(64, 1, 48, 48), (32, 1, 48, 48)]
+    assert first["faces"].max() <= 1
+
+
+def test_losses_are_told_face_by_face(quantised, faces):
+    votes = np.zeros((len(faces), 10), np.int64)
+    wanted = say(NETWORK, faces).argmax(1)
+    votes[np.arange(len(faces)), wanted] = 10
+    found = compare(NETWORK, quantised, Faces(faces, votes), seconds=0.05)
+    # The float network is right of every face by the making of the votes.
+    assert found.lost.value == pytest.approx(found.changed)
+    assert found.right.value == pytest.approx(1 - found.changed)
+    told = {figure["what"]: figure for figure in figures(found, "portraits")}
+    assert told["majority accuracy"]["n"] == len(faces)
+    assert told["ms per face, batch 1"]["value"] > 0
+
+
+def test_what_is_slower_or_loses_too_much_is_not_worth_it():
+    one = Estimate(0.001, 0, 0.002, 100)
+    good = Comparison(one, one, one, one, 0.0, 0.0, [((2.0, 2.0, 9), (1.0, 1.0, 9)), ((2.0, 2.0, 9), (1.5, 1.5, 9))])
+    assert good.worth_it
+    assert not replace(good, lost=Estimate(0.0031, 0, 0.01, 100)).worth_it
+    assert not replace(good, times=[good.times[0], ((1.0, 1.0, 9), (1.1, 1.1, 9))]).worth_it
