@@ -22,6 +22,7 @@ p { max-width: 44rem; margin: .6rem 0; }
 .keys { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .7rem; margin: 1.4rem 0; }
 .key { border: 1px solid #ddd; border-radius: 4px; padding: .7rem .9rem; }
 .key b { display: block; font-size: 1.5rem; font-weight: 600; }
+.key b i { display: block; font-size: .8rem; font-weight: 400; font-style: normal; color: #555; }
 .key span { font-size: .8rem; color: #555; }
 table { border-collapse: collapse; margin: 1rem 0; font: .85rem/1.4 "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;
   font-variant-numeric: tabular-nums; }
@@ -80,18 +81,21 @@ def _regions(judged: Judgement, pictures: Pictures) -> str:
         return ""
     words = (
         "What covering a square of 8 px with the face's mean gray costs the label that was given (Zeiler and Fergus "
-        "2014): red where it gets less probable, blue where it gets more so; each picture by itself, its most beside "
-        "its name. Above, means over faces that were given their label, on the mean of these faces; below, one face "
-        "of each."
+        "2014): red where it gets less probable, blue where it gets more so. Each picture has its own scale; the most "
+        "that it loses stands above it."
     )
     faces, lost = pictures.examples
-    drawn = plots.heatmaps(judged.heatmaps, pictures.faces), plots.examples(faces, lost, pictures.said)
+    drawn = (
+        (plots.heatmaps(judged.heatmaps, pictures.faces), "Means over faces of a label that were given it."),
+        (plots.examples(faces, lost, pictures.said), "One face of each."),
+    )
     return sections.figures("Regions that decide", words, drawn)
 
 
 def _failures(report: Report, images: NDArray[np.uint8], pictures: Pictures) -> str:
     if not len(pictures.wrong):
         return ""
-    words = "The most confident mistakes: what was said, and below it the majority of the votes with its share."
+    words = "The faces on which the network is most confident, and not with the majority."
     drawn = plots.failures(images[report.sample.rows], report.sample, report.found, pictures.wrong)
-    return sections.figures("Failures", words, (drawn,))
+    caption = "What was said, and below it the majority of the votes with its share."
+    return sections.figures("Failures", words, ((drawn, caption),))

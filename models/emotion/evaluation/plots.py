@@ -2,8 +2,9 @@
 
 import base64
 import io
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Final, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
@@ -31,28 +32,42 @@ STYLE: Final[dict[Any, Any]] = {
     "xtick.color": "#555",
     "ytick.color": "#555",
     "legend.frameon": False,
-    "savefig.dpi": 150,
 }
 COLOURS: Final = ("#7a7a7a", "#d99a00", "#0f8a8a", "#2f62b5", "#c23b22", "#6b8e23", "#7b4fa3", "#b0568c")
 """Of the labels, in their order."""
 
 RIGHT, COST, FAINT = "#2f62b5", "#c8701a", "#bbb"
 
+FEW: Final = 10
+"""Predictions in a bin below which it is not drawn: an interval over so few says little."""
+
+Drawn = ParamSpec("Drawn")
+
+
+def _styled(draw: Callable[Drawn, Figure]) -> Callable[Drawn, Figure]:
+    """Draw in `STYLE`, whatever the reader's own settings are."""
+
+    @wraps(draw)
+    def drawn(*arguments: Drawn.args, **keywords: Drawn.kwargs) -> Figure:
+        with mpl.rc_context(STYLE):
+            return draw(*arguments, **keywords)
+
+    return drawn
+
 
 def encoded(figure: Figure) -> str:
     """The figure as a PNG in base64."""
     buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="png", bbox_inches="tight", facecolor="white")
+    figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight", facecolor="white")
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _grid(rows: int, columns: int, width: float, height: float, **keywords: Any) -> tuple[Figure, NDArray[Any]]:
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, np.asarray(figure.subplots(rows, columns, squeeze=False, **keywords))
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, np.asarray(figure.subplots(rows, columns, squeeze=False, **keywords))
 
 
+@_styled
 def confusions(confusion: Confusion) -> Figure:
     """Counts, and shares of each true label."""
     counts = np.array(confusion.counts)
@@ -82,6 +97,7 @@ def confusions(confusion: Confusion) -> Figure:
     return figure
 
 
+@_styled
 def roc(found: Sequence[curves.Curve]) -> Figure:
     """True over false positives of each label against the rest."""
     figure, ((axes,),) = _grid(1, 1, 6.2, 4.6)
@@ -94,6 +110,7 @@ def roc(found: Sequence[curves.Curve]) -> Figure:
     return figure
 
 
+@_styled
 def calibration(found: Calibration) -> Figure:
     """The most probable label, twice, and every label by itself."""
     figure, axes = _grid(2, 5, 11.5, 4.9, sharex=True, sharey=True)
@@ -111,10 +128,9 @@ def calibration(found: Calibration) -> Figure:
 
 def _reliability(axes: Axes, one: Reliability, title: str, colour: str) -> None:
     axes.plot((0, 1), (0, 1), color=FAINT, linewidth=0.8, linestyle=":")
-    at = [each.predicted for each in one.bins]
-    axes.errorbar(
-        at, *_bars([each.outcome for each in one.bins]), color=colour, marker="o", markersize=3, linewidth=1.2
-    )
+    drawn = [each for each in one.bins if each.outcome.n >= FEW]
+    at = [each.predicted for each in drawn]
+    axes.errorbar(at, *_bars([each.outcome for each in drawn]), color=colour, marker="o", markersize=3, linewidth=1.2)
     axes.set(title=f"{title}\nECE {one.error:.3f}", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
 
 
@@ -125,6 +141,7 @@ def _bars(estimates: Sequence[Estimate]) -> tuple[list[float], NDArray[np.float6
     return values, np.nan_to_num(np.array(reach).reshape(-1, 2).T)
 
 
+@_styled
 def robustness(found: Sequence[Curve], accuracy: Estimate, cost: Estimate) -> Figure:
     """Accuracy and KL at the levels of each sweep, the values on faces as they are dotted."""
     columns = 4
@@ -147,6 +164,10 @@ def robustness(found: Sequence[Curve], accuracy: Estimate, cost: Estimate) -> Fi
         place.set(ylim=(0, 1), title=one.name)
         place.set_xlabel(one.unit, fontsize=8)
         other.set_ylim(0, 1.05 * most)
+        if min(at) > 0 and max(at) > 20 * min(at):
+            place.set_xscale("log")
+            place.set_xticks(at, [f"{level:g}" for level in at], fontsize=8)
+            place.set_xticks([], minor=True)
         if one.clean is not None and at[0] == one.clean and at[-1] < one.clean:
             place.invert_xaxis()
     for place in axes.flat[len(found) :]:
@@ -159,6 +180,7 @@ def robustness(found: Sequence[Curve], accuracy: Estimate, cost: Estimate) -> Fi
     return figure
 
 
+@_styled
 def heatmaps(maps: Sequence[HeatMap], faces: NDArray[np.uint8]) -> Figure:
     """Mean face of each label, and above it what covering each region costs."""
     figure, axes = _grid(1, max(len(maps), 1), 11.5, 2.0)
@@ -167,6 +189,7 @@ def heatmaps(maps: Sequence[HeatMap], faces: NDArray[np.uint8]) -> Figure:
     return figure
 
 
+@_styled
 def examples(faces: NDArray[np.uint8], lost: NDArray[np.float32], said: Sequence[str]) -> Figure:
     """Faces as they are, and what covering each region of them costs."""
     figure, axes = _grid(2, max(len(faces), 1), 11.5, 3.4)
@@ -189,6 +212,7 @@ def _heat(axes: Axes, face: NDArray[np.uint8], lost: NDArray[Any], title: str) -
     axes.set_axis_off()
 
 
+@_styled
 def failures(images: NDArray[np.uint8], sample: Sample, found: NDArray[np.float32], wrong: NDArray[np.int64]) -> Figure:
     """The faces at `wrong` of the sample, with what was said and what the raters say; `images` are (m, s, s)."""
     columns = 8

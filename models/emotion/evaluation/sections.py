@@ -49,7 +49,7 @@ def keys(judged: Judgement) -> str:
             )
         )
     floor = "" if kl.floor is None else f"; flawless: {kl.floor.value:.3f}"
-    told.append((KL, f"{_value(kl.network)} nats", f"mean shares: {kl.prior.value:.3f}{floor}"))
+    told.append((f"{KL}, nats", _value(kl.network), f"mean shares: {kl.prior.value:.3f}{floor}"))
     told.append(("balanced accuracy", _value(judged.confusion.balanced_accuracy), "mean recall of the labels"))
     told.append(("macro F1", _value(judged.confusion.macro_f1), "mean F1 of the labels"))
     told.append(
@@ -134,7 +134,8 @@ def calibration(judged: Judgement) -> str:
         "label is the majority more often than it is said to be probable, that is as it should be: probabilities are "
         "of votes, not of majorities."
     )
-    return f"<h2>Calibration</h2><p>{words}</p>{_figure(plots.calibration(found), '')}"
+    drawn = _figure(plots.calibration(found), f"Bins of fewer than {plots.FEW} predictions are not drawn.")
+    return f"<h2>Calibration</h2><p>{words}</p>{drawn}"
 
 
 def clarity(judged: Judgement) -> str:
@@ -168,10 +169,9 @@ def robustness(judged: Judgement) -> str:
     whole = _table(("change", "level", "accuracy", "KL, nats"), rows)
     drawn = plots.robustness(curves, judged.accuracy, judged.references[0].network)
     count = curves[0].points[0].accuracy.n
-    words = f"{count:,} faces, each shown worse in one way at a time; bands are 95 % intervals."
-    return (
-        f"<h2>Robustness</h2><p>{words}</p>{_figure(drawn, '')}<details><summary>all numbers</summary>{whole}</details>"
-    )
+    words = f"{count:,} faces, each shown worse in one way at a time."
+    figure = _figure(drawn, "Bands are 95 % intervals.")
+    return f"<h2>Robustness</h2><p>{words}</p>{figure}<details><summary>all numbers</summary>{whole}</details>"
 
 
 def origin(judged: Judgement) -> str:
@@ -200,9 +200,9 @@ def origin(judged: Judgement) -> str:
     )
 
 
-def figures(title: str, words: str, drawn: Iterable[Figure]) -> str:
-    """A section of figures."""
-    return f"<h2>{title}</h2><p>{words}</p>{''.join(_figure(one, '') for one in drawn)}"
+def figures(title: str, words: str, drawn: Iterable[tuple[Figure, str]]) -> str:
+    """A section of figures with their captions."""
+    return f"<h2>{title}</h2><p>{words}</p>{''.join(_figure(one, caption) for one, caption in drawn)}"
 
 
 def _value(one: Estimate | None, digits: int = 3, factor: float = 1, *, sign: bool = False) -> str:
@@ -221,6 +221,5 @@ def _table(heads: Sequence[str] | None, rows: Iterable[Sequence[str]], kind: str
 
 
 def _figure(drawn: Figure, caption: str, width: int = 100) -> str:
-    below = f"<figcaption>{caption}</figcaption>" if caption else ""
     image = f'<img alt="{caption}" style="width:{width}%" src="data:image/png;base64,{plots.encoded(drawn)}">'
-    return f"<figure>{image}{below}</figure>"
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
