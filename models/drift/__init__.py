@@ -1,0 +1,1 @@
+"""What moved between two outputs: of the faces, of the networks, of the world."""

@@ -1,0 +1,97 @@
+"""``affectstream drift``: what moved between two outputs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from models.drift.tracks import Sample
+
+
+class By(StrEnum):
+    """What is compared apart."""
+
+    SOURCE = "source"
+
+
+class Fail(StrEnum):
+    """The least shift that ends with ``DRIFTED``."""
+
+    MODERATE = "moderate"
+    LARGE = "large"
+
+
+DRIFTED = 3
+"""Exit code."""
+
+
+def drift(
+    ref: Annotated[Path, typer.Argument(metavar="REF", help="The --out folder to compare with.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The --out folder to compare.")],
+    by: Annotated[By | None, typer.Option("--by", help="Compare each source that is in both apart.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here too.")] = None,
+    fail_on: Annotated[
+        Fail | None, typer.Option("--fail-on", help="End with 3 if anything shifted so much or more.")
+    ] = None,
+) -> None:
+    """Say what moved between two outputs of replay or run: expressions, quality, detector scores, sizes, tracks.
+
+    PSI: population stability index over the deciles of both together; below 0.1 a shift is small, from 0.1 on
+    moderate, above 0.25 large. JSD: Jensen-Shannon divergence. Both are told less what drawing tracks by chance adds.
+    The rows of a track are alike, so it is called a shift only if tracks that are dealt out anew by chance lie so far
+    apart in fewer than 5 of 100 cases (p, Holm's adjustment); with fewer than 10 tracks on a side nothing is. The
+    tracks of one person or one video are alike too, which is not allowed for: compare much with much.
+
+    Ends with 0 whatever moved, unless --fail-on is given; with 2 if the folders cannot be compared.
+
+    Example:
+
+      affectstream drift results-may results-june --fail-on large
+    """
+    from json import dumps
+
+    from rich.console import Console
+    from rich.markup import escape
+
+    from models.drift.shifts import compare
+    from models.drift.tracks import read_samples
+    from models.drift.words import notes, outline, report, sentences, tables
+    from pipeline.errors import InputError, OutputError
+
+    console = Console(highlight=False)
+    with console.status("reading"):
+        before, after = read_samples(ref, new)
+    pairs: list[tuple[str | None, Sample, Sample]] = [(None, before, after)]
+    told = notes(before, after)
+    if by is By.SOURCE:
+        both = sorted({*before.sources} & {*after.sources})
+        if not both:
+            raise InputError(f"{str(ref)!r} and {str(new)!r} have no source in common; leave --by out")
+        pairs = [(source, before.of(source), after.of(source)) for source in both]
+        for name, sample in (("REF", before), ("NEW", after)):
+            alone = sorted({*sample.sources} - {*both})
+            if alone:
+                told.append(f"Only in {name}: {', '.join(alone)}.")
+    with console.status("comparing"):
+        found = compare(pairs)
+    console.print(f"REF  {escape(str(ref))}: {escape(outline(before))}", soft_wrap=True)
+    console.print(f"NEW  {escape(str(new))}: {escape(outline(after))}", soft_wrap=True)
+    for sentence in told:
+        console.print(f"[yellow]{escape(sentence)}[/yellow]", soft_wrap=True)
+    for each in found:
+        verdict, *moved = sentences(each)
+        console.print(f"\n[bold]{escape(verdict)}[/bold]", soft_wrap=True)
+        for sentence in moved:
+            console.print(f"  {escape(sentence)}", soft_wrap=True)
+        console.print(*tables(each), sep="\n")
+    if json is not None:
+        try:
+            json.write_text(dumps(report(before, after, found), indent=2) + "\n")
+        except OSError as error:
+            raise OutputError(f"cannot write {str(json)!r}: {error.strerror}; choose another path") from error
+        console.print(f"figures: {json}", soft_wrap=True)
+    bad = {Fail.MODERATE: ("moderate", "large"), Fail.LARGE: ("large",)}[fail_on] if fail_on is not None else ()
+    if any(shift.size in bad for each in found for shift in each.shifts):
+        raise typer.Exit(DRIFTED)
