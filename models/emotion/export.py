@@ -139,7 +139,9 @@ def export(network: Network, recipe: Recipe, parts: Parts, path: Path, *, runs: 
 def stages(recipe: Recipe) -> list[dict[str, Any]]:
     """What decided a run and those that it began with, first to last; paths are left out, they are local."""
     told = recipe.model_dump(mode="json", exclude_defaults=True, exclude=_OWN | _LOCAL)
-    told |= {"epochs": recipe.epochs, "batch": recipe.batch, "seed": recipe.seed}
+    # What a reader looks for first, default or not.
+    told |= {"epochs": recipe.epochs, "batch": recipe.batch, "optimizer": recipe.optimizer.model_dump()}
+    told |= {"seed": recipe.seed}
     if recipe.start is None:
         return [told]
     start = network_file(recipe.start)
