@@ -201,7 +201,7 @@ def judge(
     against: Report | None = None,
     count: int | None = None,
     draws: int = 2000,
-    seconds: float = 2.0,
+    seconds: float = 1.0,
     sweeps: tuple[robustness.Sweep, ...] = robustness.SWEEPS,
     told: Progress = silent,
 ) -> tuple[Judgement, Pictures]:
