@@ -30,7 +30,7 @@ def wheel(tmp_path_factory):
 
 def test_holds_the_networks_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("emotion.onnx", "emotion.json", "detector.onnx", "detector.json"):
+    for name in ("emotion.onnx", "emotion.json", "detector.onnx", "detector.json", "recipes/affect.yaml"):
         assert f"models/{name}" in names
     assert not [name for name in names if name.startswith("tests")]
 

@@ -36,7 +36,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     # What a damaged archive raises depends on where it is damaged.
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"the checkpoint {str(path)!r} cannot be read: {reason}; give --no-resume") from error
     if not isinstance(state, dict) or not {"epoch", "recipe", "network", "average", "optimizer"} <= set(state):
         raise InputError(f"{str(path)!r} is not a checkpoint of affectstream train")

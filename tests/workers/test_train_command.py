@@ -126,6 +126,13 @@ class TestTraining:
         assert "1 epochs are done" in ended.err
         assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 2
 
+    def test_a_folder_that_cannot_be_written_is_named(self, affectstream, faces, mine, tmp_path):
+        (tmp_path / "file").write_text("no folder")
+        ended = affectstream("train", mine, "--data", faces, "--out", tmp_path / "file" / "run", "--threads", 1)
+        assert ended.code == 1
+        assert "cannot write" in ended.err
+        assert "file" in ended.err
+
     def test_cuda_that_is_not_there_is_an_error(self, affectstream, faces, mine, tmp_path):
         import torch
 

@@ -140,6 +140,7 @@ def _train(
     from models.emotion.faces import read_faces
     from models.emotion.runs import describe
     from models.emotion.train import open_device
+    from pipeline.errors import OutputError
 
     name, threads, resume = machine
     if threads is not None:
@@ -157,6 +158,8 @@ def _train(
         except KeyboardInterrupt:
             bench.say(f"stopped; whole epochs are kept in {folder}, and the same command goes on from there")
             raise typer.Exit(130) from None
+        except OSError as error:
+            raise OutputError(f"cannot write {str(error.filename or folder)!r}: {error.strerror or error}") from error
     for line in said:
         console.print(line, markup=False, soft_wrap=True)
 
