@@ -14,23 +14,22 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from models.detector.boxes import Array, Image, from_corners, held_back, iou, mirror
+from models.detector.boxes import Array, Image, held_back, iou, mirror
+from models.detector.curves import FALSE_PER_PHOTO
+from models.detector.evaluate import ALL, LOW, SIDE, SMALLEST, look, read_photos
+from models.detector.evaluate import told as views_told
 from models.detector.find import Finder, fit, read
+from models.detector.matching import SAME_REAL, match
 from models.detector.speed import beside
 from pipeline.card import shipped
 
 COMMAND = "python -m models.detector.measure --data DATA --teacher TEACHER.onnx"
-SIDE = 640
-LOW = 0.05
 SHIFTS = ((0, 0), (3, 2), (5, 7), (8, 4), (11, 13))
 """px, right and down."""
 SAME = 0.5
 """IoU from which two detectors' boxes are one face."""
-SAME_REAL = 0.4
-"""IoU from which a box is a real one's: the real ones are drawn tighter, mostly round the mask."""
-SMALLEST = 16
-"""Height in px below which neither real boxes nor those found in their photos count."""
-FALSE_PER_PHOTO = 0.1
+THIS = "this network"
+PARTS = ("agreement", "jitter", "real", "speed")
 AHEAD = 0.3
 """Least distance of the eyes of a face that looks ahead, in sides of its box: in profiles they fall together."""
 Numbers = NDArray[np.float64]
@@ -77,18 +76,6 @@ def agreement(teacher: Array, mirrored: Array, student: Array, threshold: float)
     return Agreement(len(sure), len(pairs), int((touched.max(axis=1, initial=0) == 0).sum()), errors)
 
 
-def match(found: Array, wanted: Array, same: float) -> list[tuple[int, int]]:
-    """Pair boxes found, best score first, each with the free wanted box it overlaps most, from an IoU of `same`."""
-    overlap = iou(found, wanted)
-    pairs = []
-    for i in np.argsort(-found[:, 14], kind="stable"):
-        if overlap.shape[1] and overlap[i].max() >= same:
-            j = int(overlap[i].argmax())
-            pairs.append((int(i), j))
-            overlap[:, j] = 0
-    return pairs
-
-
 def landmark_error(face: Array, wanted: Array) -> float:
     """Mean distance of the five landmarks over the wanted face's inter-ocular distance."""
     gaps = (face[4:14] - wanted[4:14]).reshape(5, 2)
@@ -103,39 +90,6 @@ def eyes_apart(face: Array) -> float:
 def looks_ahead(face: Array) -> bool:
     """Whether the eyes of a row (15,) are as far apart as those of a face that looks ahead."""
     return eyes_apart(face) >= AHEAD * float(np.sqrt(face[2] * face[3]))
-
-
-@dataclass(frozen=True)
-class Truth:
-    """One photo with real boxes (N, 4), which of them wear a mask (N,), and what was found in it (M, 15)."""
-
-    boxes: Array
-    masked: NDArray[np.bool_]
-    found: Array
-
-
-def recall_at_false(photos: Sequence[Truth]) -> tuple[float, dict[str, tuple[Numbers, Numbers]]]:
-    """Recall of real boxes at 0.1 false boxes per photo; a box that is no real one's is false.
-
-    Returns the score threshold that it takes, and for masked and unmasked the counts, per photo (P,), of faces found
-    and of all.
-    """
-    matches = [dict(match(photo.found, photo.boxes, SAME_REAL)) for photo in photos]
-    false = []
-    for photo, pairs in zip(photos, matches, strict=True):
-        rows = photo.found
-        false += [row[14] for i, row in enumerate(rows) if i not in pairs and row[3] >= SMALLEST]
-    allowed = int(FALSE_PER_PHOTO * len(photos))
-    threshold = float(sorted(false)[-allowed - 1]) if len(false) > allowed else 0.0
-    counts: dict[str, tuple[Numbers, Numbers]] = {}
-    for kind, wears in (("unmasked", False), ("masked", True)):
-        found, total = np.zeros(len(photos)), np.zeros(len(photos))
-        for p, (photo, pairs) in enumerate(zip(photos, matches, strict=True)):
-            wanted = (photo.masked == wears) & (photo.boxes[:, 3] >= SMALLEST)
-            total[p] = wanted.sum()
-            found[p] = sum(wanted[j] for i, j in pairs.items() if photo.found[i, 14] > threshold)
-        counts[kind] = found, total
-    return threshold, counts
 
 
 def ratio(above: Numbers, below: Numbers) -> dict[str, Any]:
@@ -229,30 +183,43 @@ def jitter(finder: Finder, picture: Image) -> list[float]:
     return spreads
 
 
-def truth_figures(data: Path, finders: dict[str, Finder]) -> Iterator[dict[str, Any]]:
-    """Recall on real boxes, masked and unmasked, of each detector."""
-    folder = data / "detect_valid"
-    lists = json.loads((folder / "boxes.json").read_text())
-    photos: dict[str, list[Truth]] = {name: [] for name in finders}
-    for file, faces in track(sorted(lists.items()), "real boxes"):
-        picture = read(folder / file)
-        boxes = from_corners([face["box"] for face in faces])
-        masked = np.array([face["kind"] != "without_mask" for face in faces], np.bool_)
-        for name, finder in finders.items():
-            photos[name].append(Truth(boxes, masked, whole(finder, picture)))
-    for name, seen in photos.items():
-        threshold, counts = recall_at_false(seen)
-        how = (
-            f"size as it is, ≤ {SIDE} px; faces at least {SMALLEST} px high; IoU ≥ {SAME_REAL}; "
-            f"{FALSE_PER_PHOTO} false boxes per photo (score > {threshold:.3f})"
-        )
-        for kind, (found, total) in counts.items():
-            yield figure(f"recall of real boxes, {kind}, {name}", ratio(found, total), "detect_valid (350)", how)
+def real_figures(data: Path, finders: dict[str, Finder]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Recall and average precision on real boxes of each detector, and the points of this one's curves by kind."""
+    photos = read_photos(data / "detect_valid")
+    sights = look(photos, [*finders.values()])
+    told = dict(zip(finders, map(views_told, sights), strict=True))
+    where = f"detect_valid ({len(photos.photos)})"
+    how = f"faces at least {SMALLEST} px high; IoU ≥ {SAME_REAL}; {FALSE_PER_PHOTO} false boxes per photo"
+    figures = []
+    for name, views in told.items():
+        (first, kinds), *others = views.items()
+        for kind, one in kinds.items():
+            score = next(point["score"] for point in one["curve"] if point["false_per_photo"] == FALSE_PER_PHOTO)
+            protocol = f"photos {first}; {how} (score > {score:.3f})"
+            figures.append(
+                figure(f"recall of real boxes, {kind}, {name}", one["recall"] | {"n": one["n"]}, where, protocol)
+            )
+        whole = kinds[ALL]
+        precision = whole["average_precision"] | {"n": whole["n"]}
+        figures.append(figure(f"average precision, {name}", precision, where, f"photos {first}; IoU ≥ {SAME_REAL}"))
+        for view, kinds in others:
+            recall = kinds[ALL]["recall"] | {"n": kinds[ALL]["n"]}
+            figures.append(figure(f"recall of real boxes, {view}, {name}", recall, where, f"photos {view}; {how}"))
+    (_, kinds), *_ = told[THIS].items()
+    return figures, {kind: one["curve"] for kind, one in kinds.items()}
 
 
-def whole(finder: Finder, picture: Image) -> Array:
-    """Faces of a picture at its own size, shrunk to 640 px if it is larger."""
-    return finder.at(picture, min(SIDE, max(picture.shape[:2])))
+def speed_figures(paths: dict[str, Path]) -> Iterator[dict[str, Any]]:
+    """Time of each detector for a picture, at the size of most videos and at half of it."""
+    for width, height in ((640, 384), (320, 192)):
+        times = beside([*paths.values()], width=width, height=height)
+        for name, (median, fastest, calls) in zip(paths, times, strict=True):
+            told = {"value": round(median, 3), "fastest": round(fastest, 3), "n": calls}
+            protocol = (
+                f"median of n calls, in turns with the other, ONNX Runtime, one thread, {width}x{height}, float32"
+            )
+            small = f" of {width} px" * (width < SIDE)
+            yield figure(f"ms per picture{small}, {name}", told, "random pixels", protocol)
 
 
 def main() -> None:
@@ -262,19 +229,24 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="the teacher's ONNX file")
     parser.add_argument("--model", type=Path, default=shipped("detector"), help="ONNX file (default: the one shipped)")
     parser.add_argument("--threshold", type=float, help="score (default: the card's)")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: everything)")
     parser.add_argument("--write", action="store_true", help="put the figures into the card")
     args = parser.parse_args()
-    card = args.model.with_suffix(".json")
-    threshold = json.loads(card.read_text())["threshold"] if args.threshold is None else args.threshold
-    finders = {"this network": Finder(args.model, LOW), "the teacher": Finder(args.teacher, LOW)}
-    figures = list(agreement_figures(args.data, finders["the teacher"], finders["this network"], threshold))
-    figures += jitter_figures(args.data, finders)
-    figures += truth_figures(args.data, finders)
-    times = beside([args.model, args.teacher])
-    for name, (median, fastest, calls) in zip(finders, times, strict=True):
-        told = {"value": round(median, 3), "fastest": round(fastest, 3), "n": calls}
-        protocol = "median of n calls, in turns with the other, ONNX Runtime, one thread, 640x384, float32"
-        figures.append(figure(f"ms per picture, {name}", told, "random pixels", protocol))
+    file = args.model.with_suffix(".json")
+    card = json.loads(file.read_text())
+    threshold = card["threshold"] if args.threshold is None else args.threshold
+    paths = {THIS: args.model, "the teacher": args.teacher}
+    finders = {name: Finder(path, LOW) for name, path in paths.items()}
+    figures: list[dict[str, Any]] = []
+    if "agreement" in args.only:
+        figures += agreement_figures(args.data, finders["the teacher"], finders[THIS], threshold)
+    if "jitter" in args.only:
+        figures += jitter_figures(args.data, finders)
+    if "real" in args.only:
+        told, card["curves"] = real_figures(args.data, finders)
+        figures += told
+    if "speed" in args.only:
+        figures += speed_figures(paths)
     console = Console()
     width = max(len(row["what"]) for row in figures)
     for row in figures:
@@ -282,9 +254,14 @@ def main() -> None:
         line = f"{row['what']:<{width}} {row['value']:<8} {interval:<20} n = {row['n']}"
         console.print(line, highlight=False, soft_wrap=True)
     if args.write:
-        card.write_text(
-            json.dumps(json.loads(card.read_text()) | {"figures": figures}, indent=2, ensure_ascii=False) + "\n"
-        )
+        card["figures"] = merged(card["figures"] if [*args.only] != [*PARTS] else [], figures)
+        file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+
+
+def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Figures of a card with some measured anew, in their places; those of no earlier name come last."""
+    told = {row["what"]: row for row in old}
+    return [*(told | {row["what"]: row for row in new}).values()]
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
 
 
-def beside(networks: Sequence[Path], *, calls: int = 300) -> list[tuple[float, float, int]]:
-    """For each network the median and the fastest time in ms of a 640x384 picture, and the number of calls."""
+def beside(
+    networks: Sequence[Path], *, width: int = 640, height: int = 384, calls: int = 300
+) -> list[tuple[float, float, int]]:
+    """For each network the median and the fastest time in ms of a picture of this size, and the number of calls."""
     sessions = [open_session(path, RuntimeSettings(threads=1, provider="cpu")) for path in networks]
-    picture = np.random.default_rng(0).uniform(0, 255, (1, 3, 384, 640)).astype(np.float32)
+    picture = np.random.default_rng(0).uniform(0, 255, (1, 3, height, width)).astype(np.float32)
     times: list[list[float]] = [[] for _ in sessions]
     for _ in range(calls + 20):
         for spent, session in zip(times, sessions, strict=True):

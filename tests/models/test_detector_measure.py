@@ -9,16 +9,14 @@ from models.detector.boxes import Array, Image, held_back
 from models.detector.find import Finder
 from models.detector.measure import (
     Errors,
-    Truth,
     agreement,
     agreement_figures,
     error_figures,
     jitter,
     landmark_error,
     looks_ahead,
-    match,
+    merged,
     ratio,
-    recall_at_false,
 )
 
 
@@ -132,27 +130,6 @@ def test_the_mirror_image_is_mirrored_back(tmp_path: Path) -> None:
     assert told["landmark error / inter-ocular distance, the teacher mirrored"] == pytest.approx(0.1, abs=1e-4)
 
 
-def test_one_box_found_stands_for_one_wanted() -> None:
-    found = np.concatenate([row(0, 0, 40, 0.5), row(2, 0, 40, 0.9)])
-    assert match(found, row(1, 0, 40, 1.0), 0.5) == [(1, 0)]
-
-
-def test_recall_stops_at_the_allowed_false_boxes() -> None:
-    # Ten photos allow one false box. In each a face is found at 0.5 + p/100; two false ones score 0.9 and 0.545.
-    photos = []
-    for p in range(10):
-        found = [row(0, 0, 40, 0.5 + p / 100)] + [
-            row(200, 0, 40, s) for s in ((0.9,) if p == 0 else (0.545,) if p == 1 else ())
-        ]
-        photos.append(Truth(row(0, 0, 40, 1)[:, :4], np.array([p % 2 == 0]), np.concatenate(found)))
-    threshold, counts = recall_at_false(photos)
-    assert threshold == pytest.approx(0.545)
-    found, total = counts["masked"]
-    assert (found.sum(), total.sum()) == (2, 5)
-    found, total = counts["unmasked"]
-    assert (found.sum(), total.sum()) == (3, 5)
-
-
 class Shifty:
     """Sees one face where it is; in a picture that was shifted, off by a share of the distance of the eyes."""
 
@@ -180,3 +157,12 @@ def test_ratio_gives_an_interval_round_its_value() -> None:
     assert told["n"] == 80
     low, high = told["ci95"]
     assert 0.6 < low < 0.75 < high < 0.9
+
+
+def test_a_card_keeps_the_figures_that_were_not_measured_anew() -> None:
+    old = [{"what": "a", "value": 1}, {"what": "b", "value": 2}]
+    assert merged(old, [{"what": "c", "value": 4}, {"what": "a", "value": 3}]) == [
+        {"what": "a", "value": 3},
+        {"what": "b", "value": 2},
+        {"what": "c", "value": 4},
+    ]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli import emotion
+from workers.cli import detection, emotion
 
 if TYPE_CHECKING:
     from models.emotion.metrics import Faces
@@ -28,6 +28,7 @@ def evaluate() -> None:
 
 
 app.command("emotion")(emotion.emotion)
+app.command("detector")(detection.detector)
 
 
 @app.command()
@@ -97,7 +98,8 @@ def smoothing(
     Expressions that are held and changed, seen with noise, odd frames and gaps at uneven times. The other filters get
     the parameters of the lowest KL on other series, those on which the constants of the shipped one were chosen.
     KL to truth in nats; flips: changes of the most probable label; lag: how much longer than in truth the old label
-    leads at a change; variance: of the probabilities while an expression is held.
+    leads at a change; variance: of the probabilities while an expression is held; in 90 %: share of the true log-ratios
+    within the interval that s_std gives for nine in ten of them.
 
     Example:
 
