@@ -10,8 +10,19 @@ import pytest
 from models.detector.find import read
 from models.emotion.bootstrap import Estimate
 from models.emotion.metrics import Faces, divergence
-from models.emotion.quantize import Batches, Comparison, Way, card_of, compare, figures, left_in_float, quantise
-from pipeline.card import emotion_card, shipped
+from models.emotion.quantize import (
+    BATCHES,
+    MOST_LOST,
+    Batches,
+    Comparison,
+    Way,
+    card_of,
+    compare,
+    figures,
+    left_in_float,
+    quantise,
+)
+from pipeline.card import emotion_card, shipped, variants
 from pipeline.errors import ModelError
 from pipeline.inference.classifier import Classifier
 from pipeline.settings import EmotionSettings, RuntimeSettings
@@ -119,3 +130,15 @@ def test_what_is_slower_or_loses_too_much_is_not_worth_it():
     assert good.worth_it
     assert not replace(good, lost=Estimate(0.0031, 0, 0.01, 100)).worth_it
     assert not replace(good, times=[good.times[0], ((1.0, 1.0, 9), (1.1, 1.1, 9))]).worth_it
+
+
+def test_the_one_that_ships_is_made_of_the_one_that_ships_and_worth_it():
+    path = variants().get("int8")
+    if path is None:
+        pytest.skip("no quantised network ships")
+    told = json.loads(path.with_suffix(".json").read_text())
+    assert told["quantisation"]["of"] == emotion_card(NETWORK).id
+    values = {figure["what"]: figure["value"] for figure in told["figures"]}
+    assert values["majority accuracy lost to quantisation, paired"] <= MOST_LOST
+    for batch in BATCHES:
+        assert values[f"ms per face, batch {batch}"] < values[f"ms per face, batch {batch}, float network"]

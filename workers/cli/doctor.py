@@ -82,12 +82,12 @@ def _providers() -> Iterator[str]:
 
 
 def _networks() -> Iterator[str]:
-    from pipeline.card import read_card, shipped
+    from pipeline.card import read_card, shipped, variants
     from pipeline.errors import ModelError
     from pipeline.onnx import file_hash, open_session
     from pipeline.settings import RuntimeSettings
 
-    for path in (shipped("detector"), shipped("emotion")):
+    for path in (shipped("detector"), *variants().values()):
         open_session(path, RuntimeSettings())
         card, digest = read_card(path), file_hash(path)
         if digest != card.sha256:
