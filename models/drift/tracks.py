@@ -142,7 +142,10 @@ def _open(out: Path) -> ds.Dataset:
 
 def _batches(table: ds.Dataset, out: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     try:
-        yield from (batch for batch in table.to_batches(columns=[*columns], batch_size=BATCH) if batch.num_rows)
+        # File by file: the scanner of all of them reads ahead without end where batches are taken slowly.
+        for file in table.get_fragments():
+            batches = file.to_batches(schema=table.schema, columns=[*columns], batch_size=BATCH)
+            yield from (batch for batch in batches if batch.num_rows)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{str(out)!r} cannot be read: {_line(error)}") from error
 
@@ -215,16 +218,12 @@ class _Growing:
             names, codes = texts[name]
             seen.update(names[code] for code in np.unique(codes[whole]))
 
-        columns = np.stack([texts[name][1][whole] for name in ("source", "track", "run")], 1)
-        unique, at = np.unique(columns, axis=0, return_inverse=True)
-        tracks = np.array(
-            [
-                self._track(*(texts[n][0][c] for n, c in zip(("source", "track", "run"), row, strict=True)))
-                for row in unique
-            ],
-            np.int64,
-        )
-        at = at.ravel()
+        keys = [texts[name] for name in ("source", "track", "run")]
+        sizes = [len(names) for names, _ in keys]
+        unique, at = np.unique(np.ravel_multi_index([codes[whole] for _, codes in keys], sizes), return_inverse=True)
+        parts = zip(keys, np.unravel_index(unique, sizes), strict=True)
+        found = zip(*([names[code] for code in chosen] for (names, _), chosen in parts), strict=True)
+        tracks = np.array([self._track(*each) for each in found], np.int64)
         for column, line in enumerate(values.T):
             self._count(tracks, at, column, np.searchsorted(edges[column], line, side="right"))
             np.add.at(self.sums[:, column], tracks[at], line.astype(np.float64))

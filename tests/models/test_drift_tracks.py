@@ -101,6 +101,10 @@ def test_text_may_be_plain_and_rows_that_are_not_whole_are_left_out(outs: tuple[
     assert (plain.skipped, dictionary.skipped) == (2, 0)
     assert plain.rows == dictionary.rows - 2
     assert plain.keys == dictionary.keys
+    rows["p_fear"] = np.nan
+    pq.write_table(pa.Table.from_pandas(rows.drop(columns=["source", "date"])), folder / "all.parquet")
+    with pytest.raises(InputError, match="no rows that are whole"):
+        read_samples(tmp_path, outs[1])
 
 
 @given(st.lists(st.floats(0, 1e4, width=32), min_size=1, max_size=300))
