@@ -8,6 +8,7 @@ measure, stand beside those of the faces without a near-copy in training.
 import argparse
 import json
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,10 @@ def table(measured: Report, title: str) -> Table:
         shown.add_column(column, justify="left" if column == "label" else "right")
     for row in measured.classes:
         interval = f"{row.recall.low:.2f} to {row.recall.high:.2f}" if row.n else ""
-        numbers = (f"{row.precision.value:.3f}", f"{row.recall.value:.3f}", interval, f"{row.f1.value:.3f}")
+        precision, recall, f1 = (
+            "" if isnan(one.value) else f"{one.value:.3f}" for one in (row.precision, row.recall, row.f1)
+        )
+        numbers = (precision, recall, interval, f1)
         shown.add_row(row.label, str(row.n), str(row.predicted), *numbers)
     return shown
 

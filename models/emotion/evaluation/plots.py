@@ -58,7 +58,7 @@ def _styled(draw: Callable[Drawn, Figure]) -> Callable[Drawn, Figure]:
 def encoded(figure: Figure) -> str:
     """The figure as a PNG in base64."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight", facecolor="white")
+    figure.savefig(buffer, format="png", dpi=150, facecolor="white")
     return base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -215,16 +215,18 @@ def _heat(axes: Axes, face: NDArray[np.uint8], lost: NDArray[Any], title: str) -
 @_styled
 def failures(images: NDArray[np.uint8], sample: Sample, found: NDArray[np.float32], wrong: NDArray[np.int64]) -> Figure:
     """The faces at `wrong` of the sample, with what was said and what the raters say; `images` are (m, s, s)."""
-    columns = 8
-    rows = max(-(-len(wrong) // columns), 1)
-    figure, axes = _grid(rows, columns, 11.5, 1.85 * rows)
-    for place in axes.flat:
-        place.set_axis_off()
-    for at, place in zip(wrong, axes.flat, strict=False):
-        place.imshow(images[at], cmap="gray", vmin=0, vmax=255)
+    columns, side = 8, images.shape[1]
+    wide, high = round(1.08 * side), round(1.4 * side)
+    rows = -(-len(wrong) // columns)
+    sheet = np.full((rows * high, columns * wide), 255, np.uint8)
+    # One picture for all: as many axes take a hundred times as long to lay out.
+    figure, ((axes,),) = _grid(1, 1, 11.5, 11.5 * sheet.shape[0] / sheet.shape[1])
+    for number, at in enumerate(wrong.tolist()):
+        top, left = number // columns * high, number % columns * wide
+        sheet[top + high - side : top + high, left : left + side] = images[at]
         said, true = found[at].argmax(), sample.majority[at]
-        share = sample.shares[at, true]
-        place.set_title(
-            f"{LABELS[said]} {found[at, said]:.2f}\n{LABELS[true]} {share:.0%} of votes", fontsize=7.5, linespacing=1.3
-        )
+        words = f"{LABELS[said]} {found[at, said]:.2f}\n{LABELS[true]} {sample.shares[at, true]:.0%} of votes"
+        axes.text(left + side / 2, top + high - side - 2, words, ha="center", va="bottom", fontsize=7.5)
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)
+    axes.set_axis_off()
     return figure
