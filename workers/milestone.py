@@ -15,7 +15,7 @@ from pipeline.sink.durable import write_whole
 from pipeline.state import pack, unpack
 from pipeline.tracker.tracker import Following
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the layout: to be raised with every change to ``Milestone`` or to what is in it."""
 
 

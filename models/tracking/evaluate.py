@@ -91,13 +91,13 @@ class Scenes:
         photos = self._data / "photos" if self._data is not None else None
         backgrounds = _backgrounds(photos, self.detector) if photos else []
         scenes = []
-        for seed in seeds:
+        for number, seed in enumerate(seeds):
             people = cast(self.detector, photos, np.random.default_rng(seed), PEOPLE)
-            scenes.append(self._watch(scene(seed, people, backgrounds)))
+            scenes.append(self._watch(scene(seed, people, backgrounds), number))
         return Group(GENERATED, tuple(scenes), MATCH)
 
-    def _watch(self, frames: Iterator[Shown]) -> list[Watched]:
-        return watch(frames, self.detector, self.settings.detector)
+    def _watch(self, frames: Iterator[Shown], seed: int = 0) -> list[Watched]:
+        return watch(frames, self.detector, self.settings.detector, seed)
 
 
 def rows(
@@ -121,7 +121,7 @@ def seldom(group: Group, scenes: Scenes) -> Iterator[Row]:
 
 def idealised(group: Group) -> Group:
     """Return the group as a flawless detector sees it: what is confused then is the tracker's doing."""
-    scenes = tuple(flawless(frames, seed) for seed, frames in enumerate(group.scenes))
+    scenes = tuple(flawless(frames) for frames in group.scenes)
     return Group(f"{group.name}, flawless detector", scenes, group.match)
 
 

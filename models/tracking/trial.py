@@ -48,6 +48,8 @@ class Variant:
     """Whether detections below the threshold are used at all."""
     true_times: bool = True
     """Whether the tracker knows the true times, rather than count frames of 1/25 s."""
+    looks: bool = True
+    """Whether the tracker knows what faces look like."""
     every: int = 1
     """Frames from one that is searched for faces to the next."""
     patched: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
@@ -96,6 +98,7 @@ VARIANTS: Final = (
         "no recovery from last place and pace",
         patched=lambda: _altered(tracker, strayed=_lost),
     ),
+    Variant("no looks (motion alone)", looks=False),
     Variant("no re-activation", tracker=Forgetful),
     Variant("no cut detection", patched=lambda: _altered(following, is_cut=_never)),
 )
@@ -157,12 +160,13 @@ def run(
     results, seconds = [], 0.0
     with variant.patched():
         for number, frame in enumerate(frames):
-            found = frame.found
+            found, looks = frame.found, frame.looks if variant.looks else None
             if not variant.second_round:
                 sure = found.scores >= threshold
                 found = Detections(found.boxes[sure], found.landmarks[sure], found.scores[sure])
+                looks = frame.looks[sure]
             pts = frame.pts if variant.true_times else number / 25
-            sighting = Sighting(pts, found, frame.pixel, frame.thumbnail)
+            sighting = Sighting(pts, found, frame.pixel, frame.thumbnail, looks)
             begun = perf_counter()
             look = _Found(frame, sighting)
             seen = follower.follow(follower.look(pts, look.glance, look.search))

@@ -12,8 +12,9 @@ import numpy as np
 
 from models.tracking.truth import Truth
 from pipeline.ingest.picture import detection_size
-from pipeline.messages import Bytes
+from pipeline.messages import Bytes, Floats
 from pipeline.settings import DetectorSettings
+from pipeline.tracker.appearance import looks
 from pipeline.tracker.cuts import thumbnail
 from pipeline.tracker.detector import Detections, Detector
 from pipeline.tracker.finder import TOO_SMALL
@@ -48,6 +49,8 @@ class Watched(NamedTuple):
     """s."""
     found: Detections
     """In px of the frame."""
+    looks: Floats
+    """(n, ``appearance.LOOK``) of the n found."""
     thumbnail: Bytes
     """For ``cuts.is_cut``."""
     pixel: float
@@ -55,14 +58,20 @@ class Watched(NamedTuple):
     truth: Truth
     seconds: float
     """How long the detector took, s."""
+    flawless: tuple[Detections, Floats]
+    """What a flawless detector would have found, and what that looks like."""
 
 
-def watch(frames: Iterable[Shown], detector: Detector, settings: DetectorSettings) -> list[Watched]:
-    """Detect as the pipeline does: in a picture of the size that ingest would make."""
-    return [_watched(frame, detector, settings) for frame in frames]
+def watch(frames: Iterable[Shown], detector: Detector, settings: DetectorSettings, seed: int = 0) -> list[Watched]:
+    """Detect as the pipeline does: in a picture of the size that ingest would make.
+
+    ``seed``: of what the flawless detector misses, and by how much it is off.
+    """
+    rng = np.random.default_rng(seed)
+    return [_watched(frame, detector, settings, rng) for frame in frames]
 
 
-def _watched(frame: Shown, detector: Detector, settings: DetectorSettings) -> Watched:
+def _watched(frame: Shown, detector: Detector, settings: DetectorSettings, rng: np.random.Generator) -> Watched:
     rows, columns = frame.image.shape[:2]
     width, height = detection_size(columns, rows, settings)
     shrinks = width <= columns and height <= rows
@@ -75,13 +84,22 @@ def _watched(frame: Shown, detector: Detector, settings: DetectorSettings) -> Wa
     boxes = found.boxes * np.tile(scale, 2)
     large = boxes[:, 3] >= TOO_SMALL * settings.min_face
     kept = Detections(boxes[large], found.landmarks[large] * scale, found.scores[large])
-    return Watched(frame.pts, kept, thumbnail(picture), rows / height, frame.truth, seconds)
+    true = _true(frame.truth, rng)
+    return Watched(
+        pts=frame.pts,
+        found=kept,
+        looks=looks(picture, found.boxes[large]),
+        thumbnail=thumbnail(picture),
+        pixel=rows / height,
+        truth=frame.truth,
+        seconds=seconds,
+        flawless=(true, looks(picture, (true.boxes / np.tile(scale, 2)).astype(np.float32))),
+    )
 
 
-def flawless(frames: Sequence[Watched], seed: int) -> list[Watched]:
-    """Replace what was found by the true faces in sight, with noise; a few are missed. One seed, one result."""
-    rng = np.random.default_rng(seed)
-    return [frame._replace(found=_true(frame.truth, rng)) for frame in frames]
+def flawless(frames: Sequence[Watched]) -> list[Watched]:
+    """Replace what was found by the true faces in sight, with noise; a few are missed."""
+    return [frame._replace(found=frame.flawless[0], looks=frame.flawless[1]) for frame in frames]
 
 
 def _true(truth: Truth, rng: np.random.Generator) -> Detections:

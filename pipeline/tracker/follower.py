@@ -51,7 +51,7 @@ class Follower:
         else:
             self.unsearched = 0
             cut = self._is_cut(sighting)
-            seen = self.tracker.step(sighting.pts, sighting.found, pixel=sighting.pixel, cut=cut)
+            seen = self.tracker.step(sighting.pts, sighting.found, sighting.looks, pixel=sighting.pixel, cut=cut)
         self.last = (sighting.thumbnail, sighting.pts)
         return seen
 

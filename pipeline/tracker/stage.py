@@ -15,7 +15,7 @@ from pipeline.tracker.finder import Finder
 from pipeline.tracker.follower import Follower
 from pipeline.tracker.tracker import Following
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the layout of the state: to be raised with every change to ``_Memory`` or to what is in it."""
 
 
@@ -49,7 +49,7 @@ class TrackerStage:
         return [self._frame(message) if isinstance(message, Frame) else self._end(message) for message in inputs]
 
     def state(self) -> bytes:
-        """Return what is remembered of all runs: 2 kB each, and 1 kB for each of their tracks that have not ended."""
+        """Return what is remembered of all runs: 2 kB each, and 1.2 kB for each of their tracks that have not ended."""
         runs = [
             _Memory(source, run, known.tracker.state(), known.given, known.last, known.unsearched)
             for (source, run), known in self._runs.items()

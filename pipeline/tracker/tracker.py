@@ -8,10 +8,17 @@ from numpy.typing import NDArray
 
 from pipeline.messages import Floats
 from pipeline.settings import TrackerSettings
+from pipeline.tracker.appearance import COVERED, MEMORY, covered, unlikeness
 from pipeline.tracker.association import DETOUR, LIMIT, LOW_LIMIT, PACE, RETURN, assign, costs, strayed
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, expected, innovation, measured, moved
 from pipeline.tracker.landmarks import absolute, noise, relative, steadied
+
+SOON: Final = 0.3
+"""s for which a face may go unseen and look like another when it is back, without being taken for one."""
+
+NARROWLY: Final = 0.5
+"""By how much its cost is then below the limit at least: whoever looks more like it comes first."""
 
 DOUBT: Final = 0.1
 """s for which a face that is not a track yet may go unseen before it is forgotten."""
@@ -40,6 +47,11 @@ class Track(msgspec.Struct, eq=False):
     """Of the detection then."""
     search: int
     """Which search of the run that was, from 1."""
+    look: Floats
+    """(``appearance.LOOK``,) what it looks like: the mean over about ``appearance.MEMORY``; (0,) if that is not known.
+    A picture of a person: it goes with the track, and nowhere but into the stored state."""
+    looked: int
+    """Sightings that ``look`` rests on; 0 if it may be of whoever was in front."""
     number: int = 0
     """From 1 in order of confirmation, unique in the run; 0 while it may still be a mistake of the detector."""
 
@@ -106,10 +118,13 @@ class Tracker:
         self._tracks, self._pts, self._confirmed = state.tracks, state.pts, state.confirmed
         self._searched, self._searches = state.searched, state.searches
 
-    def step(self, pts: float, found: Detections, *, pixel: float = 1.0, cut: bool = False) -> Seen:
-        """Take in one frame's detections, in px of the displayed frame.
+    def step(
+        self, pts: float, found: Detections, looks: Floats | None = None, *, pixel: float = 1.0, cut: bool = False
+    ) -> Seen:
+        """Take in one frame's n detections, in px of the displayed frame.
 
-        ``pts``: media time, s; a time that is not after the last frame's counts as no time passing. ``pixel``: px of
+        ``pts``: media time, s; a time that is not after the last frame's counts as no time passing. ``looks``:
+        (n, ``appearance.LOOK``), or None in all frames of a run: then motion alone tells who is who. ``pixel``: px of
         the frame per px of the detector's picture. ``cut``: the scene is another than in the last frame, so that every
         track ends.
         """
@@ -120,11 +135,16 @@ class Tracker:
         # The order in which a detector lists its finds must not matter.
         order = np.lexsort((*found.boxes.T, -found.scores))
         found = Detections(found.boxes[order], found.landmarks[order], found.scores[order])
-        owners = self._match(now, measured(found.boxes), found.scores >= self._threshold, pixel)
+        looks = np.empty((len(order), 0), np.float32) if looks is None else looks[order]
+        bare = 1 - covered(found.boxes)
+        cost = self._costs(now, measured(found.boxes), looks, bare, pixel)
+        owners = self._match(cost, found.scores >= self._threshold)
+        self._remember(now, looks, bare, owners)
         self._take_in(now, found, owners, pixel)
         for row in np.flatnonzero((owners < 0) & (found.scores >= self._threshold)):
             owners[row] = len(self._tracks)
-            self._tracks.append(_begin(now, found, int(row), pixel, self._searches))
+            looked = int(bare[row] > 1 - COVERED)
+            self._tracks.append(_begin(now, found, int(row), looks[row], looked, pixel, self._searches))
         for row in np.flatnonzero(owners >= 0):
             self._confirm(self._tracks[owners[row]])
         seen = self._seen(ended)
@@ -147,11 +167,10 @@ class Tracker:
         self._pts = now
         return now
 
-    def _match(self, now: float, measurements: Doubles, sure: NDArray[np.bool_], pixel: float) -> NDArray[np.intp]:
-        """Return the row in ``_tracks`` of the track that owns each detection, or -1."""
-        owners = np.full(len(measurements), -1, np.intp)
+    def _costs(self, now: float, measurements: Doubles, looks: Floats, bare: Doubles, pixel: float) -> Doubles:
+        """Return what it costs that (n,) detections show the tracks, (tracks, n); see ``association``."""
         if not self._tracks or not len(measurements):
-            return owners
+            return np.empty((len(self._tracks), len(measurements)))
         motions = [track.motion for track in self._tracks]
         cost = costs(expected(motions), innovation(motions, pixel), measurements)
         last = max(track.last for track in self._tracks)
@@ -162,7 +181,24 @@ class Tracker:
             measurements,
         )
         cost = np.minimum(cost, DETOUR + (LIMIT - DETOUR) * off)
+        reached = cost < LIMIT
         cost += RETURN * np.array([[track.last < last] for track in self._tracks])
+        if not looks.shape[1]:
+            return cost
+        # What is covered in part looks less like itself.
+        unlike = bare * unlikeness(np.array([track.look for track in self._tracks]), looks)
+        unlike *= np.array([[track.looked > 0] for track in self._tracks])
+        # Nor is a face another only because, a moment after it was lost, half of it comes out of what hid it.
+        soon = np.array([[now - track.last < SOON] for track in self._tracks])
+        unlike = np.where(soon, np.minimum(unlike, np.maximum(LIMIT - NARROWLY - cost, 0)), unlike)
+        # Out of reach is out of reach, whoever looks the same.
+        return np.where(reached, cost + unlike, cost)
+
+    def _match(self, cost: Doubles, sure: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return the row in ``_tracks`` of the track that owns each detection, or -1."""
+        owners = np.full(len(sure), -1, np.intp)
+        if not cost.size:
+            return owners
         confirmed = np.array([track.number > 0 for track in self._tracks])
         doubtful = ~confirmed
         # ByteTrack's order: what is known takes the sure detections, then the unsure; the rest may be new faces.
@@ -174,6 +210,16 @@ class Tracker:
                 owners[columns[by]] = rows[matched]
                 tracks[rows[matched]] = False
         return owners
+
+    def _remember(self, now: float, looks: Floats, bare: Doubles, owners: NDArray[np.intp]) -> None:
+        """Add to every track what its detection looks like, unless another face may be before it."""
+        if not looks.shape[1]:
+            return
+        for row in np.flatnonzero((owners >= 0) & (bare > 1 - COVERED)):
+            track = self._tracks[owners[row]]
+            track.looked += 1
+            new = max(1 / track.looked, float(1 - np.exp((track.last - now) / MEMORY)))
+            track.look = track.look + np.float32(new) * (looks[row] - track.look)
 
     def _take_in(self, now: float, found: Detections, owners: NDArray[np.intp], pixel: float) -> None:
         """Correct every track by the detection that it owns."""
@@ -229,10 +275,10 @@ class Tracker:
         )
 
 
-def _begin(now: float, found: Detections, row: int, pixel: float, search: int) -> Track:
+def _begin(now: float, found: Detections, row: int, look: Floats, looked: int, pixel: float, search: int) -> Track:
     boxes = found.boxes[row : row + 1]
     points = relative(found.landmarks[row : row + 1], boxes)[0]
     variance = float(noise(boxes, pixel)[0])
     z = measured(boxes)[0]
     place, score = z[[0, 1, 3]], float(found.scores[row])
-    return Track(born(z, pixel), points, variance, now, now, place, np.zeros(2), score, search)
+    return Track(born(z, pixel), points, variance, now, now, place, np.zeros(2), score, search, look.copy(), looked)

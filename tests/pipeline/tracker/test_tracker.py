@@ -3,6 +3,7 @@ import pytest
 
 from pipeline.settings import TrackerSettings
 from pipeline.state import pack
+from pipeline.tracker.appearance import LOOK
 from pipeline.tracker.tracker import BRIDGE, Seen, Tracker
 from tests.pipeline.tracker.found import found
 
@@ -159,3 +160,41 @@ def test_a_face_that_was_covered_bit_by_bit_comes_back_as_itself(tracker):
     hidden = [(0.96 + n * 0.04, ()) for n in range(12)]
     seen = play(tracker, *walk, *covered, *hidden, (1.44, ((100 + 6 * 36, 100, 80),)))
     assert seen[-1].numbers == (1,)
+
+
+DARK, LIGHT = np.full(LOOK, 60, np.float32), np.full(LOOK, 90, np.float32)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_two_who_come_out_of_a_crossing_are_told_apart_by_their_looks(tracker, swap):
+    """Half a second hidden, they may have turned round or walked on: only their looks say which."""
+    for n in range(10):
+        pts, x = n * 0.1, 20 * n
+        tracker.step(pts, found((100 + x, 100, 50), (500 - x, 100, 50)), np.array([DARK, LIGHT]))
+    tracker.step(1.0, found((300, 100, 50)), np.array([DARK]))
+    left, right = (DARK, LIGHT) if swap else (LIGHT, DARK)
+    seen = tracker.step(1.5, found((230, 100, 50), (370, 100, 50)), np.array([left, right]))
+    assert seen.numbers == (1, 2)
+    centres = seen.boxes[:, 0] + seen.boxes[:, 2] / 2
+    assert (centres[0] < centres[1]) == swap
+
+
+def test_what_is_seen_of_a_covered_face_is_not_taken_for_its_looks(tracker):
+    for n in range(10):
+        tracker.step(n * 0.1, found((100, 100, 50), (300, 100, 50)), np.array([DARK, LIGHT]))
+    for n in range(10, 20):
+        tracker.step(n * 0.1, found((100, 100, 50), (120, 100, 50)), np.array([LIGHT, LIGHT]))
+    for track, look in zip(tracker.state().tracks, (DARK, LIGHT), strict=False):
+        np.testing.assert_allclose(track.look, look, atol=0.1)
+
+
+def test_one_who_looks_the_same_is_another_where_nobody_can_have_gone(tracker):
+    tracker.step(0.0, found((100, 100, 50)), DARK[None])
+    assert tracker.step(0.04, found((1000, 100, 50)), DARK[None]).numbers == (2,)
+
+
+def test_looks_follow_a_face_that_changes(tracker):
+    for n in range(200):
+        level = np.float32(60 + n / 4)
+        assert tracker.step(n * 0.1, found((100, 100, 50)), np.full((1, LOOK), level)).numbers == (1,)
+    assert abs(tracker.state().tracks[0].look[0] - level) < 10
