@@ -8,8 +8,8 @@ from typing import Final
 
 from rich.table import Table
 
-from models.smoothing.filters import exponential, moving_average, one_euro, raw, smoother
-from models.smoothing.measure import Figures, flips, measure
+from models.smoothing.filters import exponential, kalman, moving_average, one_euro, raw, smoother
+from models.smoothing.measure import Figures, coverage, flips, measure
 from models.smoothing.series import Doubles, Series, Track, generate
 from pipeline.sink.stage import REPLAY_LAG
 
@@ -29,6 +29,8 @@ class Row:
     name: str
     parameters: str
     figures: Figures
+    covered: float | None
+    """Share of the truth within the filter's own 90 % interval; None for filters that do not say how sure they are."""
     real: int | None
     """Changes of the most probable label on real tracks."""
 
@@ -67,17 +69,19 @@ def compare(seed: int, real: Sequence[Track] = ()) -> list[Row]:
     series = [generate(number) for number in range(seed, seed + SERIES)]
     filters: list[tuple[str, str, Filter]] = [("raw", "", raw)]
     filters += [(rival.name, *rival.best(tuning)) for rival in RIVALS]
-    filters.append(("shipped, live", "", smoother))
-    filters.append(("shipped, replay", f"lag {REPLAY_LAG:g}", partial(smoother, lag=REPLAY_LAG)))
-    return [
-        Row(
-            name,
-            parameters,
-            measure(series, [apply(one) for one in series]),
-            sum(flips(apply(track)) for track in real) if real else None,
-        )
+    rows = [
+        Row(name, parameters, measure(series, [apply(one) for one in series]), None, _real(apply, real))
         for name, parameters, apply in filters
     ]
+    for name, parameters, lag in (("shipped, live", "", 0.0), ("shipped, replay", f"lag {REPLAY_LAG:g}", REPLAY_LAG)):
+        estimates, deviations = zip(*(kalman(one, lag) for one in series), strict=True)
+        figures, covered = measure(series, estimates), coverage(series, estimates, deviations)
+        rows.append(Row(name, parameters, figures, covered, _real(partial(smoother, lag=lag), real)))
+    return rows
+
+
+def _real(apply: Filter, tracks: Sequence[Track]) -> int | None:
+    return sum(flips(apply(track)) for track in tracks) if tracks else None
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -86,7 +90,7 @@ def table(rows: Sequence[Row]) -> Table:
     for column in ("filter", "parameters"):
         shown.add_column(column)
     first = rows[0]
-    numbers = ["KL to truth", "flips/min", "cut", "lag, s", "variance"]
+    numbers = ["KL to truth", "flips/min", "cut", "lag, s", "variance", "in 90 %"]
     for column in [*numbers, "flips, real", "cut"] if first.real is not None else numbers:
         shown.add_column(column, justify="right")
     for row in rows:
@@ -97,6 +101,7 @@ def table(rows: Sequence[Row]) -> Table:
             f"{first.figures.flips / figures.flips:.1f}x",
             f"{figures.lag:+.3f}",
             f"{figures.variance:.4f}",
+            f"{row.covered:.0%}" if row.covered is not None else "",
         ]
         if row.real is not None and first.real is not None:
             cells += [str(row.real), f"{first.real / max(row.real, 1):.1f}x"]

@@ -6,13 +6,16 @@ from typing import Final
 
 import numpy as np
 
-from models.smoothing.series import Doubles, Series
+from models.smoothing.series import Doubles, Series, log_ratios
 
 WINDOW: Final = 1.0
 """s before and after a change of expression within which its lag is taken."""
 
 LEAST: Final = 1e-6
 """Probabilities below count as this, so that a zero costs much, but not infinitely much."""
+
+INTERVAL: Final = 1.6449
+"""Standard deviations around the mean within which nine in ten values of a normal distribution lie."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,18 @@ def divergence(truth: Doubles, estimate: Doubles) -> Doubles:
     """Return (n,) KL(truth || estimate), nats, of (n, 8) distributions."""
     result: Doubles = np.sum(truth * np.log(truth / np.maximum(estimate, LEAST)), axis=1)
     return result
+
+
+def coverage(series: Sequence[Series], estimates: Sequence[Doubles], deviations: Sequence[Doubles]) -> float:
+    """Return the share of all centred log-ratios whose truth lies in the interval that nine in ten should lie in.
+
+    ``deviations``: (n,) each, standard deviation of a log-ratio of each of the (n, 8) ``estimates``.
+    """
+    within = [
+        np.abs(log_ratios(estimate) - log_ratios(one.truth)) <= INTERVAL * deviation[:, None]
+        for one, estimate, deviation in zip(series, estimates, deviations, strict=True)
+    ]
+    return float(np.concatenate(within).mean())
 
 
 def flips(estimate: Doubles) -> int:

@@ -23,6 +23,12 @@ textbook tell the odd frame from a change. A single large innovation counts less
 point the same way show that the filter has been left behind, because those of one that keeps up average to nothing;
 ``P`` then grows until it keeps up again (a strong tracking filter; Zhou & Frank, 1996).
 
+Nor are errors of neighbouring frames independent: a turned face, or a crop that is a little off, lasts for some frames.
+The gains do without that, but an average of errors that last is worth less than ``P`` says, all the less the more
+frames there are in a second. So the variance that the mean really has under noise of which a part lasts (first-order
+Markov) is carried along, by the recursion for a filter of any gain (Gelb, "Applied Optimal Estimation", 1974, 7.2), and
+that is the uncertainty that is told.
+
 A change shows only after it began, so the filter is late, and so would be a backward pass over its steps. With a lag
 the same is done from the end to the beginning, which is early by as much. Where nothing is odd the two agree; where
 they do not, that which is nearer to the observations around counts more.
@@ -69,6 +75,12 @@ CLIPPED: Final = 2.0
 CHANGE: Final = 1.6
 """Mean square of that average, in variances, that chance may still give; P grows by what goes beyond."""
 
+LASTING: Final = 0.5
+"""Share of the noise's variance that lasts."""
+
+LASTS: Final = 0.1
+"""s within which the correlation of that share falls by e."""
+
 NEIGHBOURS: Final = 2
 """Observations before and after that tell which of the two passes over the past is right."""
 
@@ -85,7 +97,7 @@ class Smoothed(NamedTuple):
     distribution: Distribution
     """Sums to 1."""
     deviation: float
-    """Standard deviation of each log-ratio (natural logarithms) given all that was used."""
+    """Standard deviation of each centred log-ratio (natural logarithms) given all that was used."""
 
 
 class Step(msgspec.Struct, array_like=True, eq=False):
@@ -108,6 +120,15 @@ class Step(msgspec.Struct, array_like=True, eq=False):
     """Observations that the scale rests on."""
     trend: list[float]
     """Average of the latest innovations, in standard deviations."""
+    spread: float
+    """Variance of the error of ``mean`` if a share of the noise lasts."""
+    shared: float
+    """Covariance of that error with the share that lasts."""
+
+    @property
+    def excess(self) -> float:
+        """How much larger the variance really is than the filter takes it to be."""
+        return self.spread / self.variance
 
 
 class Smoother:
@@ -144,7 +165,7 @@ class Smoother:
         step = self._step(pts, probabilities, quality)
         if self._lag == 0:
             self._steps = [step]
-            final.append(Smoothed(_distribution(step.mean), sqrt(step.variance * step.scale)))
+            final.append(Smoothed(_distribution(step.mean), _deviation(step.spread, step)))
             return final
         self._steps.append(step)
         if pts - self._steps[0].pts >= 1.5 * self._lag:
@@ -196,16 +217,17 @@ class Smoother:
         early.reverse()
         final = []
         for index, share in enumerate(_shares(steps, late, early)[:count]):
-            (one, variance), (other, spread) = late[index], early[index]
+            (one, lateness), (other, earliness) = late[index], early[index]
             mean = [a + share * (b - a) for a, b in zip(one, other, strict=True)]
-            variance += share * (spread - variance)
-            final.append(Smoothed(_distribution(mean), sqrt(variance * newest.scale)))
+            lateness *= steps[index].excess
+            earliness *= turned[-1 - index].excess
+            final.append(Smoothed(_distribution(mean), _deviation(lateness + share * (earliness - lateness), newest)))
         del steps[:count]
         return final
 
 
 def _begin(pts: float, ratios: list[float], noise: float, scale: float, weight: float) -> Step:
-    return Step(pts, ratios, noise, ratios, noise, noise, scale, weight, [0.0] * len(ratios))
+    return Step(pts, ratios, noise, ratios, noise, noise, scale, weight, [0.0] * len(ratios), noise, LASTING * noise)
 
 
 def _follow(last: Step, pts: float, ratios: list[float], noise: float, diffusion: float) -> Step:
@@ -232,7 +254,12 @@ def _follow(last: Step, pts: float, ratios: list[float], noise: float, diffusion
     odd = sqrt(square / (predicted + noise)) / OUTLIER
     gain = predicted / (predicted + noise * max(odd, 1.0))
     mean = [m + gain * v for m, v in zip(last.mean, innovation, strict=True)]
-    return Step(pts, ratios, noise, mean, predicted * (1 - gain), predicted, scale, last.weight + 1, trend)
+    lasting = exp(-elapsed / LASTS) * last.shared
+    spread = (1 - gain) ** 2 * (last.spread + predicted - last.variance)
+    spread += gain * gain * noise + 2 * gain * (1 - gain) * lasting
+    shared = (1 - gain) * lasting + gain * LASTING * noise
+    variance = predicted * (1 - gain)
+    return Step(pts, ratios, noise, mean, variance, predicted, scale, last.weight + 1, trend, spread, shared)
 
 
 def _shares(steps: Sequence[Step], late: Sequence[_Estimate], early: Sequence[_Estimate]) -> list[float]:
@@ -264,6 +291,12 @@ def _look_back(steps: Sequence[Step]) -> list[_Estimate]:
         values.append((mean, variance))
     values.reverse()
     return values
+
+
+def _deviation(variance: float, step: Step) -> float:
+    """Standard deviation of a centred log-ratio: centring takes one part of eight away."""
+    parts = len(step.mean)
+    return sqrt(variance * step.scale * (parts - 1) / parts)
 
 
 def _log_ratios(probabilities: Sequence[float]) -> list[float]:

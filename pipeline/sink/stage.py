@@ -19,7 +19,7 @@ from pipeline.tally import Count, Tally
 REPLAY_LAG: Final = 2.0
 """s of future that smoothing uses for files unless set: six time constants, after which more changes nothing."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the layout of the state: to be raised with every change to ``_Memory`` or to what is in it."""
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.smoothing.measure import divergence, flips, lags_of, measure, unrest
-from models.smoothing.series import Series, generate
+from models.smoothing.measure import coverage, divergence, flips, lags_of, measure, unrest
+from models.smoothing.series import Series, generate, log_ratios, softmax
 
 
 def steps(label_of, count=100, fps=25):
@@ -63,3 +63,14 @@ def test_unrest_is_the_variance_within_holds():
 
     assert unrest(series, shaken).mean() == pytest.approx(1e-4, rel=0.05)
     assert unrest(series, series.truth).mean() == pytest.approx(0, abs=1e-20)
+
+
+def test_the_interval_of_nine_in_ten_covers_nine_in_ten():
+    series = generate(1)
+    rng = np.random.default_rng(0)
+    deviation = rng.uniform(0.05, 0.3, len(series.pts))
+    ratios = log_ratios(series.truth) + deviation[:, None] * rng.normal(size=series.truth.shape)
+    estimate = softmax(ratios)
+
+    assert coverage([series], [estimate], [deviation * np.sqrt(7 / 8)]) == pytest.approx(0.9, abs=0.02)
+    assert coverage([series], [estimate], [deviation / 2]) < 0.7
