@@ -6,7 +6,7 @@ import shutil
 import pytest
 from onnx import TensorProto, helper, load, save
 
-from pipeline.card import shipped, variants
+from pipeline.card import STANDARD, shipped, variants
 from pipeline.inference import contract
 from pipeline.onnx import file_hash
 from pipeline.tracker import contract as detectors
@@ -154,8 +154,22 @@ def test_a_detector_that_is_otherwise_fails(affectstream, detector, change, fail
     assert way in ended.out
 
 
-def test_an_unknown_name_lists_those_that_ship(affectstream):
-    ended = affectstream("run", "rtsp://127.0.0.1/none", "--emotion", "fsat", "--redis", "none")
+def test_what_ships_goes_by_name(affectstream):
+    ended = affectstream("models", "verify", STANDARD)
+    assert ended.code == 0, ended.out
+    assert str(shipped("emotion")) in ended.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["models", "fsat"],
+        ["models", "verify", "fsat"],
+        ["run", "rtsp://127.0.0.1/", "--redis", "none", "--emotion", "fsat"],
+    ],
+)
+def test_an_unknown_name_lists_those_that_ship(affectstream, words):
+    ended = affectstream(*words)
     assert ended.code == 2
     assert "'fsat'" in ended.err
     assert all(name in ended.err for name in variants())

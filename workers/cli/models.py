@@ -41,7 +41,10 @@ app = typer.Typer(
     ),
 )
 
-Files = Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="ONNX files (default: those shipped).")]
+Files = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="FILE", help="ONNX files, or names of those shipped (default: all shipped)."),
+]
 
 
 @app.command("list")
@@ -55,7 +58,7 @@ def show(files: Files = None) -> None:
     from pipeline.settings import RuntimeSettings
 
     console = Console(highlight=False)
-    paths = files or _shipped()
+    paths = _chosen(files)
     for path in paths:
         open_session(path, RuntimeSettings())
         card = read_card(path)
@@ -95,7 +98,7 @@ def verify(files: Files = None) -> None:
 
     console = Console(highlight=False)
     failed = False
-    for path in files or _shipped():
+    for path in _chosen(files):
         console.print(f"[bold]{escape(str(path))}[/bold]", soft_wrap=True)
         for name, check in checks(path):
             try:
@@ -184,10 +187,10 @@ def describe(figure: dict[str, object]) -> str:
     return f"{text} ({figure['data']})" if figure.get("data") else text
 
 
-def _shipped() -> list[Path]:
-    from pipeline.card import shipped, variants
+def _chosen(files: list[Path] | None) -> list[Path]:
+    from pipeline.card import emotion_network, shipped, variants
 
-    return [shipped("detector"), *variants().values()]
+    return [emotion_network(file) for file in files] if files else [shipped("detector"), *variants().values()]
 
 
 def _kind(card: "EmotionCard | DetectorCard") -> str:
