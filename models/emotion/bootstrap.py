@@ -1,5 +1,6 @@
 """Percentile bootstrap intervals (Efron and Tibshirani 1993), of means and of anything made of sums over rows."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -46,9 +47,10 @@ class Resamples:
         """(draws,), rows in each draw."""
         return np.asarray(self.counts.sum(1), np.float64)
 
-    def blocks(self) -> "list[NDArray[np.float64]]":
+    def blocks(self) -> Iterator[NDArray[np.float64]]:
         """`counts` in blocks of a few draws each."""
-        return [self.counts[at : at + BLOCK].astype(np.float64) for at in range(0, len(self.counts), BLOCK)]
+        for at in range(0, len(self.counts), BLOCK):
+            yield self.counts[at : at + BLOCK].astype(np.float64)
 
     def totals(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sums (draws, k) of `values` (n, k) over the rows of each draw."""

@@ -1,6 +1,8 @@
 import json
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -30,10 +32,21 @@ def test_the_region_that_decides_is_found() -> None:
     assert lost.min() == 0
 
 
-def test_cost_of_a_linear_network_by_hand(tmp_path) -> None:
+def test_cost_of_a_linear_network_by_hand(tmp_path: Path) -> None:
     found = cost(classifier(tmp_path))
     assert found is not None
     assert found.parameters == found.macs == 48 * 48 * 8
+
+
+def test_what_the_graph_does_not_tell_is_not_counted(tmp_path: Path) -> None:
+    path = classifier(tmp_path)
+    model = onnx.load(str(path))
+    model.opset_import.add(domain="other", version=1)
+    model.graph.node[0].domain = "other"
+    onnx.save(model, str(path))
+    found = cost(path)
+    assert found is not None
+    assert (found.parameters, found.macs) == (48 * 48 * 8, None)
 
 
 def test_cost_of_the_shipped_network_is_what_its_card_says() -> None:

@@ -104,9 +104,11 @@ def _lines(measured: "Report", faces: "LabelledFaces") -> "list[str]":
     from models.emotion.evaluate import resamples
     from models.emotion.evaluation.calibration import calibration_error
     from models.emotion.evaluation.judgement import notes, raters, references
+    from models.emotion.evaluation.panels import floor
 
     sample, found = measured.sample, measured.found
-    kl = references(sample, found, faces.votes, resamples(faces, sample))[0]
+    floors = floor(sample, faces.votes) if sample.rated else None
+    kl = references(sample, found, floors, resamples(faces, sample))[0]
     told = [_line("accuracy", measured.accuracy)]
     held_out = raters(measured, faces)
     if held_out is not None:

@@ -32,7 +32,7 @@ class Band:
         divergence: KL(votes || prediction), nats.
         floor: what a flawless predictor would score in that (see `panels`), nats.
         consistency: how often the most probable label stays when the face is mirrored or moved by `SHIFT` px up,
-            down, left or right, mean of the five; None where it was not measured.
+            down, left or right, mean of the five.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Band:
     accuracy: Estimate
     divergence: Estimate
     floor: Estimate
-    consistency: Estimate | None
+    consistency: Estimate
 
 
 def bands(
     sample: Sample,
     probabilities: NDArray[np.floating[Any]],
     floor: NDArray[np.float64],
-    stays: NDArray[np.float64] | None,
+    stays: NDArray[np.float64],
     resamples: Resamples,
 ) -> list[Band]:
     """The bands that hold faces; `floor` is KL of the flawless predictor, and `stays` from `consistency`, both (m,)."""
@@ -61,8 +61,8 @@ def bands(
         inside = ((scattered > low) | (low == 0)) & (scattered <= high)
         if inside.any():
             accuracy, cost, least = (resamples.ratio(row, inside) for row in (hits, costs, floor))
-            stay = None if stays is None else resamples.ratio(stays, inside)
-            found.append(Band(name, low, None if np.isinf(high) else high, accuracy, cost, least, stay))
+            limit = None if np.isinf(high) else high
+            found.append(Band(name, low, limit, accuracy, cost, least, resamples.ratio(stays, inside)))
     return found
 
 

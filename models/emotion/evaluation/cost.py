@@ -16,11 +16,12 @@ class Cost:
     Attributes:
         parameters: numbers in the graph's constant tensors; not those of 32- and 64-bit whole numbers, which are shapes
             and biases of quantised layers, nor single numbers, such as scales.
-        macs: multiply-accumulate operations of convolutions and matrix products.
+        macs: multiply-accumulate operations of convolutions and matrix products; None where the shape of one is not
+            known from the graph.
     """
 
     parameters: int
-    macs: int
+    macs: int | None
 
 
 def cost(path: Path) -> Cost | None:
@@ -35,10 +36,11 @@ def cost(path: Path) -> Cost | None:
         first.Clear()
         first.dim_value = 1
     graph = onnx.shape_inference.infer_shapes(model).graph
-    shapes = {
+    known = {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         for value in (*graph.input, *graph.output, *graph.value_info)
     }
+    shapes = {name: shape for name, shape in known.items() if all(shape)}
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
@@ -46,7 +48,11 @@ def cost(path: Path) -> Cost | None:
     shapes |= {name: tuple(tensor.dims) for name, tensor in constants.items()}
     whole = {onnx.TensorProto.INT64, onnx.TensorProto.INT32, onnx.TensorProto.BOOL}
     sizes = (prod(tensor.dims) for tensor in constants.values() if tensor.data_type not in whole and tensor.dims)
-    return Cost(sum(sizes), sum(_macs(node, shapes) for node in graph.node))
+    try:
+        macs = sum(_macs(node, shapes) for node in graph.node)
+    except KeyError:
+        macs = None
+    return Cost(sum(sizes), macs)
 
 
 def _macs(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:

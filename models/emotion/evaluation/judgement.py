@@ -158,9 +158,10 @@ def silent(share: float, what: str) -> None:
     """Tell nobody."""
 
 
-def references(sample: Sample, found: NDArray[Any], votes: NDArray[np.int64], drawn: Resamples) -> list[Reference]:
-    """Every measure of predictions `found` (m, 8), beside what frames it; `votes` are all (n, 10) of the data set."""
-    floors = panels.floor(sample, votes) if sample.rated else None
+def references(
+    sample: Sample, found: NDArray[Any], floors: dict[str, NDArray[np.float64]] | None, drawn: Resamples
+) -> list[Reference]:
+    """Every measure of predictions `found` (m, 8), beside what frames it; `floors` see `panels.floor`."""
     shape = found.shape
     prior = np.broadcast_to(sample.shares.mean(0), shape)
     even = np.broadcast_to(sample.labels / sample.labels.sum(), shape)
@@ -222,7 +223,7 @@ def judge(
     sample, found = report.sample, report.found
     images, drawn = faces.images[sample.rows], resamples(faces, report.sample, draws=draws)
     told(0.0, "votes")
-    framed = references(sample, found, faces.votes, drawn)
+    floors = panels.floor(sample, faces.votes) if sample.rated else None
     some = np.sort(np.random.default_rng(0).permutation(len(images))[:count])
     mapped = _mapped(sample, found)
     changes = sum(level != one.clean for one in sweeps for level in one.levels)
@@ -244,9 +245,9 @@ def judge(
         raters(report, faces, draws=draws),
         report.confusion,
         roc.curves(sample, found, drawn),
-        framed,
+        references(sample, found, floors, drawn),
         calibrate(sample, found, drawn),
-        clarity.bands(sample, found, panels.floor(sample, faces.votes)[KL], stays, drawn) if sample.rated else [],
+        [] if floors is None else clarity.bands(sample, found, floors[KL], stays, drawn),
         curves,
         timings(path, seconds),
         heat,
@@ -312,7 +313,7 @@ def origin(faces: LabelledFaces, network: Classifier, path: Path, report: Report
         labels=[label for label, has in zip(LABELS, sample.labels, strict=True) if has],
         parameters=counts.parameters if counts else None,
         macs=counts.macs if counts else None,
-        counted="counted in the graph" if counts else "not counted: the package onnx is not installed",
+        counted="in the graph" if counts else "not counted: the package onnx is not installed",
         data=faces.name,
         described=faces.description,
         data_sha256=data_hash(faces),

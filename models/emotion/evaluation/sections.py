@@ -184,7 +184,7 @@ def origin(judged: Judgement) -> str:
         ("network", f"{escape(found.model)}, {escape(found.file)}"),
         ("its SHA-256", found.sha256),
         ("its labels", ", ".join(found.labels)),
-        ("its size", f"{', '.join(counts)} ({found.counted})" if counts else found.counted),
+        ("its size", f"{', '.join(counts)} (counted {found.counted})" if counts else found.counted),
         ("data", f"{escape(found.data)}: {escape(found.described)}"),
         ("SHA-256 of pixels and votes", found.data_sha256),
         ("protocol", f"{escape(found.protocol)}: {found.n:,} of {found.faces:,}"),
