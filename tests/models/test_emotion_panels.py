@@ -4,8 +4,9 @@ from numpy.typing import NDArray
 
 from models.emotion.bootstrap import Resamples
 from models.emotion.evaluation import clarity
-from models.emotion.evaluation.judgement import KL, references
+from models.emotion.evaluation.measures import KL
 from models.emotion.evaluation.panels import concentrations, floor, questions, unseen
+from models.emotion.evaluation.references import references
 from models.emotion.evaluation.sample import Sample, among, sample
 from models.emotion.metrics import divergence
 

@@ -9,7 +9,8 @@ import pytest
 
 from models.emotion.evaluate import Report, evaluate, open_network, report
 from models.emotion.evaluation.comparison import compare
-from models.emotion.evaluation.judgement import data_hash, judge, notes
+from models.emotion.evaluation.judgement import judge
+from models.emotion.evaluation.origin import data_hash, notes
 from models.emotion.evaluation.report import ready, write
 from models.emotion.evaluation.robustness import SWEEPS
 from models.emotion.faces import LabelledFaces, read_faces

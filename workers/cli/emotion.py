@@ -103,8 +103,9 @@ def _lines(measured: "Report", faces: "LabelledFaces") -> "list[str]":
     """What is told in the terminal."""
     from models.emotion.evaluate import resamples
     from models.emotion.evaluation.calibration import calibration_error
-    from models.emotion.evaluation.judgement import notes, raters, references
+    from models.emotion.evaluation.origin import notes
     from models.emotion.evaluation.panels import floor
+    from models.emotion.evaluation.references import raters, references
 
     sample, found = measured.sample, measured.found
     floors = floor(sample, faces.votes) if sample.rated else None

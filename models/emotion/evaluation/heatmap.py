@@ -5,16 +5,28 @@ gradients, so it says the same of any network, quantised ones too.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.labels import LABELS
 
 PATCH: Final = 1 / 6
 """Side of the covered square, of the face's."""
 
 STEP: Final = 1 / 12
 """From one square to the next, of the face's side."""
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Mean over `n` faces of a label that were given it: probability lost where they are covered, rows from the top."""
+
+    label: str
+    n: int
+    lost: list[list[float]]
 
 
 def occlusion(
@@ -46,3 +58,16 @@ def occlusion(
 def _places(side: int) -> list[int]:
     """Where the square begins."""
     return [*range(0, side - round(PATCH * side) + 1, max(round(STEP * side), 1))]
+
+
+def heatmaps(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], lost: NDArray[np.float32]
+) -> tuple[list[HeatMap], NDArray[np.uint8]]:
+    """Mean maps of `lost` (n, k, k) by the label (n,) of the faces (n, s, s), and the mean faces (labels, s, s)."""
+    maps, means = [], [np.zeros((0, *images.shape[1:]), np.uint8)]
+    for at in np.unique(labels):
+        inside = labels == at
+        mean = lost[inside].mean(0).astype(float).round(4).tolist()
+        maps.append(HeatMap(LABELS[at], int(inside.sum()), mean))
+        means.append(images[inside].mean(0).round().astype(np.uint8)[None])
+    return maps, np.concatenate(means)

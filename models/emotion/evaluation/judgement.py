@@ -1,84 +1,36 @@
 """Everything that is told of a network, from one pass over the faces and a few more over changed ones."""
 
-import hashlib
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Estimate, Resamples
-from models.emotion.evaluate import PROTOCOL, Report, predict, resamples
+from models.emotion.bootstrap import Estimate
+from models.emotion.evaluate import Report, predict, resamples
 from models.emotion.evaluation import clarity, panels, robustness, roc
 from models.emotion.evaluation.calibration import Calibration, calibrate
 from models.emotion.evaluation.comparison import Comparison, compare
 from models.emotion.evaluation.confusion import Confusion
-from models.emotion.evaluation.cost import cost
-from models.emotion.evaluation.heatmap import occlusion
-from models.emotion.evaluation.measures import MEASURES
+from models.emotion.evaluation.heatmap import HeatMap, heatmaps, occlusion
+from models.emotion.evaluation.measures import KL
+from models.emotion.evaluation.origin import Origin, origin
+from models.emotion.evaluation.references import Raters, Reference, raters, references
 from models.emotion.evaluation.sample import Sample
 from models.emotion.faces import LabelledFaces
-from models.emotion.metrics import divergence
 from models.emotion.speed import milliseconds
 from pipeline.inference.classifier import Classifier
 from pipeline.labels import LABELS
 from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
 
-KL: Final = MEASURES[0].name
-
-MAPPED: Final = 16
+MAPPED: Final = 32
 """Faces of each label that heat maps are made of."""
 
 WRONG: Final = 32
 """Failures that are shown."""
-
-PACKAGES: Final = ("affectstream", "onnxruntime", "numpy", "scipy", "opencv-python-headless")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The network in one measure, beside what frames it; all over the same faces.
-
-    Attributes:
-        measure: its name.
-        unit: "nats" or none.
-        rising: more is better.
-        network: its mean.
-        floor: what a flawless predictor would score (see `panels`); None where each face has but one label.
-        prior: what saying the mean shares of these very faces of every face would score.
-        uniform: what saying an eighth of every label would score.
-    """
-
-    measure: str
-    unit: str
-    rising: bool
-    network: Estimate
-    floor: Estimate | None
-    prior: Estimate
-    uniform: Estimate
-
-
-@dataclass(frozen=True)
-class Raters:
-    """A rater held out, and the network, both asked for the majority of that face's other raters (see `panels`)."""
-
-    rater: Estimate
-    network: Estimate
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """Mean over `n` faces of a label that were given it: probability lost where they are covered, rows from the top."""
-
-    label: str
-    n: int
-    lost: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -89,30 +41,6 @@ class Timing:
     median: float
     fastest: float
     calls: int
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What was measured, on what, with what."""
-
-    model: str
-    file: str
-    sha256: str
-    labels: list[str]
-    parameters: int | None
-    macs: int | None
-    counted: str
-    data: str
-    described: str
-    data_sha256: str
-    faces: int
-    n: int
-    protocol: str
-    notes: list[str]
-    draws: int
-    date: str
-    machine: str
-    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -156,41 +84,6 @@ Progress = Callable[[float, str], None]
 
 def silent(share: float, what: str) -> None:
     """Tell nobody."""
-
-
-def references(
-    sample: Sample, found: NDArray[Any], floors: dict[str, NDArray[np.float64]] | None, drawn: Resamples
-) -> list[Reference]:
-    """Every measure of predictions `found` (m, 8), beside what frames it; `floors` see `panels.floor`."""
-    shape = found.shape
-    prior = np.broadcast_to(sample.shares.mean(0), shape)
-    even = np.broadcast_to(sample.labels / sample.labels.sum(), shape)
-    told = []
-    for measure in MEASURES:
-        network, known, uniform = (drawn.mean(measure.rows(sample.shares, one)) for one in (found, prior, even))
-        floor = drawn.mean(floors[measure.name]) if floors is not None else None
-        told.append(Reference(measure.name, measure.unit, measure.rising, network, floor, known, uniform))
-    if sample.rated:
-        cast = sample.votes[:, :8] * sample.labels
-        shares = cast / cast.sum(1, keepdims=True)
-        rows = [divergence(shares, one) for one in (found, np.broadcast_to(shares.mean(0), shape), even)]
-        network, known, uniform = (drawn.mean(one) for one in rows)
-        floor = drawn.mean(panels.unseen(cast))
-        told.insert(1, Reference("the same, single votes kept", "nats", False, network, floor, known, uniform))
-    return told
-
-
-def raters(report: Report, faces: LabelledFaces, *, draws: int = 2000) -> Raters | None:
-    """A held-out rater and the network, on all faces; None where faces have but one label each."""
-    if not report.sample.rated:
-        return None
-    asked = panels.questions(faces.votes, report.sample.labels)
-    weights = asked.times.sum(1)
-    if not weights.any():
-        return None
-    drawn = Resamples(len(weights), groups=faces.people, draws=draws)
-    answers = (np.arange(faces.votes.shape[1]), report.probabilities.argmax(1)[:, None])
-    return Raters(*(drawn.ratio(asked.answered(one) / np.maximum(weights, 1), weights) for one in answers))
 
 
 def judge(
@@ -237,7 +130,7 @@ def judge(
         curves.append(robustness.sweep(one, images[some], few, found[some], ask, several))
     ask.what = "heat maps"
     lost = occlusion(images[mapped], ask)
-    heat, seen = _heatmaps(images[mapped], sample.majority[mapped], lost)
+    heat, seen = heatmaps(images[mapped], sample.majority[mapped], lost)
     told(1.0, "speed")
     judged = Judgement(
         origin(faces, network, path, report, draws=draws, some=len(some)),
@@ -284,87 +177,7 @@ def _mapped(sample: Sample, found: NDArray[Any]) -> NDArray[np.int64]:
     return np.concatenate(chosen).astype(np.int64)
 
 
-def _heatmaps(
-    images: NDArray[np.uint8], labels: NDArray[np.int64], lost: NDArray[np.float32]
-) -> tuple[list[HeatMap], NDArray[np.uint8]]:
-    maps, means = [], [np.zeros((0, *images.shape[1:]), np.uint8)]
-    for at in np.unique(labels):
-        inside = labels == at
-        mean = lost[inside].mean(0).astype(float).round(4).tolist()
-        maps.append(HeatMap(LABELS[at], int(inside.sum()), mean))
-        means.append(images[inside].mean(0).round().astype(np.uint8)[None])
-    return maps, np.concatenate(means)
-
-
 def timings(path: Path, seconds: float) -> list[Timing]:
     """Time per face on one core, in batches of 1, 8 and 32."""
     session = open_session(path, RuntimeSettings(threads=1, provider="cpu"))
     return [Timing(batch, *milliseconds(session, batch, seconds=seconds)) for batch in (1, 8, 32)]
-
-
-def origin(faces: LabelledFaces, network: Classifier, path: Path, report: Report, *, draws: int, some: int) -> Origin:
-    """What was measured, on what, with what."""
-    sample = report.sample
-    counts = cost(path)
-    return Origin(
-        model=network.id,
-        file=path.name,
-        sha256=network.card.sha256,
-        labels=[label for label, has in zip(LABELS, sample.labels, strict=True) if has],
-        parameters=counts.parameters if counts else None,
-        macs=counts.macs if counts else None,
-        counted="in the graph" if counts else "not counted: the package onnx is not installed",
-        data=faces.name,
-        described=faces.description,
-        data_sha256=data_hash(faces),
-        faces=len(faces.images),
-        n=len(sample.rows),
-        protocol=PROTOCOL,
-        notes=notes(faces, sample, some),
-        draws=draws,
-        date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        machine=f"{_processor()}, {platform.system()}, Python {platform.python_version()}",
-        versions={name: version(name) for name in PACKAGES},
-    )
-
-
-def notes(faces: LabelledFaces, sample: Sample, some: int | None = None) -> list[str]:
-    """What a reader must know to read the numbers rightly."""
-    told = []
-    lacking = [label for label, has in zip(LABELS, sample.labels, strict=True) if not has]
-    if lacking:
-        told.append(
-            f"The network has no {', no '.join(lacking)}: measured over the faces whose majority is among its "
-            f"{int(sample.labels.sum())} labels, vote shares renormalised over these."
-        )
-    absent = [label for label in LABELS if label not in faces.labels]
-    if absent:
-        told.append(f"The data do not know {', '.join(absent)}: a network that says so is wrong on them.")
-    if not sample.rated:
-        told.append(
-            "The data have one label for each face, no votes: there is no noise floor, no rater to compare with, "
-            "no telling clear from subtle, and KL and calibration are against certainties."
-        )
-    if faces.people is not None:
-        count = len(np.unique(faces.people[sample.rows]))
-        told.append(f"Intervals are over {count:,} people rather than faces: those of one person resemble each other.")
-    if some is not None and some < len(sample.rows):
-        told.append(f"Robustness is measured on {some:,} of the faces, taken by chance.")
-    return told
-
-
-def data_hash(faces: LabelledFaces) -> str:
-    """SHA-256 of the pixels and the votes (as int64) in their order, whatever file they came from."""
-    digest = hashlib.sha256(np.ascontiguousarray(faces.images).tobytes())
-    digest.update(np.ascontiguousarray(faces.votes, dtype="<i8").tobytes())
-    return digest.hexdigest()
-
-
-def _processor() -> str:
-    """Name of the processor, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -78,3 +78,5 @@ MEASURES: Final = (
     Named("Clark", clark),
     Named("Canberra", canberra),
 )
+
+KL: Final = MEASURES[0].name

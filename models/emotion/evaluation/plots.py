@@ -16,7 +16,7 @@ from models.emotion.bootstrap import Estimate
 from models.emotion.evaluation import roc as curves
 from models.emotion.evaluation.calibration import Calibration, Reliability
 from models.emotion.evaluation.confusion import Confusion
-from models.emotion.evaluation.judgement import HeatMap
+from models.emotion.evaluation.heatmap import HeatMap
 from models.emotion.evaluation.robustness import Curve
 from models.emotion.evaluation.sample import Sample
 from pipeline.labels import LABELS

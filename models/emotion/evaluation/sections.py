@@ -11,7 +11,8 @@ from models.emotion.evaluation import plots
 from models.emotion.evaluation.calibration import BINS
 from models.emotion.evaluation.clarity import SHIFT
 from models.emotion.evaluation.comparison import Comparison
-from models.emotion.evaluation.judgement import KL, Judgement
+from models.emotion.evaluation.judgement import Judgement
+from models.emotion.evaluation.measures import KL
 
 FLOOR = (
     "The <b>floor</b> is what a flawless predictor would score: ten votes are a small sample of what people would "
