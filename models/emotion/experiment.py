@@ -109,12 +109,18 @@ def fit(recipe: Recipe, parts: Parts, source: Source, folder: Path, bench: Bench
     return run
 
 
-def finish(run: Run, parts: Parts) -> Outcome:
-    """Exports the network of a run, if that is not done, and measures it on the test part, else on the held-out one."""
+def finish(run: Run, parts: Parts, chosen: str = "") -> Outcome:
+    """Exports the network of a run, if that is not done, and measures it on the test part, else on the held-out one.
+
+    Args:
+        run: that is done.
+        parts: its faces.
+        chosen: what else was chosen by the held-out rows, in words.
+    """
     path = run.folder / NETWORK
     if not path.exists():
         export(run.final(), run.recipe, parts, path)
-    kept = KEPT + (" and the epoch chosen" if run.recipe.patience else "")
+    kept = KEPT + (" and the epoch chosen" if run.recipe.patience else "") + chosen
     found = judge(path, parts.held, kept) if parts.test is None else judge(path, parts.test, TESTED)
     add_figures(path, [found])
     more: dict[str, Any] = {"recipe": run.recipe.name, "paper": run.recipe.paper, "claim": run.recipe.claim}

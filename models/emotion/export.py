@@ -23,7 +23,7 @@ from models.emotion.folds import Parts
 from models.emotion.metrics import divergence, truth
 from models.emotion.network import Network, operations, predict
 from models.emotion.outcome import Outcome
-from models.emotion.recipe import Recipe
+from models.emotion.recipe import DESCRIPTION, Recipe
 from models.emotion.start import network_file
 from pipeline.card import emotion_card
 from pipeline.errors import ModelError
@@ -33,8 +33,7 @@ from pipeline.settings import RuntimeSettings
 
 OPSET = 18
 
-_OWN = {"name", "version", "about", "paper", "claim", "summary", "license", "terms", "limits", "labels", "search"}
-_LOCAL = {"start", "teachers"}
+_ELSEWHERE = {*DESCRIPTION, "labels", "start", "teachers"}
 
 
 class Shipped(nn.Module):
@@ -138,7 +137,7 @@ def export(network: Network, recipe: Recipe, parts: Parts, path: Path, *, runs: 
 
 def stages(recipe: Recipe) -> list[dict[str, Any]]:
     """What decided a run and those that it began with, first to last; paths are left out, they are local."""
-    told = recipe.model_dump(mode="json", exclude_defaults=True, exclude=_OWN | _LOCAL)
+    told = recipe.model_dump(mode="json", exclude_defaults=True, exclude=_ELSEWHERE)
     # What a reader looks for first, default or not.
     told |= {"epochs": recipe.epochs, "batch": recipe.batch, "optimizer": recipe.optimizer.model_dump()}
     told |= {"seed": recipe.seed}

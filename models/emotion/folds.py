@@ -20,13 +20,11 @@ class Parts:
         learn: to learn from.
         held: held out for early stopping, a search and the temperature.
         test: for the last measurement; None where `held` has to do.
-        fold: number of the fold and how many there are; None where it is none.
     """
 
     learn: LabelledFaces
     held: LabelledFaces
     test: LabelledFaces | None
-    fold: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         tested = f", {len(self.test):,} to test on" if self.test is not None else ""
@@ -66,13 +64,13 @@ def folds(faces: LabelledFaces, split: Split, seed: int) -> Iterator[Parts]:
             f"{'faces' if people is None else 'people'}; give a smaller --set split.folds="
         )
     cuts = splitter(split.folds, shuffle=True, random_state=seed).split(faces.images[:, 0], labels, people)
-    for number, (rest, out) in enumerate(cuts, 1):
+    for rest, out in cuts:
         test = faces.take(out)
         left = faces.take(rest)
         if not split.duplicates:
             left = fresh(left, test.images)
         learn, held = hold_out(left, split.held_out, split, seed)
-        yield Parts(learn, held, test, (number, split.folds))
+        yield Parts(learn, held, test)
 
 
 def hold_out(faces: LabelledFaces, share: float, split: Split, seed: int) -> tuple[LabelledFaces, LabelledFaces]:

@@ -19,6 +19,11 @@ Count = Annotated[int, Field(ge=1)]
 Label = Literal["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
 Values = dict[str, Any]
 
+DESCRIPTION = frozenset(
+    {"name", "version", "about", "paper", "claim", "summary", "license", "terms", "limits", "search"}
+)
+"""Parts of a recipe that tell of a training and do not change what it gives."""
+
 
 class Part(BaseModel):
     """Base of the parts of a recipe."""

@@ -96,7 +96,7 @@ def search(
         if best is None or better(trials[-1], best[0], recipe.watch):
             best = trials[-1], run, parts
     assert best is not None
-    found = finish(*best[1:])
+    found = finish(*best[1:], chosen=f" and the best of {count} trials")
     told = {"watch": recipe.watch, "best": best[0].number, "trials": [vars(trial) for trial in trials]}
     (folder / TRIALS).write_text(json.dumps(told, indent=2) + "\n")
     for name in (NETWORK, Path(NETWORK).with_suffix(".json").name, "result.json", "confusion.csv", "recipe.yaml"):

@@ -24,7 +24,7 @@ from models.emotion.folds import Parts
 from models.emotion.losses import losses, weighted
 from models.emotion.metrics import divergence, truth
 from models.emotion.network import Network, build, predict
-from models.emotion.recipe import Optimizer, Recipe, Started, flat
+from models.emotion.recipe import DESCRIPTION, Optimizer, Recipe, Started, flat
 from models.emotion.start import begin, network_file, open_start
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
@@ -96,14 +96,11 @@ class Run:
         if not truth(self.held.votes).kept.any():
             raise InputError(f"no held-out face of {self.held.name} has a majority; give a larger split.held_out")
         self.learn = rows(parts.learn, targets=recipe.targets, sharpen=recipe.sharpen)
-        teacher = self._teacher()
-        if teacher is not None and recipe.teaching == "clean":
-            self.learn = taught(self.learn, teacher, trust=recipe.trust)
         self.steps = len(self.learn.images) // recipe.batch
         if not self.steps:
             raise InputError(f"{len(self.learn.images)} faces make no batch of {recipe.batch}; give a smaller batch")
         self.odds, self.counts = self._balance()
-        self.teacher = teacher if recipe.teaching == "augmented" else None
+        self.teacher = self._teacher()
 
         torch.manual_seed(recipe.seed)
         network = build(recipe.architecture, len(recipe.labels))
@@ -146,9 +143,10 @@ class Run:
         """Goes back to the checkpoint in the folder. Raises InputError where it is of another recipe or other faces."""
         state = read_checkpoint(self.folder)
         old, new = flat(state["recipe"]), flat(self.recipe.model_dump(mode="json"))
-        told = [
-            f"{key} was {old.get(key)}, is {new.get(key)}" for key in {**new, **old} if old.get(key) != new.get(key)
+        differ = [
+            key for key in {**new, **old} if key.split(".")[0] not in DESCRIPTION and old.get(key) != new.get(key)
         ]
+        told = [f"{key} was {old.get(key)}, is {new.get(key)}" for key in differ]
         if state.get("data", self.data) != self.data:
             told.append("the faces are others")
         if told:
@@ -175,18 +173,20 @@ class Run:
             TrainingError: the loss is not finite.
         """
         begun = time.monotonic()
+        if self.teacher is not None and self.recipe.teaching == "clean":
+            # Once for all epochs; here, because it takes long, and a run that is done has no need of it.
+            task = progress.add_task("asking the teachers about every face", total=None, loss="")
+            self.learn = taught(self.learn, self.teacher, trust=self.recipe.trust)
+            self.teacher = None
+            progress.remove_task(task)
         loss = self._train_epoch(progress)
         told = {"epoch": self.epoch, "loss": loss, "rate": self.optimizer.param_groups[0]["lr"]}
         told |= {f"held_{key}": value for key, value in measure(self.average, self.held).items()}
         told["seconds"] = time.monotonic() - begun
         self.history.append(told)
         value = told[f"held_{self.recipe.watch}"]
-        better = (
-            value > self.best.get("value", -math.inf)
-            if self.recipe.watch == "accuracy"
-            else (value < self.best.get("value", math.inf))
-        )
-        if self.recipe.patience and better:
+        sign = 1 if self.recipe.watch == "accuracy" else -1
+        if self.recipe.patience and sign * value > sign * self.best.get("value", -sign * math.inf):
             weights = {name: weight.detach().clone() for name, weight in self.average.state_dict().items()}
             self.best = {"epoch": self.epoch, "value": value, "weights": weights}
         self.save()
@@ -261,7 +261,7 @@ class Run:
         return rare / rare.sum(), counts
 
     def _teacher(self) -> Teacher | None:
-        """What the teachers say on average; None where there are none."""
+        """What the teachers say on average, until they have been asked; None where there are none."""
         assert self.recipe.labels is not None
         if not self.recipe.teachers:
             return None

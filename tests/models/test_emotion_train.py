@@ -134,19 +134,22 @@ def test_a_run_leaves_all_that_tells_of_it(source: Source, tmp_path: Path, bench
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(source: Source, tmp_path: Path, bench: Bench) -> None:
-    short = recipe(epochs=1)
-    experiment.fit(short, divided(short, source)[0], source, tmp_path, bench)
+    short, folder = recipe(epochs=1), tmp_path / "run"
+    experiment.fit(short, divided(short, source)[0], source, folder, bench)
     faster = recipe(epochs=1, optimizer={"rate": 0.01})
     with pytest.raises(InputError, match=r"optimizer\.rate was 0\.02, is 0\.01.*--no-resume"):
-        experiment.train(faster, source, tmp_path, bench)
+        experiment.train(faster, source, folder, bench)
     others = Source(source.faces, source.path, None, "0" * 64)
     with pytest.raises(InputError, match="the faces are others"):
-        experiment.train(short, others, tmp_path, bench)
+        experiment.train(short, others, folder, bench)
     # Nothing was written over, so the run can still be gone on from.
-    assert read_recipe(str(tmp_path / "recipe.yaml")) == short
+    assert read_recipe(str(folder / "recipe.yaml")) == short
+    # What only tells of the run may change.
+    told = short.model_copy(update={"about": "Another word for it.", "claim": "none"})
+    assert experiment.fit(told, divided(told, source)[0], source, folder, bench).epoch == 1
     anew = Bench(bench.device, False, bench.progress)
-    experiment.fit(faster, divided(faster, source)[0], source, tmp_path, anew)
-    assert read_checkpoint(tmp_path)["recipe"]["optimizer"]["rate"] == 0.01
+    experiment.fit(faster, divided(faster, source)[0], source, folder, anew)
+    assert read_checkpoint(folder)["recipe"]["optimizer"]["rate"] == 0.01
 
 
 def test_a_damaged_checkpoint_is_named(source: Source, tmp_path: Path, bench: Bench) -> None:
@@ -167,8 +170,8 @@ def test_a_further_stage_begins_with_the_last_and_is_taught(
     parts = divided(second, source)[0]
     run = train.Run(second, parts, tmp_path / "second")
     assert equal(run.average.state_dict(), weights(tmp_path / "first"))
-    assert (run.learn.targets.max(1) < 1).all()
     run.advance(bench.progress)
+    assert (run.learn.targets.max(1) < 1).all()
 
     patient = train.Run(resolved(recipe(teaching="augmented", **more), source), parts, tmp_path / "patient")
     assert np.isin(patient.learn.targets, [0, 1]).all()
