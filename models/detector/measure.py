@@ -215,11 +215,9 @@ def speed_figures(paths: dict[str, Path]) -> Iterator[dict[str, Any]]:
         times = beside([*paths.values()], width=width, height=height)
         for name, (median, fastest, calls) in zip(paths, times, strict=True):
             told = {"value": round(median, 3), "fastest": round(fastest, 3), "n": calls}
-            protocol = (
-                f"median of n calls, in turns with the other, ONNX Runtime, one thread, {width}x{height}, float32"
-            )
+            how = "median processor time of n calls, in turns with the other, ONNX Runtime, one thread, float32"
             small = f" of {width} px" * (width < SIDE)
-            yield figure(f"ms per picture{small}, {name}", told, "random pixels", protocol)
+            yield figure(f"ms per picture{small}, {name}", told, f"random pixels, {width}x{height}", how)
 
 
 def main() -> None:

@@ -50,6 +50,7 @@ CALIBRATED = 512
 MOST_LOST = 0.003
 """Share of faces by which the quantised network may be right less often."""
 BATCHES = (1, 8)
+TIMED = f"median processor time of n calls, in turns, one thread, ONNX Runtime {ort.__version__}"
 RUNTIME = RuntimeSettings(threads=1, provider="cpu")
 METHODS = {
     "min to max": CalibrationMethod.MinMax,
@@ -244,17 +245,12 @@ def figures(measured: Comparison, data: str) -> list[dict[str, Any]]:
     ]
     for batch, (old, new) in zip(BATCHES, measured.times, strict=True):
         for who, (median, fastest, calls) in (("", new), (", float network", old)):
-            rows.append(
-                {
-                    "what": f"ms per face, batch {batch}{who}",
-                    "value": round(median, 3),
-                    "fastest": round(fastest, 3),
-                    "n": calls,
-                    "data": "random faces",
-                    "protocol": f"median of n calls, in turns, ONNX Runtime {ort.__version__}, one thread",
-                    "command": COMMAND,
-                }
-            )
+            told_of = {
+                "what": f"ms per face, batch {batch}{who}",
+                "value": round(median, 3),
+                "fastest": round(fastest, 3),
+            }
+            rows.append(told_of | {"n": calls, "data": "random faces", "protocol": TIMED, "command": COMMAND})
     return rows
 
 
