@@ -99,6 +99,7 @@ VARIANTS: Final = (
         patched=lambda: _altered(tracker, strayed=_lost),
     ),
     Variant("no looks (motion alone)", looks=False),
+    Variant("tracks begin within others' boxes at once", patched=lambda: _altered(tracker, WITHIN=2.0)),
     Variant("no re-activation", tracker=Forgetful),
     Variant("no cut detection", patched=lambda: _altered(following, is_cut=_never)),
 )

@@ -23,6 +23,12 @@ NARROWLY: Final = 0.5
 DOUBT: Final = 0.1
 """s for which a face that is not a track yet may go unseen before it is forgotten."""
 
+WITHIN: Final = 0.7
+"""Share of its box within another's from which a new face may be that face, or one box round two heads."""
+
+LINGER: Final = 0.3
+"""s for which it must then be seen, or until it comes out, before it is a track."""
+
 BRIDGE: Final = 0.25
 """s for which faces are carried on from the last frame that was searched: beyond, their way is a guess."""
 
@@ -146,7 +152,7 @@ class Tracker:
             looked = int(bare[row] > 1 - COVERED)
             self._tracks.append(_begin(now, found, int(row), looks[row], looked, pixel, self._searches))
         for row in np.flatnonzero(owners >= 0):
-            self._confirm(self._tracks[owners[row]])
+            self._confirm(self._tracks[owners[row]], float(bare[row]))
         seen = self._seen(ended)
         self._tracks = [track for track in self._tracks if track.number or now - track.last <= DOUBT]
         return seen
@@ -246,11 +252,14 @@ class Tracker:
             track.landmarks, track.variance, track.last = shape, float(variance), now
             track.score, track.search = score, self._searches
 
-    def _confirm(self, track: Track) -> None:
-        """Number a track that was seen clearly once, or long enough."""
+    def _confirm(self, track: Track, bare: float) -> None:
+        """Number a track that was seen clearly once, or long enough; ``bare``: share of its box outside others'."""
         seen = track.last - track.first
         long = self._settings.confirm
-        if not track.number and (track.score >= self._settings.sure or (long is not None and 0 < seen >= long)):
+        doubtful = bare <= 1 - WITHIN and seen < LINGER
+        if not (track.number or doubtful) and (
+            track.score >= self._settings.sure or (long is not None and 0 < seen >= long)
+        ):
             self._confirmed += 1
             track.number = self._confirmed
 

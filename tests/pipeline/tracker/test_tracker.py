@@ -198,3 +198,25 @@ def test_looks_follow_a_face_that_changes(tracker):
         level = np.float32(60 + n / 4)
         assert tracker.step(n * 0.1, found((100, 100, 50)), np.full((1, LOOK), level)).numbers == (1,)
     assert abs(tracker.state().tracks[0].look[0] - level) < 10
+
+
+TWO_HEADS = (110, 105, 40)
+"""Within the box of ``(100, 100, 80)``."""
+
+
+def test_a_box_within_anothers_is_no_face_at_once(tracker):
+    shown = play(tracker, *((n * 0.04, ((100, 100, 80), TWO_HEADS)) for n in range(5)))
+    assert [seen.numbers for seen in shown] == [(1,)] * 5
+
+
+def test_a_face_that_comes_out_from_before_another_is_one(tracker):
+    (inside, outside) = play(tracker, (0.0, ((100, 100, 80), TWO_HEADS)), (0.1, ((100, 100, 80), (140, 105, 40))))
+    assert (inside.numbers, outside.numbers) == ((1,), (1, 2))
+
+
+@pytest.mark.parametrize("fps", [5, 25])
+def test_a_face_that_stays_before_another_is_one_in_the_end(tracker, fps):
+    shown = play(tracker, *((n / fps, ((100, 100, 80), TWO_HEADS)) for n in range(fps)))
+    assert shown[-1].numbers == (1, 2)
+    late = next(n for n, seen in enumerate(shown) if len(seen.numbers) == 2) / fps
+    assert 0.3 <= late <= 0.4
