@@ -95,6 +95,22 @@ def test_another_network_is_refused_by_name(options, named):
     assert "cls_8" in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        pytest.param({"sides": (96, "width")}, "both free or both fixed", id="one side fixed"),
+        pytest.param(
+            {"sides": (100, 104), "rounded_up": True},
+            r"cls_8 of \(1, 169, 1\) for 104x100 px; wanted: \(1, 156",
+            id="cells",
+        ),
+    ],
+)
+def test_what_would_fail_at_the_first_frame_is_refused_before(options, named):
+    with pytest.raises(ModelError, match=named):
+        Detector(network(**options), low=0.3, overlap=0.45)
+
+
 def test_agrees_with_opencv_on_its_own_file(data, portrait):
     path = data.parent / "teacher" / "face_detection_yunet_2026may.onnx"
     if not path.is_file():

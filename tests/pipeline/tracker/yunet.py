@@ -20,11 +20,12 @@ def network(
     left_out: str = "",
     size: float = SIDE,
     strides: Sequence[int] = STRIDES,
+    rounded_up: bool = False,
 ) -> ort.InferenceSession:
     """Open a network whose score, at ``strides``, is the mean of blue over 255 in each cell; elsewhere it is 0.
 
     Landmarks lie at (n, -n) strides from the cell's near corner, n = 0 to 4. ``left_out`` names an output to leave
-    out. ``size``: sides of the boxes in strides.
+    out. ``size``: sides of the boxes in strides. ``rounded_up``: cells at the edges may reach beyond the picture.
     """
     nodes, outputs, constants = [], [], {}
     constants["blue"] = np.array([1.0] + [0.0] * (channels - 1), np.float32).reshape(1, channels, 1, 1)
@@ -38,7 +39,12 @@ def network(
         used = stride in strides
         nodes += [
             helper.make_node(
-                "AveragePool", ["gray"], [f"mean{stride}"], kernel_shape=[stride] * 2, strides=[stride] * 2
+                "AveragePool",
+                ["gray"],
+                [f"mean{stride}"],
+                kernel_shape=[stride] * 2,
+                strides=[stride] * 2,
+                ceil_mode=int(rounded_up),
             ),
             helper.make_node("Reshape", [f"mean{stride}", "one"], [f"flat{stride}"]),
             helper.make_node("Div", [f"flat{stride}", "full"], [f"share{stride}"]),
