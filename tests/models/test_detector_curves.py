@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_curve
 
@@ -39,8 +39,7 @@ def test_recall_is_that_of_all_boxes_above_the_threshold(matches: Matches, rate:
 def test_precision_is_scikit_learns(matches: Matches) -> None:
     counted = matches.kinds != LEFT_OUT
     hits = matches.kinds[counted] >= 0
-    if not hits.any():
-        return
+    assume(hits.any())
     told = curves(matches)
     precision, recall, _ = precision_recall_curve(hits, matches.scores[counted])
     share = hits.sum() / matches.totals.sum()
@@ -52,15 +51,11 @@ def test_precision_is_scikit_learns(matches: Matches) -> None:
 @given(found(), st.data())
 def test_a_photo_taken_twice_counts_twice(matches: Matches, data: st.DataObject) -> None:
     counts = np.array(data.draw(st.lists(st.integers(0, 3), min_size=PHOTOS, max_size=PHOTOS)), np.float64)
-    if not (matches.totals.sum(axis=0) * counts).any():
-        return
+    assume((matches.totals.sum(axis=0) * counts).any())
     copies = np.repeat(np.arange(len(matches.scores)), counts[matches.photos].astype(int))
-    again = Matches(
-        matches.scores[copies], matches.kinds[copies], matches.photos[copies],
-        np.repeat(matches.totals, counts.astype(int), axis=1),
-    )  # fmt: skip
-    # Photos are numbered otherwise there, which no curve looks at.
-    again = Matches(again.scores, again.kinds, np.zeros(len(copies), np.int64), again.totals)
+    # Photos are numbered otherwise there, which no curve looks at where each is taken once.
+    totals = np.repeat(matches.totals, counts.astype(int), axis=1)
+    again = Matches(matches.scores[copies], matches.kinds[copies], np.zeros(len(copies), np.int64), totals)
     weighted, repeated = curves(matches, None, counts), curves(again)
     last = np.flatnonzero(np.append(np.diff(copies), 1)) if len(copies) else []
     taken = copies[last] if len(copies) else []
