@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,9 @@ def test_cost_of_the_shipped_network_is_what_its_card_says() -> None:
     assert found.macs == said["macs"]
     # Batch norms are folded into the convolutions that they follow.
     assert found.parameters == pytest.approx(said["parameters"], rel=0.01)
+
+
+def test_without_onnx_nothing_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = classifier(tmp_path)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert cost(path) is None
