@@ -27,31 +27,22 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from rich.console import Console
-from rich.table import Table
 
-from models.emotion.bootstrap import Estimate, estimate
 from models.emotion.evaluate import PROTOCOL
+from models.emotion.exchange import BATCHES, MOST_LOST, Exchange, exchange, table
 from models.emotion.faces import read_faces
-from models.emotion.metrics import Faces, divergence, truth
-from models.emotion.speed import beside
 from pipeline.card import EmotionCard, emotion_card, emotion_network
 from pipeline.errors import AffectError, ModelError
-from pipeline.inference.classifier import Classifier
 from pipeline.inference.contract import tensor
 from pipeline.messages import Bytes
-from pipeline.onnx import file_hash, open_session
-from pipeline.settings import EmotionSettings, RuntimeSettings
+from pipeline.onnx import file_hash
 
 COMMAND = "python -m models.emotion.quantize --data FERPLUS_TRAIN.npz --valid FERPLUS_VALID.npz"
 HELD_OUT, SEED = 0.04, 1
 """The training rows that the network that ships did not learn from: this share, drawn with this seed."""
 CALIBRATED = 512
 """Faces that the ranges of activations are taken from."""
-MOST_LOST = 0.003
-"""Share of faces by which the quantised network may be right less often."""
-BATCHES = (1, 8)
 TIMED = f"median processor time of n calls, in turns, one thread, ONNX Runtime {ort.__version__}"
-RUNTIME = RuntimeSettings(threads=1, provider="cpu")
 METHODS = {
     "min to max": CalibrationMethod.MinMax,
     "percentiles": CalibrationMethod.Percentile,
@@ -176,60 +167,13 @@ def card_of(network: Path, out: Path, way: Way, calibrated: int) -> dict[str, An
     return old | new
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A quantised network beside the float one on the same faces."""
-
-    right: Estimate
-    """How often the label is the majority's."""
-    kl: Estimate
-    """KL(votes || prediction), nats."""
-    lost: Estimate
-    """Share of faces by which the float network is right more often, paired."""
-    kl_gained: Estimate
-    """nats by which KL(votes || prediction) is larger, paired."""
-    drift: float
-    """Mean KL(float || quantised), nats."""
-    changed: float
-    """Share of faces that get another label."""
-    times: list[tuple[tuple[float, float, int], tuple[float, float, int]]]
-    """For each of `BATCHES` the float and the quantised network's time per face (see `speed.beside`)."""
-
-    @property
-    def worth_it(self) -> bool:
-        """Whether it is faster at every size of batch and right about as often."""
-        return self.lost.value <= MOST_LOST and all(new[0] < old[0] for old, new in self.times)
-
-
-def compare(network: Path, quantised: Path, faces: Faces, seconds: float) -> Comparison:
-    """Compare the two on the rows of `faces` that have a majority, and time them in turns."""
-    votes = truth(faces.votes)
-    wanted, said = votes.majority[votes.kept], []
-    for path in (network, quantised):
-        classify = Classifier.load(EmotionSettings(model=path, batch=64), RUNTIME)
-        said.append(classify(faces.images[votes.kept]))
-    hits = [np.asarray(rows.argmax(1) == wanted, np.float64) for rows in said]
-    kl = [divergence(votes.shares[votes.kept], rows) for rows in said]
-    sessions = [open_session(path, RUNTIME) for path in (network, quantised)]
-    timed = [beside(sessions, batch, seconds=seconds) for batch in BATCHES]
-    return Comparison(
-        right=estimate(hits[1]),
-        kl=estimate(kl[1]),
-        lost=estimate(hits[0] - hits[1]),
-        kl_gained=estimate(kl[1] - kl[0]),
-        drift=float(divergence(said[0], said[1]).mean()),
-        changed=float((said[0].argmax(1) != said[1].argmax(1)).mean()),
-        times=[(old, new) for old, new in timed],
-    )
-
-
-def figures(measured: Comparison, data: str) -> list[dict[str, Any]]:
+def figures(measured: Exchange, data: str) -> list[dict[str, Any]]:
     """The card's figures."""
     told = [
-        ("majority accuracy", measured.right),
-        ("KL(votes || prediction), nats", measured.kl),
-        ("majority accuracy lost to quantisation, paired", measured.lost),
-        ("KL(votes || prediction) gained by quantisation, nats, paired", measured.kl_gained),
+        ("majority accuracy", measured.new.accuracy),
+        ("KL(votes || prediction), nats", measured.new.divergence),
+        ("majority accuracy gained by quantisation, paired", measured.paired.accuracy),
+        ("KL(votes || prediction) gained by quantisation, nats, paired", measured.paired.divergence),
     ]
     rows: list[dict[str, Any]] = [
         {
@@ -252,28 +196,6 @@ def figures(measured: Comparison, data: str) -> list[dict[str, Any]]:
             }
             rows.append(told_of | {"n": calls, "data": "random faces", "protocol": TIMED, "command": COMMAND})
     return rows
-
-
-def table(rows: dict[str, tuple[Comparison, int]]) -> Table:
-    """Comparisons and sizes in bytes by way, for people: ms per face by faces per call, the float network's beside."""
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    shown.add_column("way", no_wrap=True)
-    times = (f"ms, {n} (float)" for n in BATCHES)
-    columns = ("points lost (95 %)", "KL gained", "KL to float", "changed", *times)
-    for column in (*columns, "MB"):
-        shown.add_column(column, justify="right", no_wrap=True)
-    for name, (row, size) in rows.items():
-        lost = row.lost
-        shown.add_row(
-            name,
-            f"{100 * lost.value:.2f} ({100 * lost.low:.2f} to {100 * lost.high:.2f})",
-            f"{row.kl_gained.value:+.4f}",
-            f"{row.drift:.5f}",
-            f"{row.changed:.2%}",
-            *(f"{new[0]:.2f} ({old[0]:.2f})" for old, new in row.times),
-            f"{size / 1e6:.2f}",
-        )
-    return shown
 
 
 def main() -> None:
@@ -307,9 +229,9 @@ def main() -> None:
                 quantise(network, faces, way, made)
                 told = card_of(network, made, way, len(faces))
                 card.write_text(json.dumps(told))
-                rows[name] = compare(network, made, unseen, options.seconds), made.stat().st_size
+                rows[name] = exchange(network, made, unseen, options.seconds), made.stat().st_size
         ((measured, _), *_) = rows.values()
-        console.print(f"{emotion_card(network).id} on {where}, n = {measured.lost.n:,}")
+        console.print(f"{emotion_card(network).id} on {where}, n = {measured.new.accuracy.n:,}")
         console.print(table(rows))
         if options.compare:
             return
