@@ -130,8 +130,8 @@ def finish(run: Run, parts: Parts, chosen: str = "") -> Outcome:
 
 def summarise(folder: Path, recipe: Recipe, source: Source, outcomes: Sequence[Outcome]) -> Outcome:
     """Writes the folds' figures and their pooled confusion matrix into `folder`; returns all as one."""
-    by = "by person" if recipe.split.by == "person" else "random"
-    every = pooled(outcomes, f"{len(outcomes)} {by} folds, each face tested once")
+    kind = "folds by person" if recipe.split.by == "person" else "random folds"
+    every = pooled(outcomes, f"{len(outcomes)} {kind}, each face tested once")
     accuracies = np.array([outcome.hits.mean() for outcome in outcomes])
     kls = np.array([outcome.kl.mean() for outcome in outcomes])
     told = {
