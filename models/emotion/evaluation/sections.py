@@ -18,7 +18,7 @@ FLOOR = (
     "The <b>floor</b> is what a flawless predictor would score: ten votes are a small sample of what people would "
     "say. The true shares of each face are drawn as its votes and all others make them likely (empirical Bayes, one "
     "Dirichlet distribution), new panels of raters are drawn from them, and the mean of such panels is measured on "
-    "another panel, under the same protocol. With single votes kept it is the bias of the entropy by the jackknife, "
+    "other panels, under the same protocol. With single votes kept it is the bias of the entropy by the jackknife, "
     "with no model at all. <b>Mean shares</b> says of every face what these faces have on average, <b>uniform</b> the "
     "same of every label. Clark and Canberra are ruled by the labels that nobody votes for: they hardly tell a "
     "network from the floor. Definitions: Geng 2016; Jensen-Shannon: Lin 1991."
@@ -60,9 +60,8 @@ def keys(judged: Judgement) -> str:
             "most probable label beside its share of votes",
         )
     )
-    fastest = min(judged.speed, key=lambda one: one.median) if judged.speed else None
-    if fastest is not None:
-        told.append(("time per face", f"{fastest.median:.2f} ms", f"one core, batch of {fastest.batch}"))
+    fastest = min(judged.speed, key=lambda one: one.median)
+    told.append(("time per face", f"{fastest.median:.2f} ms", f"one core, batch of {fastest.batch}"))
     boxes = (
         f'<div class="key">{escape(name)}<b>{number}</b><span>{words}</span></div>' for name, number, words in told
     )
@@ -81,7 +80,7 @@ def compared(found: Comparison | None) -> str:
     ]
     words = (
         f"Paired differences over the {found.accuracy.n:,} faces that both can be measured on. "
-        "An interval without zero is a difference that is not luck."
+        "A difference whose interval is without zero is hardly luck."
     )
     return f"<h2>Beside {escape(found.against)}</h2><p>{words}</p>{_table(('this less the other', ''), rows)}"
 
