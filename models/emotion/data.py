@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.emotion.faces import LabelledFaces
-from models.emotion.metrics import Faces, truth
+from models.emotion.metrics import truth
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
 
@@ -121,7 +121,6 @@ def _reduced(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(small / np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-6), np.float32)
 
 
-def without(faces: Faces, others: NDArray[np.uint8]) -> Faces:
+def without(faces: LabelledFaces, others: NDArray[np.uint8]) -> LabelledFaces:
     """`faces` less those that are near-duplicates of any of `others` (m, 48, 48)."""
-    new = nearest(faces.images, others) <= DUPLICATE
-    return Faces(faces.images[new], faces.votes[new])
+    return faces.take(nearest(faces.images, others) <= DUPLICATE)

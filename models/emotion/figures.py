@@ -20,8 +20,8 @@ from models.emotion.bootstrap import Estimate
 from models.emotion.data import DUPLICATE, without
 from models.emotion.evaluate import PROTOCOL, Report, open_network, report
 from models.emotion.evaluation.robustness import degraded, shrunk
-from models.emotion.faces import read_faces
-from models.emotion.metrics import Faces, truth
+from models.emotion.faces import LabelledFaces, read_faces
+from models.emotion.metrics import truth
 from models.emotion.speed import milliseconds
 from pipeline.card import shipped
 from pipeline.errors import AffectError, InputError
@@ -50,7 +50,7 @@ def pair(measured: Report, data: str, suffix: str = "", command: str = COMMAND) 
     ]
 
 
-def unseen(faces: Faces, training: Faces, network: Classifier) -> list[dict[str, Any]]:
+def unseen(faces: LabelledFaces, training: LabelledFaces, network: Classifier) -> list[dict[str, Any]]:
     """Figures over the faces that have no near-copy among the training faces.
 
     Raises:

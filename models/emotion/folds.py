@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.data import DUPLICATE, nearest
+from models.emotion.data import without
 from models.emotion.faces import LabelledFaces
 from models.emotion.recipe import Split
 from pipeline.errors import InputError
@@ -68,7 +68,7 @@ def folds(faces: LabelledFaces, split: Split, seed: int) -> Iterator[Parts]:
         test = faces.take(out)
         left = faces.take(rest)
         if not split.duplicates:
-            left = fresh(left, test.images)
+            left = without(left, test.images)
         learn, held = hold_out(left, split.held_out, split, seed)
         yield Parts(learn, held, test)
 
@@ -92,12 +92,7 @@ def hold_out(faces: LabelledFaces, share: float, split: Split, seed: int) -> tup
             "any; give more data or another --set split.held_out="
         )
     held, rest = faces.take(out), faces.take(~out)
-    return (rest if split.duplicates else fresh(rest, held.images)), held
-
-
-def fresh(faces: LabelledFaces, others: NDArray[np.uint8]) -> LabelledFaces:
-    """`faces` less those that are near-duplicates of any of `others` (m, 48, 48)."""
-    return faces.take(nearest(faces.images, others) <= DUPLICATE)
+    return (rest if split.duplicates else without(rest, held.images)), held
 
 
 def _people(faces: LabelledFaces) -> NDArray[np.str_]:

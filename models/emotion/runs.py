@@ -1,6 +1,5 @@
 """Run folders: what they hold beside the checkpoint and the network."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Sequence
@@ -9,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
+from models.emotion.evaluation.origin import data_hash
 from models.emotion.faces import LabelledFaces
 from models.emotion.recipe import Recipe
 from pipeline.errors import InputError
@@ -38,9 +37,7 @@ class Source:
 
 def describe(faces: LabelledFaces, path: Path, votes: Path | None = None) -> Source:
     """The faces with their hash, which is the same in whatever form they were read."""
-    digest = hashlib.sha256(np.ascontiguousarray(faces.images).tobytes())
-    digest.update(np.ascontiguousarray(faces.votes).tobytes())
-    return Source(faces, path, votes, digest.hexdigest())
+    return Source(faces, path, votes, data_hash(faces))
 
 
 def write_config(folder: Path, recipe: Recipe, source: Source, parts: str) -> None:

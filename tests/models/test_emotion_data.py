@@ -3,7 +3,6 @@ import pytest
 
 from models.emotion.data import DUPLICATE, mean, nearest, on_labels, rarity, rows, taught, without
 from models.emotion.faces import LabelledFaces
-from models.emotion.metrics import Faces
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
 
@@ -28,7 +27,7 @@ def test_nearest_finds_copies_mirror_images_and_relit_ones() -> None:
 
 def test_without_leaves_only_what_is_new() -> None:
     images = blobs(12)
-    faces = Faces(images, np.arange(120).reshape(12, 10))
+    faces = LabelledFaces(images, np.arange(120).reshape(12, 10), None, LABELS, "faces", "")
     left = without(faces, images[[2, 7], :, ::-1])
     assert left.votes[:, 0].tolist() == [row * 10 for row in range(12) if row not in (2, 7)]
 

@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,32 +8,35 @@ import pytest
 
 from models.emotion import figures
 from models.emotion.evaluate import open_network, report
-from models.emotion.metrics import Faces
+from models.emotion.faces import LabelledFaces
 from pipeline.errors import InputError
+from pipeline.labels import LABELS
 from tests.networks import classifier
 
 RNG = np.random.default_rng(8)
 SUFFIX = ", faces without a near-copy in training"
 
 
-def faces(count: int) -> Faces:
+def faces(count: int) -> LabelledFaces:
     """Smooth random faces, no two alike, one vote of ten for another emotion."""
     votes = np.zeros((count, 10), np.int64)
     chosen = RNG.integers(0, 8, count)
     votes[np.arange(count), chosen] = 9
     votes[np.arange(count), (chosen + 1) % 8] = 1
-    return Faces(RNG.integers(0, 256, (count, 8, 8), np.uint8).repeat(6, 1).repeat(6, 2), votes)
+    images = RNG.integers(0, 256, (count, 8, 8), np.uint8).repeat(6, 1).repeat(6, 2)
+    return LabelledFaces(images, votes, people=None, labels=LABELS, name="faces", description="")
 
 
 VALID = faces(40)
-TRAINING = Faces(np.concatenate([VALID.images[:6], VALID.images[6:10, :, ::-1], faces(20).images]), faces(30).votes)
+COPIES = np.concatenate([VALID.images[:6], VALID.images[6:10, :, ::-1], faces(20).images])
+TRAINING = replace(faces(30), images=COPIES)
 """Ten of the validation faces have a copy here, four of them the other way round."""
 
 
 def test_faces_with_a_near_copy_in_training_are_left_out(tmp_path: Path) -> None:
     network = open_network(classifier(tmp_path))
     accuracy, divergence = figures.unseen(VALID, TRAINING, network)
-    fresh = report(Faces(VALID.images[10:], VALID.votes[10:]), network)
+    fresh = report(VALID.take(np.arange(10, 40)), network)
     assert accuracy["what"] == f"majority accuracy{SUFFIX}"
     assert divergence["what"] == f"KL(votes || prediction){SUFFIX}, nats"
     assert accuracy["n"] == divergence["n"] == 30
