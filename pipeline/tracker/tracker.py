@@ -187,7 +187,6 @@ class Tracker:
             measurements,
         )
         cost = np.minimum(cost, DETOUR + (LIMIT - DETOUR) * off)
-        reached = cost < LIMIT
         cost += RETURN * np.array([[track.last < last] for track in self._tracks])
         if not looks.shape[1]:
             return cost
@@ -197,8 +196,8 @@ class Tracker:
         # Nor is a face another only because, a moment after it was lost, half of it comes out of what hid it.
         soon = np.array([[now - track.last < SOON] for track in self._tracks])
         unlike = np.where(soon, np.minimum(unlike, np.maximum(LIMIT - NARROWLY - cost, 0)), unlike)
-        # Out of reach is out of reach, whoever looks the same.
-        return np.where(reached, cost + unlike, cost)
+        # What is out of reach is another, however alike.
+        return np.where(cost < LIMIT, cost + unlike, cost)
 
     def _match(self, cost: Doubles, sure: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return the row in ``_tracks`` of the track that owns each detection, or -1."""
