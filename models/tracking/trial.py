@@ -165,7 +165,7 @@ def run(
             if not variant.second_round:
                 sure = found.scores >= threshold
                 found = Detections(found.boxes[sure], found.landmarks[sure], found.scores[sure])
-                looks = frame.looks[sure]
+                looks = None if looks is None else looks[sure]
             pts = frame.pts if variant.true_times else number / 25
             sighting = Sighting(pts, found, frame.pixel, frame.thumbnail, looks)
             begun = perf_counter()

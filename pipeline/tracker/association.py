@@ -6,6 +6,8 @@ of leaving a track without one is ``LIMIT``. Errors are judged by Student's t, s
 absurd. So a track seen a moment ago may be matched over many standard deviations, one long hidden over few, and
 neither gives up its own detection so that the other may have one too. Unlike IoU, the cost still tells near from far
 when a small, fast face no longer overlaps its own box of a frame ago.
+
+To that the tracker adds how unlike the two look (``appearance``), which decides where motion leaves it open.
 """
 
 from typing import Final
