@@ -149,6 +149,11 @@ class PlainNet(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(inputs, outputs)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                # As Keras begins, in which such networks are published; torch's own weights are smaller.
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Returns the logits of `faces`, of any number type."""

@@ -40,9 +40,12 @@ def faces() -> LabelledFaces:
 
 
 def used(architecture: Residual | Plain, outputs: int) -> Network:
-    """A network whose norms have statistics of their own."""
+    """A network as training leaves it: norms have statistics, biases are not zero."""
     torch.manual_seed(1)
     network = build(architecture, outputs)
+    for name, weight in network.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(weight, std=0.1)
     network(torch.randint(0, 256, (8, 1, 48, 48)))
     network.eval()
     return network
