@@ -5,8 +5,9 @@ in each of a few cells. That takes no network, and microseconds. Looks of one fa
 light changes, those of two people by several times more; the association adds the ratio of the two likelihoods to that
 of motion. The more uncertain the motion, the flatter its likelihood, and the more the looks decide.
 
-A look is a picture of a person, of 4 x 4 cells. It lives no longer than its track, in the tracker's memory and in the
-state that the tracker stores on the bus; it is written nowhere else, and nobody who comes back later is known by it.
+A look is a picture of a person, of 4 x 4 cells. It lives no longer than its track: in the tracker's memory and in what
+the tracker must store to go on, on the bus and in the file that a stopped replay in parts leaves for the next. It is in
+no output, and nobody who comes back later is known by it.
 """
 
 from typing import Final

@@ -55,7 +55,7 @@ class Track(msgspec.Struct, eq=False):
     """Which search of the run that was, from 1."""
     look: Floats
     """(``appearance.LOOK``,) what it looks like: the mean over about ``appearance.MEMORY``; (0,) if that is not known.
-    A picture of a person: it goes with the track, and nowhere but into the stored state."""
+    A picture of a person: it ends with the track, and is nowhere but in the stored state."""
     looked: int
     """Sightings that ``look`` rests on; 0 if it may be of whoever was in front."""
     number: int = 0
