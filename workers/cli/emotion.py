@@ -13,19 +13,22 @@ if TYPE_CHECKING:
     from models.emotion.faces import LabelledFaces
     from pipeline.inference.classifier import Classifier
 
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="Faces with votes or labels: .npz, FER2013's csv, a csv of votes, or a folder of class folders.",
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="FILE", help="ONNX file with its card, or a shipped network's name."),
+]
+
 
 def emotion(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA",
-            help="Faces with votes or labels: .npz, FER2013's csv, a csv of votes, or a folder of class folders.",
-        ),
-    ],
-    model: Annotated[
-        Path | None,
-        typer.Option("--model", metavar="FILE", help="ONNX file with its card, or a shipped network's name."),
-    ] = None,
+    data: Data,
+    model: Model = None,
     against: Annotated[
         Path | None,
         typer.Option("--against", metavar="FILE", help="Another network, compared on the same faces."),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli import detection, emotion
+from workers.cli.emotion import Data, Model
 
 if TYPE_CHECKING:
     from models.emotion.metrics import Faces
@@ -13,12 +14,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure networks on data with known answers.", no_args_is_help=True, rich_markup_mode="rich")
 
-Votes = Annotated[Path, typer.Argument(metavar="FILE.npz", help="images (n, 48, 48) uint8 and votes (n, 8 or 10).")]
 Chosen = Annotated[
     int | None, typer.Option("--faces", min=1, help="Measure so many faces, taken by chance (default: all).")
-]
-Model = Annotated[
-    Path | None, typer.Option("--model", metavar="FILE", help="ONNX file with its card (default: the one shipped).")
 ]
 
 
@@ -119,7 +116,7 @@ def smoothing(
 
 @app.command()
 def alignment(
-    file: Votes,
+    data: Data,
     faces: Chosen = None,
     model: Model = None,
 ) -> None:
@@ -137,11 +134,11 @@ def alignment(
 
     from models.crops.alignment import measure, tables
 
-    chosen, engine = _faces_and_engine(file, faces, model)
+    chosen, engine = _faces_and_engine(data, faces, model)
     console = Console(highlight=False)
     with console.status("finding faces"):
         rows = [*measure(chosen, engine)]
-    console.print(f"{engine.classifier.id} on {file} ({len(chosen.images):,} faces)", soft_wrap=True)
+    console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", soft_wrap=True)
     console.print(*tables(rows), sep="\n")
 
 
@@ -182,7 +179,7 @@ def jitter(
 
 @app.command()
 def quality(
-    file: Votes,
+    data: Data,
     faces: Chosen = None,
     model: Model = None,
 ) -> None:
@@ -201,19 +198,19 @@ def quality(
 
     from models.crops.quality import bands, judge, table
 
-    chosen, engine = _faces_and_engine(file, faces, model)
+    chosen, engine = _faces_and_engine(data, faces, model)
     console = Console(highlight=False)
     with console.status("degrading and finding faces"):
         judged = judge(chosen, engine)
-    console.print(f"{engine.classifier.id} on {file} ({len(chosen.images):,} faces)", soft_wrap=True)
+    console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", soft_wrap=True)
     console.print(table(bands(chosen, judged)))
 
 
-def _faces_and_engine(file: Path, count: int | None, model: Path | None) -> "tuple[Faces, Engine]":
+def _faces_and_engine(data: Path, count: int | None, model: Path | None) -> "tuple[Faces, Engine]":
     """Read the faces to measure on, all or ``count`` of those that have a majority, and open the networks."""
     from models.crops.alignment import measurable
     from models.emotion.faces import read_faces
     from workers.config import load_config
     from workers.engine import Engine
 
-    return measurable(read_faces(file), count, seed=0), Engine.load(load_config(None, {"emotion": {"model": model}}))
+    return measurable(read_faces(data), count, seed=0), Engine.load(load_config(None, {"emotion": {"model": model}}))

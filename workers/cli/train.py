@@ -100,7 +100,8 @@ def _list(console: "Console") -> None:
         table.add_column(column, overflow="fold")
     for name in bundled():
         recipe = read_recipe(name)
-        table.add_row(f"[bold]{name}[/bold]", recipe.about, f"{recipe.claim} [dim]{recipe.paper}[/dim]".strip())
+        claim = "\n".join(part for part in (recipe.claim, f"[dim]{recipe.paper}[/dim]" if recipe.paper else "") if part)
+        table.add_row(f"[bold]{name}[/bold]", recipe.about, claim)
     console.print(table)
 
 
