@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.emotion.recipe import Changes
+from models.emotion.ingredients import Changes
 
 
 def augment(faces: Tensor, changes: Changes) -> Tensor:

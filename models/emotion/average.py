@@ -8,9 +8,9 @@ from models.emotion.checkpoint import Weights, final_weights, read_checkpoint, r
 from models.emotion.experiment import KEPT, divided
 from models.emotion.export import add_figures, export
 from models.emotion.faces import read_faces
+from models.emotion.ingredients import Started
 from models.emotion.network import build
 from models.emotion.outcome import judge
-from models.emotion.recipe import Started
 from models.emotion.runs import describe, read_config
 from pipeline.card import shipped
 from pipeline.errors import AffectError, InputError

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.emotion.data import without
 from models.emotion.faces import LabelledFaces
-from models.emotion.recipe import Split
+from models.emotion.ingredients import Split
 from pipeline.errors import InputError
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.emotion.recipe import Plain, Residual
+from models.emotion.ingredients import Plain, Residual
 from pipeline.errors import InputError
 
 MEAN, STD = 127.5, 64.0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.emotion.recipe import Range, Recipe, altered
+from models.emotion.ingredients import Range
+from models.emotion.recipe import Recipe, altered
 from models.emotion.runs import NETWORK, Source
 from pipeline.errors import InputError
 

@@ -9,8 +9,9 @@ import torch
 from onnx import numpy_helper
 
 from models.emotion.checkpoint import Weights, final_weights, read_checkpoint, recipe_of
+from models.emotion.ingredients import Plain, Residual, Started
 from models.emotion.network import Network
-from models.emotion.recipe import Plain, Recipe, Residual, Started, make
+from models.emotion.recipe import Recipe, make
 from pipeline.card import emotion_card, shipped
 from pipeline.errors import InputError
 

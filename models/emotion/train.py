@@ -21,10 +21,11 @@ from models.emotion.data import Teacher, mean, rarity, rows, taught
 from models.emotion.evaluate import open_network
 from models.emotion.faces import LabelledFaces
 from models.emotion.folds import Parts
+from models.emotion.ingredients import Optimizer, Started
 from models.emotion.losses import losses, weighted
 from models.emotion.metrics import divergence, truth
 from models.emotion.network import Network, build, predict
-from models.emotion.recipe import DESCRIPTION, Optimizer, Recipe, Started, flat
+from models.emotion.recipe import DESCRIPTION, Recipe, flat
 from models.emotion.start import begin, network_file, open_start
 from pipeline.errors import InputError
 from pipeline.labels import LABELS

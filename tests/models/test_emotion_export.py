@@ -13,8 +13,9 @@ from models.emotion.export import export, fit_temperature  # noqa: E402
 from models.emotion.faces import LabelledFaces  # noqa: E402
 from models.emotion.faces.labelled import single  # noqa: E402
 from models.emotion.folds import divide  # noqa: E402
+from models.emotion.ingredients import Plain, Residual, Split  # noqa: E402
 from models.emotion.network import Network, build, operations, predict  # noqa: E402
-from models.emotion.recipe import Plain, Recipe, Residual, Split  # noqa: E402
+from models.emotion.recipe import Recipe  # noqa: E402
 from models.emotion.start import begin, open_start, resolve  # noqa: E402
 from pipeline.card import emotion_card  # noqa: E402
 from pipeline.errors import InputError  # noqa: E402

@@ -7,7 +7,7 @@ from models.emotion.data import DUPLICATE, nearest
 from models.emotion.faces import LabelledFaces
 from models.emotion.faces.labelled import single
 from models.emotion.folds import divide, folds, hold_out
-from models.emotion.recipe import Split
+from models.emotion.ingredients import Split
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
 

@@ -3,7 +3,8 @@ from typing import get_args
 
 import pytest
 
-from models.emotion.recipe import Label, Plain, Range, Recipe, Residual, altered, bundled, flat, read_recipe
+from models.emotion.ingredients import Label, Plain, Range, Residual
+from models.emotion.recipe import Recipe, altered, bundled, flat, read_recipe
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
 

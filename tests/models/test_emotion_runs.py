@@ -7,7 +7,8 @@ import pytest
 
 from models.emotion.faces import LabelledFaces
 from models.emotion.faces.labelled import single
-from models.emotion.recipe import Range, read_recipe
+from models.emotion.ingredients import Range
+from models.emotion.recipe import read_recipe
 from models.emotion.runs import describe, draw_curves, read_config, write_config, write_history
 from models.emotion.search import Trial, better, draw
 from pipeline.errors import InputError

@@ -19,8 +19,9 @@ from models.emotion.experiment import Bench, divided, resolved  # noqa: E402
 from models.emotion.faces import LabelledFaces  # noqa: E402
 from models.emotion.faces.labelled import single  # noqa: E402
 from models.emotion.folds import divide  # noqa: E402
+from models.emotion.ingredients import Changes, Optimizer, Split  # noqa: E402
 from models.emotion.losses import losses, weighted  # noqa: E402
-from models.emotion.recipe import Changes, Optimizer, Recipe, Split, make, read_recipe  # noqa: E402
+from models.emotion.recipe import Recipe, make, read_recipe  # noqa: E402
 from models.emotion.runs import NETWORK, Source, describe  # noqa: E402
 from models.emotion.search import search  # noqa: E402
 from pipeline.card import emotion_card  # noqa: E402
