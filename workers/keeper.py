@@ -139,6 +139,14 @@ class Keeper:
             for source, stored in self._finished.items()
             if self._stored.get(source) == stored and (stored is not None or source in self._under_way)
         }
+        # What was forgotten and put back since the last beat is configured as before, and yet to be read again.
+        done = [source for source, stored in self._finished.items() if stored is not None]
+        with client.pipeline(transaction=False) as asked:
+            for source in done:
+                asked.exists(keys.state(self.kind, source))
+            for source, known in zip(done, asked.execute(), strict=True):
+                if not known:
+                    del self._finished[source]
         for source, shard in self.shards.items():
             if isinstance(shard, ChainShard) and self._stored.get(source) != self._begun[source]:
                 shard.end()

@@ -9,9 +9,11 @@ import hashlib
 import json
 import os
 import re
+from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
+from pipeline.bus import keys, scripts
 from pipeline.errors import InputError
 from pipeline.ingest.source import Source, source_id
 from workers.config import Config, SourceConfig, configured, explain
@@ -66,3 +68,10 @@ def _variable(variable: str, name: str) -> str:
         return os.environ[variable]
     except KeyError:
         raise InputError(f"source {name!r}: the environment of this worker holds no {variable}") from None
+
+
+def forget(client: Any, name: str) -> bool:
+    """Take a source out of Redis with all that is under way and remembered of it; return whether there was anything."""
+    drop = client.register_script(scripts.FORGET)
+    touched = (keys.SOURCES, keys.UNDER_WAY, keys.FACES, keys.PENDING)
+    return bool(drop(keys=[*touched, *keys.remembered(name), *keys.leases(name)], args=[keys.GROUP, name]))

@@ -154,6 +154,9 @@ class ChainShard(Shard):
         """Put an end to the run, because the source was taken out or is configured otherwise now."""
         # It may be configured as before by the time somebody asks: then it is to be read again.
         self._ended = True
+        self._stop_reader()
+
+    def _stop_reader(self) -> None:
         if self._reader is not None:
             self._reader.stop()
 
@@ -174,7 +177,7 @@ class ChainShard(Shard):
         else:
             origin = "" if self._stored is None else digest(self._stored)
             live = isinstance(self._reader, LiveReader)
-            link = ReaderLink(messages, publisher, origin, self.lease.stopped, 1 if live else STEP, self.end)
+            link = ReaderLink(messages, publisher, origin, self.lease.stopped, 1 if live else STEP, self._stop_reader)
         Worker(self.name, chain, link).run()
         self.finished = key is None and not (self._ended or self.lease.stopped.is_set())
 

@@ -209,11 +209,14 @@ def test_work_waits_while_redis_is_full(film, hasty):
 
 
 def test_sources_come_and_go_while_others_are_read(film, hasty):
-    hasty.start("ingest+tracker", "inference", "sink")
+    _, inference, _ = hasty.start("ingest+tracker", "inference", "sink")
     assert hasty.sources("add", str(film.path)).strip() == "scene"
     hasty.add("door", film.path)
     hasty.wait(lambda: hasty.client.xlen("affect:emotions:door") > 10)
+    inference.send(signal.SIGSTOP)  # or the film might be over first
     hasty.sources("remove", "door")
+    time.sleep(1)  # for the owner to look
+    inference.send(signal.SIGCONT)
     hasty.wait(lambda: hasty.over("scene"))
     film.check(hasty)
     hasty.wait(lambda: not hasty.client.sismember("affect:bus:sources", "door"))

@@ -20,6 +20,7 @@ from tests.video import clip
 from workers.config import Config
 from workers.engine import Engine
 from workers.keeper import Keeper, fair_share
+from workers.registry import forget
 from workers.shard import Tools
 
 
@@ -240,6 +241,16 @@ def test_a_finished_file_is_left_alone_by_everybody(site):
     site.beat(10)
     assert site.owned() == []
     assert site.frames("door") == []
+
+
+def test_a_finished_file_that_was_forgotten_and_put_back_between_two_beats_is_read_again(site):
+    site.add("door")
+    keeper = site.keeper()
+    first = site.drain("door")
+    site.until(lambda: not keeper.shards)
+    assert forget(site.client, "door")
+    site.add("door")
+    assert [message.stamp.frame for message in site.drain("door")[:-1]] == [item.stamp.frame for item in first[:-1]]
 
 
 def test_a_source_that_fails_is_tried_again_ever_less_often_and_holds_up_nobody(site, caplog, tmp_path):

@@ -104,18 +104,13 @@ def remove(
     With --forget they are forgotten at once, rows that are not in Parquet yet included, and may be added again to begin
     anew: the way on where workers refuse what is stored of a source.
     """
-    from pipeline.bus import keys, scripts
+    from pipeline.bus import keys
     from pipeline.errors import InputError
+    from workers import registry
 
     with _redis(redis) as client:
-        drop = client.register_script(scripts.FORGET)
         for name in names:
-            if forget:
-                touched = (keys.SOURCES, keys.UNDER_WAY, keys.FACES, keys.PENDING)
-                found = drop(keys=[*touched, *keys.remembered(name), *keys.leases(name)], args=[keys.GROUP, name])
-            else:
-                found = client.hdel(keys.SOURCES, name)
-            if not found:
+            if not (registry.forget(client, name) if forget else client.hdel(keys.SOURCES, name)):
                 known = ", ".join(sorted(one.decode(errors="replace") for one in client.hkeys(keys.SOURCES))) or "none"
                 raise InputError(f"there is no source {name!r}; there are: {known}")
 
