@@ -128,6 +128,7 @@ class Keeper:
         """Read what is configured and under way, and end runs whose source was taken out or changed."""
         client = self._tools.broker.client
         self._put_back()
+        self._recall()
         stored = {name.decode(errors="replace"): text for name, text in client.hgetall(keys.SOURCES).items()}
         before, self._stored = self._stored, {name: text.decode(errors="replace") for name, text in stored.items()}
         self._under_way = {name.decode() for name in client.smembers(keys.UNDER_WAY)}
@@ -139,17 +140,22 @@ class Keeper:
             for source, stored in self._finished.items()
             if self._stored.get(source) == stored and (stored is not None or source in self._under_way)
         }
-        # What was forgotten and put back since the last beat is configured as before, and yet to be read again.
-        done = [source for source, stored in self._finished.items() if stored is not None]
-        with client.pipeline(transaction=False) as asked:
-            for source in done:
-                asked.exists(keys.state(self.kind, source))
-            for source, known in zip(done, asked.execute(), strict=True):
-                if not known:
-                    del self._finished[source]
         for source, shard in self.shards.items():
             if isinstance(shard, ChainShard) and self._stored.get(source) != self._begun[source]:
                 shard.end()
+
+    def _recall(self) -> None:
+        """Take for finished only what Redis still knows of: the rest was forgotten, and may be back as it was.
+
+        To be called before what is configured is read: so what is about to be taken out is not begun anew.
+        """
+        finished = [source for source, stored in self._finished.items() if stored is not None]
+        with self._tools.broker.client.pipeline(transaction=False) as asked:
+            for source in finished:
+                asked.exists(keys.state(self.kind, source))
+            for source, known in zip(finished, asked.execute(), strict=True):
+                if not known:
+                    del self._finished[source]
 
     def _put_back(self) -> None:
         """If Redis lost its memory, tell it again what is to be read, unless somebody already did."""
