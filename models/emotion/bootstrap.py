@@ -21,6 +21,10 @@ class Estimate:
     high: float
     n: int
 
+    def told(self) -> dict[str, Any]:
+        """Value and interval as cards and results hold them."""
+        return {"value": round(self.value, 4), "ci95": [round(self.low, 4), round(self.high, 4)]}
+
 
 class Resamples:
     """Draws of n rows with replacement, the same for every figure, so that figures can be subtracted."""

@@ -187,7 +187,7 @@ def add_figures(path: Path, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         both = (("majority accuracy", outcome.accuracy), ("KL(votes || prediction), nats", outcome.divergence))
         for what, found in both:
-            told = {"what": what, "value": round(found.value, 4), "ci95": [round(found.low, 4), round(found.high, 4)]}
-            figures.append(told | {"n": found.n, "data": outcome.part, "command": "affectstream train"})
+            source = {"data": outcome.part, "command": "affectstream train"}
+            figures.append({"what": what, **found.told(), "n": found.n, **source})
     file = path.with_suffix(".json")
     file.write_text(json.dumps(json.loads(file.read_text()) | {"figures": figures}, indent=2) + "\n")

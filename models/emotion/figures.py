@@ -37,9 +37,8 @@ SIZES = (32, 24, 16)
 
 def entry(what: str, estimate: Estimate, data: str, command: str = COMMAND) -> dict[str, Any]:
     """A card's figure from an estimate."""
-    interval = [round(estimate.low, 4), round(estimate.high, 4)]
-    told = {"what": what, "value": round(estimate.value, 4), "ci95": interval, "n": estimate.n}
-    return told | {"data": data, "protocol": PROTOCOL, "command": command}
+    source = {"data": data, "protocol": PROTOCOL, "command": command}
+    return {"what": what, **estimate.told(), "n": estimate.n, **source}
 
 
 def pair(measured: Report, data: str, suffix: str = "", command: str = COMMAND) -> list[dict[str, Any]]:

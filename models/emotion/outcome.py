@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,12 @@ class Outcome:
     kl: NDArray[np.float64]
     confusion: NDArray[np.int64]
 
-    @property
+    @cached_property
     def accuracy(self) -> Estimate:
         """With its 95 % bootstrap interval over faces."""
         return estimate(self.hits)
 
-    @property
+    @cached_property
     def divergence(self) -> Estimate:
         """With its 95 % bootstrap interval over faces, nats."""
         return estimate(self.kl)
@@ -49,8 +50,7 @@ class Outcome:
     def figures(self) -> dict[str, Any]:
         """As JSON holds it."""
         told: dict[str, Any] = {"part": self.part, "n": len(self.hits), "labels": list(self.labels)}
-        for name, found in (("accuracy", self.accuracy), ("kl", self.divergence)):
-            told[name] = {"value": round(found.value, 4), "ci95": [round(found.low, 4), round(found.high, 4)]}
+        told |= {"accuracy": self.accuracy.told(), "kl": self.divergence.told()}
         return told | {"confusion": self.confusion.tolist()}
 
     def __str__(self) -> str:

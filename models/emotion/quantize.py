@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from rich.console import Console
 
-from models.emotion.evaluate import PROTOCOL
 from models.emotion.exchange import BATCHES, MOST_LOST, Exchange, exchange, table
 from models.emotion.faces import read_faces
+from models.emotion.figures import DATA, entry
 from pipeline.card import EmotionCard, emotion_card, emotion_network
 from pipeline.errors import AffectError, ModelError
 from pipeline.inference.contract import tensor
@@ -175,18 +175,7 @@ def figures(measured: Exchange, data: str) -> list[dict[str, Any]]:
         ("majority accuracy gained by quantisation, paired", measured.paired.accuracy),
         ("KL(votes || prediction) gained by quantisation, nats, paired", measured.paired.divergence),
     ]
-    rows: list[dict[str, Any]] = [
-        {
-            "what": what,
-            "value": round(found.value, 4),
-            "ci95": [round(found.low, 4), round(found.high, 4)],
-            "n": found.n,
-            "data": data,
-            "protocol": PROTOCOL,
-            "command": COMMAND,
-        }
-        for what, found in told
-    ]
+    rows = [entry(what, found, data, COMMAND) for what, found in told]
     for batch, (old, new) in zip(BATCHES, measured.times, strict=True):
         for who, (median, fastest, calls) in (("", new), (", float network", old)):
             told_of = {
@@ -217,7 +206,7 @@ def main() -> None:
     cut = round(HELD_OUT * len(order))
     faces = training.images[order[cut : cut + CALIBRATED]]
     if options.valid and not options.compare:
-        unseen, where = read_faces(options.valid), "FER+ validation (FER2013 PublicTest)"
+        unseen, where = read_faces(options.valid), DATA
     else:
         unseen, where = training.take(np.sort(order[:cut])), "FER+ training, rows not learnt from"
     console, rows = Console(highlight=False, width=120), {}
