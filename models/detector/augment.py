@@ -27,7 +27,7 @@ def view(
     warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=border)
     out = warped.astype(np.uint8, copy=False)
     for face, whole in zip(moved, seen, strict=True):
-        if whole and face[14] > 0.5 and rng.random() < 0.1:
+        if whole and face[14] > 0.5 and rng.random() < 0.2:
             _cover(rng, out, face)
     return degrade(rng, recolour(rng, out)), moved, seen
 
@@ -38,9 +38,9 @@ def _placement(
     """The (2, 3) affine map from photo to view; mostly one that gives a face a log-uniform size, 9 px to overfull."""
     room = min(width, height)
     sure = np.flatnonzero(faces[:, 14] > 0.5)
-    if len(sure) and rng.random() < 0.85:
+    if len(sure) and rng.random() < 0.75:
         x, y, w, h = faces[rng.choice(sure), :4]
-        target = np.exp(rng.uniform(np.log(max(9.0, room * 0.08)), np.log(room * 1.25)))
+        target = np.exp(rng.uniform(np.log(max(9.0, room * 0.05)), np.log(room * 1.25)))
         scale = np.clip(target / np.sqrt(w * h), 0.04, 4.0)
         centre = (x + w / 2, y + h / 2)
         slack = max(0.15, 0.5 - 0.4 * target / room)
@@ -50,7 +50,7 @@ def _placement(
         centre = (image.shape[1] * rng.uniform(0.25, 0.75), image.shape[0] * rng.uniform(0.25, 0.75))
         place = (width / 2, height / 2)
     aspect = np.exp(rng.uniform(-0.25, 0.25) if stretched else rng.uniform(-0.08, 0.08))
-    angle = np.deg2rad(np.clip(rng.normal(0, 13), -35, 35)) if rng.random() < 0.5 else 0.0
+    angle = np.deg2rad(np.clip(rng.normal(0, 20), -55, 55)) if rng.random() < 0.5 else 0.0
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = turn @ np.diag([scale * aspect * rng.choice([-1, 1]), scale / aspect])
     return np.column_stack([linear, np.array(place) - linear @ np.array(centre)])

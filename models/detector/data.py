@@ -24,21 +24,26 @@ RANGES = {8: (1.0, 44.0), 16: (44.0, 150.0), 32: (150.0, 1e9)}
 SMALLEST = 7.0
 # Labels below this score are left out: the cells there learn "no face".
 FAINTEST = 0.15
-# A label from this score is kept where the teacher misses its face.
+# A label from this score is wanted whatever the teacher says of the view at hand.
 SURE = 0.6
+BOXED = "detect_train/"
 # Cells to which the teacher gives this score learn its box and its landmarks.
 HEARD = 0.3
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo (uint8 BGR), its faces (N, 15) and which of them have landmarks (N,)."""
+    """One photo (uint8 BGR), its faces (N, 15) and which of them have landmarks (N,).
+
+    `stretched`: its aspect is not to be trusted. `boxed`: people drew boxes round its faces.
+    """
 
     name: str
     image: Image
     faces: Array
     seen: Array
     stretched: bool
+    boxed: bool
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,10 @@ def load(labels: Path, root: Path) -> list[Photo]:
             raise FileNotFoundError(f"{str(root / names[i])!r}: no such picture; give --data the folder that holds it")
         rows = np.arange(ends[i] - counts[i], ends[i])
         rows = rows[faces[rows, 14] > FAINTEST]
-        stretched = Path(names[i]).name.startswith("people_")
-        return Photo(str(names[i]), image.astype(np.uint8, copy=False), faces[rows], seen[rows], stretched)
+        stretched, boxed = Path(names[i]).name.startswith("people_"), names[i].startswith(BOXED)
+        return Photo(str(names[i]), image.astype(np.uint8, copy=False), faces[rows], seen[rows], stretched, boxed)
 
-    wanted = [i for i, name in enumerate(names) if not held_back(Path(name).name) or name.startswith("detect_train")]
+    wanted = [i for i, name in enumerate(names) if not held_back(Path(name).name) or name.startswith(BOXED)]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(read, wanted))
 
@@ -87,9 +92,10 @@ class Batches:
         self.photos = photos
         self.teacher = Teacher(teacher)
         self.seed = seed
-        # Pictures with faces teach more than the empty and the doubtful.
+        # Pictures with faces teach more than the empty and the doubtful, those that people boxed the most.
         sure = np.array([(p.faces[:, 14] > 0.5).any() for p in photos])
-        self.weights = np.where(sure, 1.0, 0.5) / np.where(sure, 1.0, 0.5).sum()
+        weights = np.where(sure, 1.0, 0.5) * np.where([p.boxed for p in photos], 2.5, 1.0)
+        self.weights = weights / weights.sum()
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, step))
@@ -149,16 +155,12 @@ def follow(faces: Array, seen: Array, side: int, answer: tuple[Array, Array, Arr
     """The teacher's answer to this very picture (score (A,), box (A, 4), points (A, 10)) as targets, cell by cell.
 
     The labels are steadier than any one answer: where a cell's box is a labelled face's, the face's box and landmarks
-    are wanted. And where the teacher does not see a face that the labels are sure of (turned, blurred, masked, small),
-    it is wanted all the same: there the network is to be better than its teacher.
+    are wanted. And where the teacher sees less of a face than the labels are sure of (turned, blurred, masked, small),
+    the labels' score is wanted all the same: there the network is to be better than its teacher.
     """
     score, box, points = answer
     box, points = steadied(faces, seen, score > HEARD, box, points)
-    centres, strides = cells(side)
-    size = faces[:, None, 2:4]
-    near = np.abs(centres - (faces[:, None, :2] + size / 2)) <= np.maximum(0.3 * size, 0.75 * strides[:, None])
-    best = np.where(near.all(axis=2), score, 0).max(axis=1, initial=0)
-    kept = (faces[:, 14] < 0) | ((faces[:, 14] > SURE) & (best < 0.6 * faces[:, 14]))
+    kept = (faces[:, 14] < 0) | (faces[:, 14] > SURE)
     want, care, own_box, own_points, weight, landmarked = targets(faces[kept], seen[kept], side)
     heard = np.where(score > HEARD, score, 0)
     own = want > score

@@ -3,7 +3,7 @@
 A teacher detector (any ONNX file of the YuNet kind) looks at every photo at four sizes, as it is and mirrored. Its
 answers for one face are averaged, which gives steadier boxes and landmarks than any one look, and a score that says how
 many looks agreed. Where a folder has `boxes.json` (real boxes), the faces in it are sure, whatever the teacher's
-score, and those that the teacher missed are added without landmarks.
+score, those that are masked get their real box, and those that the teacher missed are added without landmarks.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import track
 
 from models.detector.boxes import Array, Image, from_corners, iou, mirror, suppress
@@ -21,7 +22,8 @@ from models.detector.find import OVERLAP, Finder, fit, read
 
 SIDES = (256, 416, 640, 896)
 LOWEST = 0.1
-REAL_SCORE = 0.85
+REAL_SCORE = 0.95
+BARE = "without_mask"
 _teachers: list[Finder] = []
 
 
@@ -47,13 +49,19 @@ def look(teacher: Finder, image: Image) -> Array:
     return suppress(np.asarray(merged, np.float32).reshape(-1, 15), OVERLAP)
 
 
-def with_real(rows: Array, boxes: Array) -> tuple[Array, Array]:
-    """Labels (N, 15) joined with real boxes (M, 4): the rows, and for each whether it has landmarks (0 or 1)."""
+def with_real(rows: Array, boxes: Array, masked: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Labels (N, 15) joined with real boxes (M, 4): the rows, and for each whether it has landmarks (0 or 1).
+
+    `masked` (M,) says whose box takes the place of the teacher's, which guesses where a hidden chin is. For bare faces
+    the teacher's stays: it is the same for a face in all photos, with real boxes and without.
+    """
     overlap = iou(boxes, rows) if len(rows) else np.zeros((len(boxes), 1), np.float32)
     found = overlap.max(axis=1, initial=0) > 0.4
     rows = rows.copy()
-    sure = np.unique(overlap[found].argmax(axis=1))
-    rows[sure, 14] = np.maximum(rows[sure, 14], REAL_SCORE)
+    for box, covered, row in zip(boxes[found], masked[found], overlap[found].argmax(axis=1), strict=True):
+        rows[row, 14] = max(rows[row, 14], REAL_SCORE)
+        if covered:
+            rows[row, :4] = box
     added = np.zeros((int((~found).sum()), 15), np.float32)
     added[:, :4], added[:, 14] = boxes[~found], REAL_SCORE
     return np.concatenate([rows, added]), np.repeat(np.array([1, 0], np.float32), [len(rows), len(added)])
@@ -83,8 +91,9 @@ def main() -> None:
     real = {folder: json.loads(path.read_text()) if path.is_file() else {} for folder, path in lists.items()}
     joined = []
     for path, rows in zip(paths, labels, strict=True):
-        corners = [face["box"] for face in real[path.parent].get(path.name, [])]
-        joined.append(with_real(rows, from_corners(corners)))
+        known = real[path.parent].get(path.name, [])
+        masked = np.array([face["kind"] != BARE for face in known], bool)
+        joined.append(with_real(rows, from_corners([face["box"] for face in known]), masked))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
         args.out,

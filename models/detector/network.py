@@ -4,7 +4,7 @@ The scheme is YuNet's (Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face De
 feature pyramid at strides 8, 16 and 32, and a light head on each level. The topology is our own. Three dense strided
 convolutions bring the picture to stride 8 before any depthwise convolution runs, because depthwise layers at
 high resolution are bound by memory, and residual blocks with 5x5 depthwise kernels see overfull faces at strides 16
-and 32.
+and 32 and small ones in their surroundings at stride 8.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Detector(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(Conv(3, 16, 3, 2), Conv(16, 32, 3, 2), Conv(32, 64, 3, 2))
-        self.stage8 = nn.Sequential(*(Separable(64, 64, 3) for _ in range(2)))
+        self.stage8 = nn.Sequential(*(Separable(64, 64, kernel) for kernel in (3, 3, 5, 5)))
         self.stage16 = nn.Sequential(Separable(64, 96, 5, 2), *(Separable(96, 96, 5) for _ in range(3)))
         self.stage32 = nn.Sequential(Separable(96, 128, 5, 2), *(Separable(128, 128, 5) for _ in range(3)))
         self.lateral8 = Conv(64, 64, 1, relu=False)

@@ -15,13 +15,14 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from models.detector.boxes import STRIDES
-from models.detector.network import Conv, Detector, Head
+from models.detector.network import Conv, Detector, Head, Separable
 
 
 def begin(network: Detector, path: Path, pictures: Tensor) -> None:
     """Give `network` the weights of the ONNX file that `models.detector.export` wrote, in place.
 
-    `pictures`: (N, 3, H, W) float, as for the network; the statistics of the normalisations are theirs.
+    `pictures`: (N, 3, H, W) float, as for the network; the statistics of the normalisations are theirs. Blocks with a
+    shortcut that the file lacks begin as next to nothing: a network may be deeper than the one it begins with.
     Raises ValueError where the file is of another topology.
     """
     stored = {
@@ -34,8 +35,20 @@ def begin(network: Detector, path: Path, pictures: Tensor) -> None:
             raise ValueError(f"{path} holds no {name!r} of shape {tuple(like.shape)}: it is another network's file")
         return stored[name]
 
-    blocks = {name.replace(".mix.", "."): block for name, block in network.named_modules() if isinstance(block, Conv)}
+    added = [
+        part
+        for name, part in network.named_modules()
+        if isinstance(part, Separable) and part.shortcut and f"{name}.pointwise.weight" not in stored
+    ]
+    new = {block for part in added for block in (part.depthwise, part.pointwise)}
+    blocks = {
+        name.replace(".mix.", "."): block
+        for name, block in network.named_modules()
+        if isinstance(block, Conv) and block not in new
+    }
     with torch.no_grad():
+        for part in added:
+            part.pointwise.norm.weight.fill_(NEXT_TO_NOTHING)
         for name, block in blocks.items():
             block.conv.weight.copy_(take(f"{name}.weight", block.conv.weight))
             _normalise(block.norm, take(f"{name}.bias", block.norm.bias), torch.zeros(()), torch.ones(()))
@@ -57,6 +70,8 @@ def begin(network: Detector, path: Path, pictures: Tensor) -> None:
             _normalise(block.norm, stored[f"{name}.bias"], answer.mean((0, 2, 3)), answer.var((0, 2, 3)))
 
 
+NEXT_TO_NOTHING = 0.05
+"""What a new block's answer is multiplied by; with 0 its rectifier would let nothing through to learn from."""
 PARTS = (("score", slice(0, 1)), ("box", slice(1, 5)), ("shape", slice(5, 15)))
 """The linear layers of a head in the file, and the rows that they have in `Head.out`."""
 

@@ -88,21 +88,39 @@ def test_a_sure_face_that_the_teacher_misses_is_still_wanted() -> None:
     assert followed[2][chosen] == pytest.approx(alone[2][chosen])
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_where_the_teacher_sees_a_face_its_score_is_wanted_and_the_steadier_place(labelled: bool) -> None:
+def seen_at(x: int, y: int) -> tuple[int, tuple[Array, Array, Array]]:
+    """A cell at stride 16, and the answer of a teacher that sees a face there and nowhere else."""
     score, box, points = silent()
-    cell = int(np.flatnonzero((cells(SIDE)[0] == (80, 80)).all(axis=1) & (cells(SIDE)[1] == 16))[0])
+    centres, strides = cells(SIDE)
+    cell = int(np.flatnonzero((centres == (x, y)).all(axis=1) & (strides == 16))[0])
     score[cell], box[cell], points[cell] = 0.8, (49, 51, 60, 70), np.arange(10)
-    faces = face(50, 50, 64) if labelled else face(150, 150, 64, score=0.4)
-    want, care, own_box, own_points, weight, landmarked = follow(
-        faces, np.ones(1, np.float32), SIDE, (score, box, points)
-    )
-    assert want == pytest.approx(score)
+    return cell, (score, box, points)
+
+
+def test_where_only_the_teacher_sees_a_face_its_answer_is_wanted() -> None:
+    cell, answer = seen_at(80, 80)
+    doubtful = face(150, 150, 64, score=0.4)
+    want, care, box, points, weight, landmarked = follow(doubtful, np.ones(1, np.float32), SIDE, answer)
+    assert want == pytest.approx(answer[0])
     assert care.all()
     assert np.flatnonzero(weight).tolist() == [cell]
     assert landmarked[cell] == pytest.approx(0.8)
-    assert own_box[cell].tolist() == ([50, 50, 64, 64] if labelled else [49, 51, 60, 70])
-    assert own_points[cell].tolist() == (faces[0, 4:14].tolist() if labelled else list(range(10)))
+    assert box[cell].tolist() == [49, 51, 60, 70]
+    assert points[cell].tolist() == list(range(10))
+
+
+def test_a_labelled_face_has_its_steadier_place_and_the_higher_score() -> None:
+    cell, answer = seen_at(64, 64)  # off the face's middle, where the labels alone would want less
+    faces = face(50, 50, 64)
+    alone = targets(faces, np.ones(1, np.float32), SIDE)[0]
+    assert 0 < alone[cell] < 0.8
+    want, _, box, points, weight, _ = follow(faces, np.ones(1, np.float32), SIDE, answer)
+    assert want == pytest.approx(np.maximum(answer[0], alone))
+    assert want.max() == pytest.approx(0.9, abs=0.02)
+    chosen = weight > 0
+    assert chosen[cell]
+    assert box[chosen] == pytest.approx(np.broadcast_to(faces[0, :4], (chosen.sum(), 4)))
+    assert points[chosen] == pytest.approx(np.broadcast_to(faces[0, 4:14], (chosen.sum(), 10)))
 
 
 def test_the_teachers_cells_decode_to_what_the_pipeline_decodes() -> None:
@@ -119,7 +137,7 @@ def test_the_teachers_cells_decode_to_what_the_pipeline_decodes() -> None:
 @given(st.integers(0, 1000))
 def test_batches_are_the_same_for_the_same_seed_and_step(step: int) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (120, 100, 3)).astype(np.uint8)
-    photos = [Photo("a", picture, face(20, 20, 50), np.ones(1, np.float32), True)]
+    photos = [Photo("a", picture, face(20, 20, 50), np.ones(1, np.float32), True, False)]
     once, again = (vars(Batches(photos, 3, NETWORK)[step]) for _ in range(2))
     assert all(np.array_equal(once[key], again[key]) for key in once)
     images, score = once["images"], once["score"]

@@ -27,18 +27,21 @@ def test_real_boxes_make_faces_sure_and_add_those_missed() -> None:
     rows = np.zeros((2, 15), np.float32)
     rows[:, :4] = [[10, 10, 40, 50], [200, 10, 40, 50]]
     rows[:, 14] = 0.3, 0.2
-    joined, seen = with_real(rows, from_corners([[12, 12, 52, 60], [100, 100, 140, 140]]))
+    joined, seen = with_real(rows, from_corners([[12, 12, 52, 60], [100, 100, 140, 140]]), np.array([True, False]))
     assert joined[:, 14] == pytest.approx([REAL_SCORE, 0.2, REAL_SCORE])
     assert joined[2, :4].tolist() == [100, 100, 40, 40]
+    assert joined[0, :4].tolist() == [12, 12, 40, 48]
     assert seen.tolist() == [1, 1, 0]
+    bare, _ = with_real(rows, from_corners([[12, 12, 52, 60]]), np.array([False]))
+    assert bare[0, :4].tolist() == rows[0, :4].tolist()
     assert rows[0, 14] == pytest.approx(0.3)
 
 
 def test_without_real_boxes_labels_stay_and_without_labels_boxes_do() -> None:
     rows = np.zeros((1, 15), np.float32)
-    joined, seen = with_real(rows, from_corners([]))
+    joined, seen = with_real(rows, from_corners([]), np.zeros(0, bool))
     assert np.array_equal(joined, rows)
     assert seen.tolist() == [1]
-    joined, seen = with_real(rows[:0], from_corners([[0, 0, 10, 20]]))
+    joined, seen = with_real(rows[:0], from_corners([[0, 0, 10, 20]]), np.array([True]))
     assert joined[0, :4].tolist() == [0, 0, 10, 20]
     assert seen.tolist() == [0]

@@ -24,7 +24,7 @@ FACE = np.array([[40, 40, 60, 60, 58, 64, 82, 64, 70, 76, 61, 88, 79, 88, 0.9]],
 
 def photo() -> Photo:
     picture = np.random.default_rng(0).integers(0, 256, (140, 140, 3)).astype(np.uint8)
-    return Photo("a", picture, FACE, np.ones(1, np.float32), False)
+    return Photo("a", picture, FACE, np.ones(1, np.float32), False, False)
 
 
 def shaken() -> Detector:
@@ -73,6 +73,20 @@ def test_an_exported_network_begins_a_training_that_says_the_same(tmp_path: Path
     onnx.save(helper.make_model(helper.make_graph([], "none", [], [])), str(tmp_path / "none.onnx"))
     with pytest.raises(ValueError, match=r"another network's file"):
         begin(network, tmp_path / "none.onnx", pictures)
+
+
+def test_a_deeper_network_begins_as_next_to_the_shallower_one(tmp_path: Path) -> None:
+    shallow, pictures = shaken(), torch.rand(2, 3, 96, 160, generator=torch.Generator().manual_seed(1)) * 255
+    shallow.stage8 = shallow.stage8[:2]
+    onnx.save(build(shallow), str(tmp_path / "net.onnx"))
+    network = Detector()
+    begin(network, tmp_path / "net.onnx", pictures)
+    network.eval()
+    with torch.no_grad():
+        deeper, wanted = network(pictures), shallow(pictures)
+    for ours, theirs in zip(deeper, wanted, strict=True):
+        assert ours.numpy() == pytest.approx(theirs.numpy(), abs=0.2 * float(theirs.std()))
+        assert not np.allclose(ours.numpy(), theirs.numpy())  # what answers nothing learns nothing
 
 
 def test_the_right_answer_costs_next_to_nothing() -> None:
