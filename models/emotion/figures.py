@@ -116,7 +116,7 @@ def main() -> None:
             "fastest": round(fastest, 3),
             "n": calls,
         }
-        protocol = f"median of n calls, ONNX Runtime {ort.__version__}, one thread, float32"
+        protocol = f"median of n calls, ONNX Runtime {ort.__version__}, one thread"
         figures.append(
             told | {"data": "random faces", "protocol": protocol, "command": "python -m models.emotion.speed"}
         )

@@ -30,19 +30,19 @@ def detector(tmp_path):
 def test_the_networks_that_ship_are_listed_with_their_figures_and_how_to_ask_for_them(affectstream):
     ended = affectstream("models")
     assert ended.code == 0
-    assert ended.out.count("matches the card") == 1 + len(variants())
     assert "accuracy" in ended.out
     for name in variants():
         assert f"--emotion {name}" in ended.out
     assert affectstream("models", "list").out == ended.out
 
 
-def test_files_are_listed_too(affectstream, tmp_path):
+def test_the_cards_of_those_named_are_shown_in_full(affectstream, tmp_path):
     path = networks.classifier(tmp_path)
-    ended = affectstream("models", path)
+    ended = affectstream("models", path, *variants(), "detector")
     assert ended.code == 0
-    assert ended.out.count("matches the card") == 1
-    assert "tiny" in ended.out
+    assert ended.out.count("matches the card") == 2 + len(variants())
+    for word in ("tiny", "figure", "limit", "never"):
+        assert word in ended.out
 
 
 def test_a_group_still_has_its_help(affectstream):

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from pipeline.card import DetectorCard, EmotionCard
 
+DETECTOR: Final = "detector"
+"""Name of the face detector that ships."""
 Check = tuple[str, Callable[[], str]]
 """What is looked at, and what says in a few words what it saw or raises ``AffectError``."""
 
@@ -31,7 +34,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     subcommand_metavar="[FILE...] | COMMAND [ARGS]...",
     help=(
-        "List the networks with their cards: what they take, how well they do, where they fail.\n\n"
+        "List the networks that ship; of networks that are named, all that their cards say: how well they do, where "
+        "they fail, what they must not be used for.\n\n"
         "A card is a JSON file beside the network. For an expression network (--emotion) it must hold: card (1), kind "
         '("emotion"), name, version, file, sha256, license, summary, input (name, size, dtype, layout, channels, '
         "range), output (name, kind: probabilities or logits), labels (names of the outputs in order) and alignment "
@@ -43,39 +47,35 @@ app = typer.Typer(
 
 Files = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="FILE", help="ONNX files, or names of those shipped (default: all shipped)."),
+    typer.Argument(
+        metavar="FILE", help="ONNX files, or names of those shipped, such as int8 or detector (default: all shipped)."
+    ),
 ]
 
 
 @app.command("list")
 def show(files: Files = None) -> None:
-    """List networks with their cards (what `affectstream models` does without a command)."""
-    from rich.console import Console
-    from rich.markup import escape
+    """List the networks that ship, or show the cards of those named (what `affectstream models` does by itself).
 
-    from pipeline.card import read_card
-    from pipeline.onnx import file_hash, open_session
+    Example:
+
+      affectstream models int8
+    """
+    from rich.console import Console
+
+    from pipeline.onnx import open_session
     from pipeline.settings import RuntimeSettings
 
     console = Console(highlight=False)
     paths = _chosen(files)
     for path in paths:
         open_session(path, RuntimeSettings())
-        card = read_card(path)
-        digest = file_hash(path)
-        fits = "matches the card" if digest == card.sha256 else "[red]differs from the card[/red]"
-        console.print(f"[bold]{escape(card.name)}[/bold] {escape(card.version)} · {escape(card.license)}")
-        console.print(f"  {escape(card.summary)}")
-        console.print(f"  file   {escape(str(path))} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
-        console.print(f"  hash   {digest[:16]}… {fits}")
-        for figure in card.figures:
-            console.print(f"  figure {escape(describe(figure))}")
-        for limit in card.limits:
-            console.print(f"  limit  {escape(limit)}")
-        if card.prohibited_use:
-            console.print(f"  [yellow]never[/yellow]  {escape(card.prohibited_use)}")
-        console.print()
-    console.print(overview(paths))
+    if files:
+        for path in paths:
+            _print_card(console, path)
+    else:
+        console.print(overview(paths))
+        console.print("\nA card in full: affectstream models NAME, for example standard or detector", style="dim")
 
 
 @app.command()
@@ -109,6 +109,28 @@ def verify(files: Files = None) -> None:
                 break  # what comes after rests on it
     if failed:
         raise typer.Exit(1)
+
+
+def _print_card(console: "Console", path: Path) -> None:
+    from rich.markup import escape
+
+    from pipeline.card import read_card
+    from pipeline.onnx import file_hash
+
+    card = read_card(path)
+    digest = file_hash(path)
+    fits = "matches the card" if digest == card.sha256 else "[red]differs from the card[/red]"
+    console.print(f"[bold]{escape(card.name)}[/bold] {escape(card.version)} · {escape(card.license)}")
+    console.print(f"  {escape(card.summary)}")
+    console.print(f"  file   {escape(str(path))} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
+    console.print(f"  hash   {digest[:16]}… {fits}")
+    for figure in card.figures:
+        console.print(f"  figure {escape(describe(figure))}")
+    for limit in card.limits:
+        console.print(f"  limit  {escape(limit)}")
+    if card.prohibited_use:
+        console.print(f"  [yellow]never[/yellow]  {escape(card.prohibited_use)}")
+    console.print()
 
 
 def checks(path: Path) -> Iterator[Check]:
@@ -158,14 +180,14 @@ def overview(paths: list[Path]) -> "Table":
 
     from pipeline.card import read_card, shipped, variants
 
-    names = {path: f"--emotion {name}" for name, path in variants().items()} | {shipped("detector"): "by default"}
+    names = {path: f"--emotion {name}" for name, path in variants().items()} | {shipped(DETECTOR): "by default"}
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("network", "taken", "MB", "ms, one core", "figure"):
         table.add_column(column, justify="right" if column[:2] in ("MB", "ms") else "left", overflow="fold")
     for path in paths:
         card = read_card(path)
         values = {str(figure.get("what")): figure.get("value") for figure in card.figures}
-        first = next(iter(card.figures), {})
+        first = {key: value for key, value in next(iter(card.figures), {}).items() if key not in ("n", "data")}
         asked = names.get(path, f"--{_kind(card)} {path}")
         quick = next((f"{value}" for what, value in values.items() if what.startswith("ms per ")), "")
         table.add_row(card.name, asked, f"{path.stat().st_size / 1e6:.1f}", quick, describe(first) if first else "")
@@ -190,7 +212,9 @@ def describe(figure: dict[str, object]) -> str:
 def _chosen(files: list[Path] | None) -> list[Path]:
     from pipeline.card import emotion_network, shipped, variants
 
-    return [emotion_network(file) for file in files] if files else [shipped("detector"), *variants().values()]
+    if not files:
+        return [shipped(DETECTOR), *variants().values()]
+    return [shipped(DETECTOR) if str(file) == DETECTOR else emotion_network(file) for file in files]
 
 
 def _kind(card: "EmotionCard | DetectorCard") -> str:
