@@ -4,13 +4,15 @@ Environment variables begin with ``AFFECTSTREAM_`` and join sections by two unde
 ``AFFECTSTREAM_REDIS__URL=redis://localhost`` sets ``url`` in the section ``redis``.
 """
 
+import difflib
+import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -20,16 +22,29 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import InputError
-from pipeline.ingest.source import Source, parse_source
+from pipeline.ingest.source import Source, parse_source, redact
 from pipeline.settings import PipelineSettings
 
 PREFIX = "AFFECTSTREAM_"
+
+WORDS = {
+    "dict_type": "should hold names and values",
+    "model_type": "should hold names and values",
+    "path_type": "should be a path",
+    "tuple_type": "should be a list",
+}
+"""What pydantic says of its own types, in the words of a configuration file."""
+
+
+def _webcam(value: Any) -> Any:
+    """A webcam's number may be written as a number."""
+    return str(value) if type(value) is int else value
 
 
 class SourceConfig(BaseModel, extra="forbid", frozen=True):
     """A source with a name and settings of its own."""
 
-    url: SecretStr
+    url: Annotated[SecretStr, BeforeValidator(_webcam)]
     name: str | None = None
     """Id of the source in keys, columns and paths; made from the URL if not given."""
     ingest: dict[str, Any] = {}
@@ -45,7 +60,7 @@ class Config(BaseSettings, PipelineSettings):
 
     out: Path = Path("affectstream-out")
     """Folder for Parquet, and for the data of the embedded Redis."""
-    sources: tuple[SourceConfig | str, ...] = ()
+    sources: tuple[Annotated[SourceConfig | str, BeforeValidator(_webcam)], ...] = ()
     """What ``run`` reads when the command line names no source."""
 
 
@@ -60,6 +75,7 @@ def load_config(file: Path | None, options: Mapping[str, Any]) -> Config:
         InputError: the file or a value in it, in the environment or in ``options`` is wrong.
     """
     values = {} if file is None else _read(file)
+    _check_environment()
 
     class Loaded(Config):
         @classmethod
@@ -76,23 +92,23 @@ def load_config(file: Path | None, options: Mapping[str, Any]) -> Config:
     try:
         loaded = Loaded(**options)
     except ValidationError as error:
-        raise InputError(explain(error)) from None
+        raise InputError(explain(error, Config)) from None
     except SettingsError as error:
         raise InputError(f"an environment variable {PREFIX}… cannot be read: {error}") from None
     # A class that exists only in here could not be sent to another process.
     return Config.model_construct(**dict(loaded))
 
 
-def override(section: Any, changes: Mapping[str, Any], where: str) -> Any:
+def override(section: Any, changes: Mapping[str, Any], where: str, name: str) -> Any:
     """Return a section with some values changed, checked as if read from a file.
 
     Raises:
-        InputError: a name or value is wrong; ``where`` says in which source's settings.
+        InputError: a name or value is wrong; ``where`` says in which source's settings, ``name`` in which section.
     """
     try:
         return type(section).model_validate(section.model_dump() | dict(changes))
     except ValidationError as error:
-        raise InputError(f"{where}: {explain(error)}") from None
+        raise InputError(f"{where}: {explain(error, type(section), name)}") from None
 
 
 def configured(source: SourceConfig | str, config: Config) -> Source:
@@ -103,31 +119,76 @@ def configured(source: SourceConfig | str, config: Config) -> Source:
     """
     if isinstance(source, str):
         return parse_source(source, ingest=config.ingest, detector=config.detector)
-    where = f"source {source.name or 'without name'!r}"
+    url = source.url.get_secret_value()
+    where = f"source {source.name or redact(url)!r}"
     return parse_source(
-        source.url.get_secret_value(),
+        url,
         name=source.name,
-        ingest=override(config.ingest, source.ingest, where),
-        detector=override(config.detector, source.detector, where),
+        ingest=override(config.ingest, source.ingest, where, "ingest"),
+        detector=override(config.detector, source.detector, where, "detector"),
     )
 
 
-def explain(error: ValidationError) -> str:
-    """Say in one line what was wrong, without values that may hold a secret."""
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"] if part not in ("SourceConfig", "str"))
+def explain(error: ValidationError, model: type[BaseModel], section: str = "") -> str:
+    """Say in one line what was wrong, without values that may hold a secret.
+
+    Args:
+        error: what pydantic found.
+        model: what it was to become.
+        section: where that stands in a configuration; empty for the whole.
+    """
+    # A name that is misspelt tells more than that another is now missing.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    place = [part for part in first["loc"] if part not in ("SourceConfig", "str")]
+    name = ".".join(str(part) for part in ([section, *place] if section else place))
     if first["type"] == "extra_forbidden":
-        return f"unknown setting {name!r}"
+        return f"unknown setting {name!r}{_meant(str(place[-1]), _known(model, place[:-1]))}"
     # What could not be taken apart is all there is, passwords included.
-    value = "" if not name or "url" in name or "source" in name else f" = {first['input']!r}"
-    return f"setting {name!r}{value}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    hidden = not name or "url" in name or "source" in name or first["type"] == "model_type"
+    value = "" if hidden else f" = {redact(repr(first['input']))}"
+    said = WORDS.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
+    if len(place) == 2 and place[0] == "sources" and first["type"] == "model_type":
+        said = "should be a URL, or hold names and values"
+    return f"setting {name!r}{value}: {said}"
+
+
+def _known(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
+    """Return the names that may stand at a place."""
+    for part in place:
+        found = SourceConfig if isinstance(part, int) else model.model_fields[part].annotation
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            model = found
+    return list(model.model_fields)
+
+
+def _meant(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+
+
+def _check_environment() -> None:
+    """Refuse variables of sections that do not exist, as those of a file are refused.
+
+    Others of the prefix may be somebody else's: Kubernetes sets ``AFFECTSTREAM_PORT`` for a service of this name.
+    """
+    for name in os.environ:
+        section, joined, _ = name.upper().removeprefix(PREFIX).partition("__")
+        if name.upper().startswith(PREFIX) and joined and section.lower() not in Config.model_fields:
+            raise InputError(
+                f"environment variable {name}: unknown section {section.lower()!r}"
+                f"{_meant(section, list(Config.model_fields))}"
+            )
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the configuration {str(file)!r}: {error}") from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"configuration {str(file)!r} is not text in UTF-8; give a .yaml, .yml or .toml file"
+        ) from None
+    except OSError as error:
+        raise InputError(f"cannot read the configuration {str(file)!r}: {error.strerror}") from None
     try:
         match file.suffix.lower():
             case ".yaml" | ".yml":
@@ -137,9 +198,18 @@ def _read(file: Path) -> dict[str, Any]:
             case suffix:
                 raise InputError(f"configuration {str(file)!r} ends in {suffix!r}; give a .yaml, .yml or .toml file")
     except (yaml.YAMLError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"configuration {str(file)!r} cannot be parsed: {' '.join(str(error).split())}") from None
+        raise InputError(f"configuration {str(file)!r} cannot be parsed: {_problem(error)}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise InputError(f"configuration {str(file)!r} must hold names and values, not a {type(values).__name__}")
-    return values
+    # A name without a value, such as that of a section whose lines are all commented out, sets nothing.
+    return {str(name): value for name, value in values.items() if value is not None}
+
+
+def _problem(error: Exception) -> str:
+    """What a parser found and where, without the text around it, which may hold a password."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{error.problem} (at line {mark.line + 1}, column {mark.column + 1})"
+    return " ".join(str(error).split())

@@ -41,7 +41,7 @@ def described(text: str) -> SourceConfig:
     try:
         return SourceConfig.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(explain(error)) from None
+        raise InputError(explain(error, SourceConfig)) from None
 
 
 def source_of(name: str, text: str, config: Config) -> Source:

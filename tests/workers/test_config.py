@@ -7,9 +7,9 @@ from pipeline.settings import DetectorSettings
 from workers.config import load_config, override
 
 
-def write(folder: Path, name: str, text: str) -> Path:
+def write(folder: Path, name: str, text: str | bytes) -> Path:
     path = folder / name
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
 
@@ -39,7 +39,16 @@ def test_toml_says_the_same_as_yaml(tmp_path):
     ("name", "text", "words"),
     [
         ("a.yaml", "ingest: {fps: -1}", r"ingest.fps' = -1"),
-        ("a.yaml", "ingest: {fsp: 1}", "unknown setting 'ingest.fsp'"),
+        ("a.yaml", "ingest: {fsp: 1}", r"unknown setting 'ingest\.fsp'; did you mean 'fps'\?"),
+        ("a.yaml", "ingset: {fps: 1}", r"unknown setting 'ingset'; did you mean 'ingest'\?"),
+        ("a.yaml", "ingest: 5", "setting 'ingest': should hold names and values"),
+        ("a.yaml", "sources: rtsp://a/b", "setting 'sources': should be a list"),
+        ("a.yaml", "sources: [[rtsp://a/b]]", r"setting 'sources\.0': should be a URL, or hold names and values"),
+        ("a.yaml", "sources: [{uri: rtsp://a/b}]", r"unknown setting 'sources\.0\.uri'; did you mean 'url'\?"),
+        ("a.yaml", "sources: [{url: a, smoother: {lag: 1}}]", "there are url, name, ingest, detector"),
+        ("a.yaml", "1: 2", "unknown setting '1'"),
+        ("a.yaml", "out: [a]", "should be a path"),
+        ("a.yaml", b"\xff", "not text in UTF-8"),
         ("a.yaml", "[1, 2", "cannot be parsed"),
         ("a.yaml", "- 1", "must hold names and values"),
         ("a.toml", "x = ", "cannot be parsed"),
@@ -57,16 +66,43 @@ def test_a_missing_file_is_named(tmp_path):
         load_config(tmp_path / "gone.yaml", {})
 
 
-def test_a_password_is_never_shown(tmp_path):
-    file = write(tmp_path, "a.yaml", "redis: {url: {password: hunter2}}\nsources: [{url: ['rtsp://u:hunter2@h']}]")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis: {url: {password: hunter2}}\nsources: [{url: ['rtsp://u:hunter2@h']}]",
+        "redis: redis://:hunter2@h",
+        "redis: {length: 'redis://:hunter2@h'}",
+        "sources: [rtsp://u:hunter2@h\nout: x",  # not YAML
+    ],
+)
+def test_a_password_is_never_shown(tmp_path, text):
     with pytest.raises(InputError) as caught:
-        load_config(file, {})
+        load_config(write(tmp_path, "a.yaml", text), {})
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_source_does_not_show_its_password():
     assert "hunter2" not in repr(load_config(None, {"sources": [{"url": "rtsp://u:hunter2@h"}]}))
+
+
+def test_names_without_values_set_nothing_and_a_webcam_may_be_a_number(tmp_path):
+    config = load_config(
+        write(tmp_path, "a.yaml", "out:\ningest:\n#  fps: 5\nsources: [0, {url: 1, name: desk}]\n"), {}
+    )
+    assert (config.out, config.ingest.fps) == (Path("affectstream-out"), None)
+    assert [getattr(s, "name", s) for s in config.sources] == ["0", "desk"]
+
+
+def test_a_misspelt_section_in_the_environment_is_refused_and_the_variables_of_others_are_not(monkeypatch):
+    monkeypatch.setenv("AFFECTSTREAM_PORT", "tcp://10.0.0.1:80")
+    load_config(None, {})
+    monkeypatch.setenv("AFFECTSTREAM_DETEKTOR__MIN_FACE", "40")
+    with pytest.raises(InputError, match=r"AFFECTSTREAM_DETEKTOR__MIN_FACE.*did you mean 'detector'\?"):
+        load_config(None, {})
 
 
 def test_a_source_changes_only_what_it_names():
     base = DetectorSettings(min_face=30, max_side=640)
-    assert override(base, {"min_face": 50}, "source 'door'") == DetectorSettings(min_face=50, max_side=640)
-    with pytest.raises(InputError, match=r"source 'door': setting 'min_face' = 1"):
-        override(base, {"min_face": 1}, "source 'door'")
+    assert override(base, {"min_face": 50}, "source 'door'", "detector") == DetectorSettings(min_face=50, max_side=640)
+    with pytest.raises(InputError, match=r"source 'door': setting 'detector\.min_face' = 1"):
+        override(base, {"min_face": 1}, "source 'door'", "detector")

@@ -32,7 +32,11 @@ def test_a_source_may_have_a_name_and_settings_of_its_own():
         (["ftp://a/b"], {}, "rtsp"),
         (["rtsp://a/b", "rtsp://a/b"], {}, "two sources have the id"),
         ([], {"sources": [{"url": "rtsp://a/b", "name": "door", "ingest": {"fps": -1}}]}, "source 'door'.*fps"),
-        ([], {"sources": [{"url": "rtsp://a/b", "detector": {"nope": 1}}]}, "unknown setting 'nope'"),
+        (
+            [],
+            {"sources": [{"url": "rtsp://a/b", "detector": {"nope": 1}}]},
+            r"source 'rtsp://a/b': unknown setting 'detector\.nope'",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(texts, options, words):
