@@ -279,6 +279,8 @@ def explain(error: Exception, source: Source) -> SourceError:
     """Turn what FFmpeg or the system says into a lasting or a passing error without secrets."""
     shown = source.safe_url
     if reason := _reason(error, _LASTING):
+        if isinstance(error, av.error.HTTPUnauthorizedError) and urlsplit(source.url).username is not None:
+            reason = "refuses that user name or password (401); write @ : / # ? in them as %40 %3A %2F %23 %3F"
         return SourceError(f"{shown} {reason}")
     if not source.live:
         if isinstance(error, av.error.InvalidDataError | av.error.EOFError):

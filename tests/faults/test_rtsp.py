@@ -157,11 +157,13 @@ def test_drops_what_the_tracker_does_not_take(server: RtspServer) -> None:
 
 
 def test_wrong_password_is_lasting(endless: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with RtspServer(endless, user="me:secret") as server:
+    with RtspServer(endless, user="me:s@c/r#t?") as server:
         wrong = server.url.replace("//", "//me:mistake@")
-        with pytest.raises(SourceError, match="401") as caught:
+        with pytest.raises(SourceError, match=r"refuses that user name or password \(401\)") as caught:
             list(LiveReader(source(wrong), "run", Tally()))
-        right = LiveReader(source(server.url.replace("//", "//me:secret@")), "run", Tally())
+        with pytest.raises(SourceError, match=r"asks for a user name and password \(401\)"):
+            list(LiveReader(source(server.url), "run", Tally()))
+        right = LiveReader(source(server.url.replace("//", "//me:s%40c%2Fr%23t%3F@")), "run", Tally())
         assert isinstance(next(iter(right)), Frame)
     assert not isinstance(caught.value, SourceLost)
     assert "mistake" not in str(caught.value) + caplog.text

@@ -252,7 +252,7 @@ def test_sampling_live() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (status(401), "user name and password"),
+        (status(401), "refuses that user name or password"),
         (status(403), "403"),
         (status(404), "404"),
         (sends(b"<html>hello</html>" * 50), "not a video stream"),
