@@ -1,10 +1,17 @@
 """The smaller commands, as a user meets them."""
 
+import os
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.ingest.source import source_id
 from tests import networks, video
+from tests.rtsp import free_port
 
 
 @pytest.fixture
@@ -33,6 +40,17 @@ def test_the_demo_runs_to_the_end_and_says_how_to_read_it(affectstream, tmp_path
     assert "read_parquet" in ended.out
     assert "affect:emotions:demo" in ended.out
     assert pd.read_parquet(tmp_path / "out" / "emotions")["track"].nunique() == 2
+
+
+def test_the_lines_that_read_the_demo_s_results_run_as_they_stand(affectstream, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # as where no environment is activated
+    lines = [line.strip() for line in affectstream("demo").out.splitlines() if " -c " in line]
+    assert len(lines) >= 2
+    shown = [subprocess.run(line, shell=True, check=True, capture_output=True, text=True).stdout for line in lines]
+    assert "450 rows" in shown[0]
+    assert "first_time" in shown[1]
+    assert all("happiness" in text for text in shown[2:])
 
 
 def test_doctor_knows_machine_and_source(affectstream, tmp_path):
@@ -76,3 +94,17 @@ def test_bad_input_is_named(affectstream, words, code, says):
     ended = affectstream(*words)
     assert ended.code == code
     assert says in ended.err
+
+
+def test_what_is_no_terminal_gets_whole_lines_and_a_dated_log(tmp_path):
+    port = free_port()
+    source = f"rtsp://127.0.0.1:{port}/{'a-long-path/' * 5}"
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    words = ["run", source, "--duration", "1", "--redis", "none", "--out", tmp_path / "out"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "workers.cli", *words], env=environment, capture_output=True, text=True, check=True
+    )
+    name = source_id(source)
+    assert f"{name}  ended" in ended.stdout
+    dated = rf"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{{4}} WARNING {name}: {source} refuses .* until it works$"
+    assert re.search(dated, ended.stderr, re.MULTILINE)

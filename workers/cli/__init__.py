@@ -5,11 +5,9 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 
 from pipeline.errors import AffectError
-from workers.cli import demo, doctor, drift, evaluate, models, replay, run, sources, train, worker
+from workers.cli import demo, doctor, drift, evaluate, models, replay, run, sources, terminal, train, worker
 
 app = typer.Typer(
     name="affectstream",
@@ -53,10 +51,7 @@ def common(
 ) -> None:
     """Set up logging: warnings and worse on standard error, more with --verbose."""
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
+        level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[terminal.log_handler()]
     )
 
 
@@ -65,7 +60,7 @@ def main() -> None:
     try:
         app()
     except AffectError as error:
-        Console(stderr=True, highlight=False).print(f"[red]error:[/red] {_plain(str(error))}", soft_wrap=True)
+        terminal.console(stderr=True).print(f"[red]error:[/red] {_plain(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,6 +1,6 @@
 """``affectstream demo``: everything once, on a clip that is rendered on the spot."""
 
-from workers.cli import options
+from workers.cli import options, terminal
 
 
 def demo(out: options.Out = None, redis: options.Redis = None) -> None:
@@ -8,8 +8,6 @@ def demo(out: options.Out = None, redis: options.Redis = None) -> None:
 
     Needs no camera, no server and no download: the clip is rendered from a public-domain portrait.
     """
-    from rich.console import Console
-
     from pipeline.ingest.source import parse_source
     from workers.cli.reading import how_to_read
     from workers.cli.screen import Screen, banner, strips
@@ -23,7 +21,7 @@ def demo(out: options.Out = None, redis: options.Redis = None) -> None:
     settings = load_config(None, options.settings(out=out, redis=redis))
     engine = Engine.load(settings)
     clip = settings.out / "demo.mp4"
-    console = Console(highlight=False)
+    console = terminal.console()
     with stoppable() as stopped, redis_server(settings) as url:
         banner(engine, settings, url)
         if not clip.exists():

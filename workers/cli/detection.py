@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workers.cli import terminal
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -36,7 +38,6 @@ def detector(
 
       affectstream evaluate detector data/detect_valid --against teacher.onnx --report report
     """
-    from rich.console import Console
     from rich.progress import Progress
 
     from models.detector.evaluate import LOW, look, read_photos
@@ -45,7 +46,7 @@ def detector(
     from pipeline.card import shipped
 
     paths = [path for path in (model or shipped("detector"), against) if path is not None]
-    console = Console(highlight=False)
+    console = terminal.console()
     photos = read_photos(data)
     finders = [Finder(path, LOW) for path in paths]
     views = VIEWS[:1] if quick else VIEWS

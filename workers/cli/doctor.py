@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli import options
+from workers.cli import options, terminal
 
 CODECS = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mjpeg", "mpeg1video", "prores")
 """Decoders that cameras and archives ask for."""
@@ -27,7 +27,6 @@ def doctor(
 
       affectstream doctor rtsp://user:password@camera/stream
     """
-    from rich.console import Console
     from rich.markup import escape
 
     from pipeline.errors import AffectError
@@ -35,7 +34,7 @@ def doctor(
     from pipeline.ingest.source import parse_source
     from workers.config import load_config
 
-    console = Console(highlight=False)
+    console = terminal.console()
     settings = load_config(config, options.settings(redis=redis))
     wanted = None if source is None else parse_source(source, ingest=settings.ingest, detector=settings.detector)
     console.print("[bold]This machine[/bold]")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli import terminal
+
 if TYPE_CHECKING:
     from models.drift.tracks import Sample
 
@@ -52,7 +54,6 @@ def drift(
     """
     from json import dumps
 
-    from rich.console import Console
     from rich.markup import escape
 
     from models.drift.shifts import compare
@@ -60,7 +61,7 @@ def drift(
     from models.drift.words import notes, outline, report, sentences, tables
     from pipeline.errors import InputError, OutputError
 
-    console = Console(highlight=False)
+    console = terminal.console()
     with console.status("reading"):
         before, after = read_samples(ref, new)
     pairs: list[tuple[str | None, Sample, Sample]] = [(None, before, after)]

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from workers.cli import terminal
 
 if TYPE_CHECKING:
     from models.emotion.bootstrap import Estimate
@@ -82,7 +83,7 @@ def emotion(
         raise typer.BadParameter("it goes with --report", param_hint="--faces")
     if report is not None:
         ready(report)
-    console = Console(highlight=False)
+    console = terminal.console()
     with console.status(f"measuring {data.name}"):
         known, network = read_faces(data, votes, part=part), open_network(model)
         measured = measure(known, network)
@@ -170,7 +171,7 @@ def _reported(
     from pipeline.card import emotion_network
 
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=terminal.console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0)
         judged, pictures = judge(
             faces,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli import detection, emotion
+from workers.cli import detection, emotion, terminal
 from workers.cli.emotion import Data, Model
 
 if TYPE_CHECKING:
@@ -57,15 +57,13 @@ def tracking(
 
       affectstream evaluate tracking --data data --ablate
     """
-    from rich.console import Console
-
     from models.tracking.evaluate import Scenes, idealised, rows, seldom, table
     from models.tracking.measures import motmetrics
     from models.tracking.trial import VARIANTS, WHOLE
     from workers.config import load_config
 
     motmetrics()
-    console = Console(highlight=False)
+    console = terminal.console()
     watched = Scenes(load_config(None, {}), data)
     with console.status("detecting faces in the scenes"):
         annotated, generated = [*watched.annotated()], watched.generated(range(seed, seed + scenes))
@@ -102,13 +100,11 @@ def smoothing(
 
       affectstream evaluate smoothing --parquet results/emotions
     """
-    from rich.console import Console
-
     from models.smoothing.compare import compare, table
     from models.smoothing.tracks import read_tracks
 
     tracks = read_tracks(parquet) if parquet is not None else []
-    console = Console(highlight=False)
+    console = terminal.console()
     with console.status("smoothing"):
         rows = compare(seed, tracks)
     console.print(table(rows))
@@ -130,12 +126,10 @@ def alignment(
 
       affectstream evaluate alignment ferplus_valid.npz
     """
-    from rich.console import Console
-
     from models.crops.alignment import measure, tables
 
     chosen, engine = _faces_and_engine(data, faces, model)
-    console = Console(highlight=False)
+    console = terminal.console()
     with console.status("finding faces"):
         rows = [*measure(chosen, engine)]
     console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", soft_wrap=True)
@@ -160,7 +154,6 @@ def jitter(
       affectstream evaluate jitter --photos data/photos
     """
     import numpy as np
-    from rich.console import Console
 
     from models.crops.jitter import measure, table
     from models.tracking.cast import cast
@@ -171,7 +164,7 @@ def jitter(
     if photos is not None and not photos.is_dir():
         raise InputError(f"{str(photos)!r} is no folder; give --photos a folder of photos")
     engine = Engine.load(load_config(None, {}))
-    console = Console(highlight=False)
+    console = terminal.console()
     with console.status("following faces"):
         cut = cast(engine.detector, photos, np.random.default_rng(0), people if photos is not None else 1)
         console.print(table([*measure(engine, cut)]))
@@ -194,12 +187,10 @@ def quality(
 
       affectstream evaluate quality ferplus_valid.npz
     """
-    from rich.console import Console
-
     from models.crops.quality import bands, judge, table
 
     chosen, engine = _faces_and_engine(data, faces, model)
-    console = Console(highlight=False)
+    console = terminal.console()
     with console.status("degrading and finding faces"):
         judged = judge(chosen, engine)
     console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", soft_wrap=True)

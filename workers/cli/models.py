@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from workers.cli import terminal
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -61,12 +63,10 @@ def show(files: Files = None) -> None:
 
       affectstream models int8
     """
-    from rich.console import Console
-
     from pipeline.onnx import open_session
     from pipeline.settings import RuntimeSettings
 
-    console = Console(highlight=False)
+    console = terminal.console()
     paths = _chosen(files)
     for path in paths:
         open_session(path, RuntimeSettings())
@@ -91,12 +91,11 @@ def verify(files: Files = None) -> None:
 
       affectstream models verify mine.onnx
     """
-    from rich.console import Console
     from rich.markup import escape
 
     from pipeline.errors import AffectError
 
-    console = Console(highlight=False)
+    console = terminal.console()
     failed = False
     for path in _chosen(files):
         console.print(f"[bold]{escape(str(path))}[/bold]", soft_wrap=True)

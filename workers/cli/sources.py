@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from workers.cli import terminal
+
 app = typer.Typer(no_args_is_help=True, help="List, add, change and take out the sources of running workers.")
 
 Redis = Annotated[
@@ -17,7 +19,6 @@ Redis = Annotated[
 @app.command("list")
 def show(redis: Redis = None) -> None:
     """Show every source, which stages work on it, and what was counted."""
-    from rich.console import Console
     from rich.table import Table
 
     from pipeline.bus import keys
@@ -44,7 +45,7 @@ def show(redis: Redis = None) -> None:
             url = f"cannot be read: {error}"
         told = ", ".join(f"{int(number):,} {what.decode()}" for what, number in sorted(counts[name].items()))
         table.add_row(name, url, " ".join(owned[name]) or ("nobody" if name in under_way else "over"), told)
-    Console(highlight=False).print(table)
+    terminal.console().print(table)
 
 
 @app.command("add")

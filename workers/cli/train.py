@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli import terminal
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -67,12 +69,10 @@ def train(
 
       affectstream replay clip.mp4 --emotion runs/affect/network.onnx
     """
-    from rich.console import Console
-
     from models.emotion.recipe import bundled, read_recipe
     from pipeline.errors import InputError
 
-    console = Console(highlight=False)
+    console = terminal.console()
     if show:
         _list(console)
         return
@@ -127,7 +127,6 @@ def _train(
 ) -> None:
     """Train, and print what was reached beside what the paper claims."""
     import torch
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -147,7 +146,7 @@ def _train(
     if threads is not None:
         torch.set_num_threads(threads)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    where = Console(stderr=True, highlight=False)
+    where = terminal.console(stderr=True)
     with Progress(
         TextColumn("{task.description}"), *columns, TextColumn("{task.fields[loss]}"), console=where
     ) as progress:

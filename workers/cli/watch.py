@@ -4,13 +4,13 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
 from pipeline.ingest.live import LiveReader, Phase
 from pipeline.tally import Count
+from workers.cli import terminal
 from workers.live import Session
 
 LOG_EVERY = 30.0
@@ -27,7 +27,7 @@ class Watch:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._console = Console(stderr=True, highlight=False)
+        self._console = terminal.console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._logged = time.monotonic()
 
@@ -48,11 +48,12 @@ class Watch:
         elif time.monotonic() - self._logged >= LOG_EVERY:
             self._logged = time.monotonic()
             for reader in self._session.readers:
-                self._console.print(" · ".join((reader.source.id, *self._cells(reader))), soft_wrap=True)
+                line = " · ".join(cell for cell in (reader.source.id, *self._cells(reader)) if cell)
+                self._console.print(f"{time.strftime(terminal.STAMP)} {line}", soft_wrap=True)
 
     def summary(self) -> None:
         """Print what each source came to, and why those that failed did."""
-        console = Console(highlight=False)
+        console = terminal.console()
         console.print(self._table())
         for source, error in self._session.runner.failures.items():
             console.print(f"[red]{escape(source)}[/red]: {escape(str(error))}", soft_wrap=True)
@@ -74,5 +75,5 @@ class Watch:
             f"[{STYLES[state.phase]}]{state.phase}[/]{'' if state.phase is Phase.ENDED else reason}",
             f"{counts[Count.SAMPLED]:,} frames, {counts[Count.FACES]:,} faces",
             f"median {delay.median:.2f} s, worst {delay.worst:.2f} s" if delay else "",
-            ", ".join(f"{counts[count]:,} {count}" for count in TROUBLES if counts[count]),
+            ", ".join(f"{count} {counts[count]:,}" for count in TROUBLES if counts[count]),
         )

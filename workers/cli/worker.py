@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli import options
+from workers.cli import options, terminal
 
 
 def worker(
@@ -56,8 +56,6 @@ def worker(
     if check:  # before the imports below, which cost more than a check every few seconds should
         raise typer.Exit(0 if is_alive(pulse, 3 * settings.bus.lease) else 1)
 
-    from rich.console import Console
-
     from pipeline.errors import InputError
     from pipeline.sink.connection import address
     from workers.cluster import Cluster
@@ -73,7 +71,7 @@ def worker(
     logging.getLogger().setLevel(min(logging.getLogger().level, logging.INFO))
     with stoppable() as stopped:
         cluster = Cluster(layout, url, Engine.load(settings), settings, most=sources, pulse=pulse)
-        Console(stderr=True, highlight=False).print(
+        terminal.console(stderr=True).print(
             f"{' + '.join(layout.stages)}, joined to the others by Redis at {address(url)}. Apparent expressions of "
             "those filmed are inferred; tell them. Ctrl-C ends after the step in hand.",
             soft_wrap=True,
