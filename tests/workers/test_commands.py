@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,26 @@ def test_help_teaches(affectstream):
         ended = affectstream(*words)
         assert ended.code == 0
         assert "affectstream" in ended.out
+
+
+def test_help_fills_its_lines_and_loses_no_brackets(affectstream):
+    told = affectstream("worker", "--help").out
+    assert "as many of each as you like: inference shares the work" in told  # a line break in the source
+    assert "[{box: [x1, y1, x2, y2]}]" in affectstream("evaluate", "detector", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("re", ["replay"]), ("replay --emo", ["--emotion"]), ("models ve", ["verify"]), ("evaluate j", ["jitter"])],
+)
+def test_the_shell_completes_commands_and_options(typed, offered):
+    words = {"COMP_WORDS": f"affectstream {typed}", "COMP_CWORD": f"{len(typed.split())}"}
+    told = subprocess.run(
+        Path(sys.executable).with_name("affectstream"),
+        env=os.environ | words | {"_AFFECTSTREAM_COMPLETE": "complete_bash"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.split() == offered
 
 
 def test_the_demo_runs_to_the_end_and_says_how_to_read_it(affectstream, tmp_path):

@@ -1,8 +1,9 @@
 """The command line: a module per command; what a command needs is imported when it runs, so --help answers at once."""
 
 import logging
+import re
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +20,6 @@ app = typer.Typer(
     ),
     rich_markup_mode="rich",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
@@ -58,12 +58,22 @@ def common(
 def main() -> None:
     """Run the command line; errors made on purpose become one line and an exit code."""
     try:
-        app()
+        _command()()
     except AffectError as error:
         terminal.console(stderr=True).print(f"[red]error:[/red] {_plain(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _command() -> Any:
+    """The commands as typer makes them, without the breaks that lines of help have in the source only."""
+    whole: Any = typer.main.get_command(app)
+    commands = [whole]
+    for command in commands:
+        command.help = re.sub(r"(?<=\S)\n(?=\S)", " ", command.help or "")
+        commands += getattr(command, "commands", {}).values()
+    return whole
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def detector(
     data: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder of photos and boxes.json: {FILE: [{box: [x1, y1, x2, y2]}]}.")
+        Path,
+        typer.Argument(metavar="DIR", help="Folder of photos and boxes.json: {FILE: [{box: \\[x1, y1, x2, y2]}]}."),
     ],
     model: Annotated[
         Path | None,

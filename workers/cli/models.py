@@ -25,7 +25,8 @@ class _Listing(TyperGroup):
     """A group whose words are files to list, unless they begin with a command of it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] != "--help"):
+        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        if not named and not ctx.resilient_parsing:  # which a shell does that completes words
             args = ["list", *args]
         rest: list[str] = super().parse_args(ctx, args)
         return rest

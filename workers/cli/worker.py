@@ -36,7 +36,7 @@ def worker(
 
     Examples:
 
-      affectstream sources add door rtsp://user:password@camera/stream --redis redis://broker
+      affectstream sources add rtsp://user:password@camera/stream --name door --redis redis://broker
 
       affectstream worker ingest+tracker --redis redis://broker
 
