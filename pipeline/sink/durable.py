@@ -65,5 +65,5 @@ def failure(path: Path, error: OSError) -> OutputError:
             f"no space left for {path}; free some, then run again: what was written is whole, and a replay goes on "
             "from there"
         )
-    why = (error.strerror or str(error)).lower()
+    why = "it is a file" if error.errno == errno.EEXIST else (error.strerror or str(error)).lower()
     return OutputError(f"cannot write to {path}: {why}; choose another folder with --out")

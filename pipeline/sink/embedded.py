@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pipeline.errors import BrokerError, OutputError
+from pipeline.sink.durable import failure
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class EmbeddedRedis:
                 os.close(self._folder)
                 raise
         except OSError as error:
-            raise OutputError(f"cannot keep Redis data in {out}: {(error.strerror or str(error)).lower()}") from error
+            raise failure(out, error) from error
         self.url = f"unix://{self.socket}"
 
     def close(self) -> None:

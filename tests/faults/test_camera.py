@@ -8,6 +8,7 @@ import pytest
 from pipeline.ingest.live import Phase
 from pipeline.tally import Count
 from tests.rtsp import RtspServer, require
+from workers.cli.watch import Watch
 from workers.config import load_config
 from workers.engine import Engine
 from workers.live import Session, live_sources
@@ -64,3 +65,18 @@ def test_the_pipeline_goes_on_when_the_camera_comes_back(server, tmp_path):
     assert first["pts"].is_monotonic_increasing
     assert first["pts"].diff().max() > AWAY
     assert session.runner.latency.of(name).median < config.ingest.staleness
+
+
+def test_a_camera_that_will_never_work_is_told_while_the_others_go_on(server, tmp_path, caplog):
+    config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}})
+    sources = live_sources([server.url, server.url.replace("live", "other")], config)
+    with Session(sources, Engine.load(config), config, None) as session, Watch(session) as watch:
+        until(session, lambda: session.runner.failures and session.tally.of(sources[0].id)[Count.FACES] >= 5)
+        watch.refresh()
+        watch.refresh()
+        (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+        assert told.startswith(sources[1].id)
+        assert "404" in told
+        session.runner.stop()
+        while not session.wait(0.05):
+            pass

@@ -1,5 +1,6 @@
 """What ``run`` shows: a line per source that is kept up to date, or now and then a line on a plain log."""
 
+import logging
 import time
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,8 @@ from pipeline.ingest.live import LiveReader, Phase
 from pipeline.tally import Count
 from workers.cli import terminal
 from workers.live import Session
+
+log = logging.getLogger(__name__)
 
 LOG_EVERY = 30.0
 """s between the lines of a log that is not a terminal."""
@@ -30,6 +33,7 @@ class Watch:
         self._console = terminal.console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._logged = time.monotonic()
+        self._told: set[str] = set()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -42,7 +46,12 @@ class Watch:
         self._live.stop()
 
     def refresh(self) -> None:
-        """Show the state of this moment."""
+        """Show the state of this moment, and say once of each source that failed why it did."""
+        failures = {**self._session.runner.failures} if len(self._session.readers) > 1 else {}
+        for source, error in failures.items():
+            if source not in self._told:
+                self._told.add(source)
+                log.error("%s: %s; the others go on", source, error)
         if self._console.is_terminal:
             self._live.update(self._table(), refresh=True)
         elif time.monotonic() - self._logged >= LOG_EVERY:
