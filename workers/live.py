@@ -45,8 +45,8 @@ class Session:
 
     def __init__(self, sources: Sequence[Source], engine: Engine, config: Config, redis: str | None) -> None:
         self.tally = Tally()
-        run = live_run()
-        self.readers = [LiveReader(source, run, self.tally) for source in sources]
+        # A run for each: ids of tracks are unique within a run, and must be among all sources.
+        self.readers = [LiveReader(source, live_run(), self.tally) for source in sources]
         self._stack = ExitStack()
         self._writers = self._stack.enter_context(open_writers(config, redis, self.tally, live=True))
         self.runner = Runner(engine, self.readers, self._writers, self.tally, live=True)

@@ -3,7 +3,8 @@ import pytest
 from pipeline.errors import InputError
 from tests import video
 from workers.config import load_config
-from workers.live import live_sources
+from workers.engine import Engine
+from workers.live import Session, live_sources
 
 
 def sources(*texts, **options):
@@ -48,3 +49,13 @@ def test_a_file_belongs_to_replay(tmp_path):
     clip = video.clip(tmp_path / "a.mp4", frames=2)
     with pytest.raises(InputError, match="affectstream replay"):
         sources(str(clip))
+
+
+def test_no_two_sources_of_a_session_share_track_ids(tmp_path):
+    config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}})
+    cameras = live_sources(["rtsp://127.0.0.1:1/one", "rtsp://127.0.0.1:1/two"], config)
+    with Session(cameras, Engine.load(config), config, None) as session:
+        runs = [reader.run for reader in session.readers]
+        session.runner.stop()
+        assert session.runner.wait(30)
+    assert len(set(runs)) == 2  # ids of tracks are those of their run, and a number
