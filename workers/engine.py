@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Self
 from pipeline.card import DetectorCard, detector_card, shipped
 from pipeline.inference.classifier import Classifier
 from pipeline.inference.stage import InferenceStage
+from pipeline.ingest.decode import explain
+from pipeline.ingest.source import Source
 from pipeline.onnx import checked_hash, file_hash, open_session
+from pipeline.run import file_run
 from pipeline.settings import DetectorSettings, PipelineSettings
 from pipeline.sink.stage import SinkStage
 from pipeline.tally import Tally
@@ -62,6 +65,18 @@ class Engine:
             threshold=threshold_of(card, settings.detector),
             hashes=(digest, classifier.card.sha256),
         )
+
+    def run_of(self, source: Source, via: str = "") -> str:
+        """Return the id of the run that reads a file, by its own settings where it has any; see ``file_run``.
+
+        Raises:
+            SourceError: it cannot be read; it may have gone since it was named.
+        """
+        settings = self.settings.model_copy(update={"ingest": source.settings, "detector": source.detector})
+        try:
+            return file_run(source.path, settings, self.hashes, via)
+        except OSError as error:
+            raise explain(error, source) from None
 
     def tracker(self, tally: Tally) -> TrackerStage:
         """Make a tracker stage; several may share the detector."""

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pipeline.errors import SourceError
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import Source
-from pipeline.run import file_run
 from pipeline.tally import Count, Tally
 from workers.config import Config
 from workers.engine import Engine
@@ -41,7 +40,7 @@ def replay_file(
     begun = time.monotonic()
     tally = Tally()
     try:
-        run = file_run(source.path, engine.settings, engine.hashes)
+        run = engine.run_of(source)
         reader = FileReader(source, run, tally)
     except SourceError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))

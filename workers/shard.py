@@ -23,7 +23,7 @@ from pipeline.ingest.file import FileReader
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
 from pipeline.messages import End, Frame, Scores
-from pipeline.run import file_run, live_run
+from pipeline.run import live_run
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
 from pipeline.tally import Tally
@@ -202,11 +202,9 @@ class ChainShard(Shard):
 
     def _run_of(self, source: Source) -> str:
         """Return the run that reads a file."""
-        engine = self._tools.engine
-        own = {"ingest": source.settings, "detector": source.detector}
         # Only ingest by itself sends frames; they come out of a JPEG a little different.
         via = f"jpeg{self._tools.quality}" if self._names == ("ingest",) and self._tools.quality else ""
-        return file_run(source.path, engine.settings.model_copy(update=own), engine.hashes, via)
+        return self._tools.engine.run_of(source, via)
 
     def _read(self, reader: Reader) -> Iterator[Frame | End]:
         """Give what the reader gives; a file that fails ends its run, a camera that fails is tried again."""

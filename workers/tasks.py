@@ -8,11 +8,9 @@ import time
 from typing import ClassVar
 
 from pipeline.errors import AffectError
-from pipeline.ingest.decode import explain
 from pipeline.ingest.part import Part, divide
 from pipeline.ingest.source import Source
 from pipeline.messages import Scores
-from pipeline.run import file_run
 from pipeline.tracker.tracker import Seen
 from workers import looking
 from workers.config import Config
@@ -56,11 +54,7 @@ def replay_whole(config: Config, source: Source, redis: str | None) -> Outcome:
 
 def identify(config: Config, source: Source) -> str:
     """Return the id of the run that reads a file; raises ``SourceError``."""
-    engine = _engine(config)
-    try:
-        return file_run(source.path, engine.settings, engine.hashes)
-    except OSError as error:
-        raise explain(error, source) from None
+    return _engine(config).run_of(source)
 
 
 def plan(source: Source, count: int, least: float) -> tuple[Part, ...]:

@@ -1,0 +1,31 @@
+import pytest
+
+from pipeline.errors import SourceError
+from pipeline.ingest.source import expand, parse_source
+from tests import video
+from workers import tasks
+from workers.config import load_config
+from workers.engine import Engine
+from workers.outcome import Status
+from workers.replay import replay
+
+
+@pytest.fixture
+def config(tmp_path):
+    return load_config(None, {"out": tmp_path / "out", "redis": {"url": "none"}})
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_fails_alone(config, tmp_path):
+    gone, there = (video.clip(tmp_path / name, frames=5) for name in ("a.mp4", "b.mp4"))
+    sources = expand([str(gone), str(there)])
+    gone.unlink()
+    failed, done = replay(sources, Engine.load(config), config, None, lambda _: None, lambda: False)
+    assert (failed.status, done.status) == (Status.FAILED, Status.DONE)
+    assert failed.note == f"{gone} is not there"
+
+
+def test_a_file_that_is_gone_is_named_wherever_its_run_is_asked_for(config, tmp_path):
+    source = parse_source(str(video.clip(tmp_path / "a.mp4", frames=5)))
+    (tmp_path / "a.mp4").unlink()
+    with pytest.raises(SourceError, match=r"a\.mp4 is not there"):
+        tasks.identify(config, source)
