@@ -49,7 +49,6 @@ class Runner:
         self.failures: dict[str, SourceError] = {}
         self.latency = Latency()
         self._readers = readers
-        self._error: BaseException | None = None
         self._threads: list[threading.Thread] = []
 
         trackers = max(1, min(len(readers), (os.cpu_count() or 1) // 2))
@@ -80,13 +79,14 @@ class Runner:
         """Wait for the last worker, at most ``timeout`` s; return whether all have ended.
 
         Raises:
-            AffectError: a worker could not go on (the first one that failed).
+            AffectError: a worker could not go on (the first one in the order of the data, if several).
         """
         self._threads[-1].join(timeout)
         if self._threads[-1].is_alive():
             return False
-        if self._error is not None:
-            raise self._error
+        for worker in self._workers:
+            if worker.error is not None:
+                raise worker.error
         return True
 
     def _add(self, *workers: Worker[Any, Any]) -> None:
@@ -98,7 +98,6 @@ class Runner:
     def _run(self, worker: Worker[Any, Any]) -> None:
         try:
             worker.run()
-        except BaseException as error:
+        except BaseException:
             # The neighbours were told by the worker; the reason is raised where the user waits.
-            self._error = self._error or error
             self.stop()

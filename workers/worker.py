@@ -20,10 +20,15 @@ class Stage(Protocol[Taken, Made]):
 
 
 class Worker(Generic[In, Out]):
-    """Runs one stage between two neighbours until its inbox ends."""
+    """Runs one stage between two neighbours until its inbox ends.
+
+    Attributes:
+        error: what it could not go on because of; known before the neighbours are told that it has ended.
+    """
 
     def __init__(self, name: str, stage: Stage[In, Out], link: Link[In, Out]) -> None:
         self.name = name
+        self.error: BaseException | None = None
         self._stage = stage
         self._link = link
 
@@ -34,5 +39,8 @@ class Worker(Generic[In, Out]):
                 self._link.commit(self._stage.process(self._link.read()))
         except Closed:
             pass
+        except BaseException as error:
+            self.error = error
+            raise
         finally:
             self._link.close()

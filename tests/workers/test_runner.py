@@ -1,7 +1,9 @@
 import threading
+import time
 
 import pytest
 
+from pipeline.channel import Channel
 from pipeline.errors import OutputError, SourceError
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import parse_source
@@ -100,6 +102,25 @@ def test_a_writer_that_fails_ends_everything_with_its_reason(engine, clips):
     reader = FileReader(parse_source(str(clips[0])), "r1", tally)
     with pytest.raises(OutputError, match="disk full"):
         run(engine, [reader], Notebook(OutputError("disk full")), tally)
+
+
+class Broken(Unreadable):
+    """A reader with a mistake in it."""
+
+    def __next__(self):
+        raise ZeroDivisionError("a mistake")
+
+
+def test_an_error_is_known_before_the_last_worker_ends(engine, clips, monkeypatch):
+    finish = Channel.finish
+
+    def slowly(channel):
+        finish(channel)
+        time.sleep(0.5)  # as long as the operating system likes: the neighbours end meanwhile
+
+    monkeypatch.setattr(Channel, "finish", slowly)
+    with pytest.raises(ZeroDivisionError, match="a mistake"):
+        run(engine, [Broken(clips[0])], Notebook(), Tally())
 
 
 def test_stopping_ends_without_completing(engine, tmp_path):
