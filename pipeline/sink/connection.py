@@ -113,7 +113,7 @@ def connect(url: str, *, patient: bool = False) -> "redis.Redis":
 
 def is_passing(error: Exception) -> bool:
     """Return whether the same request may succeed later though nothing but the server changes."""
-    if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError):
+    if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError | redis.DataError):
         return False
     if isinstance(error, redis.ResponseError):
         return _PASSING.search(_text(error)) is not None

@@ -135,6 +135,11 @@ def test_a_full_redis_is_waited_for_and_inputs_are_consumed_all_the_same(server,
     assert "out of memory" in caplog.text
 
 
+def test_a_request_that_cannot_even_be_written_is_not_repeated(broker, never):
+    with pytest.raises(BrokerError, match="NoneType"):
+        broker.call(lambda: broker.client.set("affect:probe", None), never)
+
+
 def test_a_user_that_may_not_do_enough_is_told_what_is_needed(tmp_path, never):
     user = ("--user", "door", "on", ">hunter2", "~affect:*", "+ping", "+set", "+client")
     with Server(tmp_path, executables()[-1], *user) as server:

@@ -217,6 +217,18 @@ def test_who_is_silent_for_long_is_struck_off(broker, client, monkeypatch):
     assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 1
 
 
+def test_what_is_gone_though_it_was_in_hand_holds_nobody_up(broker, client):
+    put(client, 1)
+    put(client, 2)
+    Member(broker, claim=0.1).read()  # and is never heard of again
+    client.xdel(keys.FACES, broker.client.xrange(keys.FACES)[0][0])
+    member = Member(broker, claim=0.1)
+    threading.Timer(10, member.stopped.set).start()
+    assert member.work() == 1
+    assert [number for number, _ in published(broker)] == [2]
+    assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 0
+
+
 def test_a_stopped_member_ends(broker):
     member = Member(broker)
     member.stopped.set()
