@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from pipeline.bus import keys, scripts
 from pipeline.errors import InputError
-from pipeline.ingest.source import Source, source_id
+from pipeline.ingest.source import Source, name_id
 from workers.config import Config, SourceConfig, configured, explain
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -59,8 +59,8 @@ def source_of(name: str, text: str, config: Config) -> Source:
 
 def check_id(name: str) -> None:
     """Raise ``InputError`` where a name is not fit to be the id of a source."""
-    if source_id(name) != name:
-        raise InputError(f"{name!r} cannot be the id of a source; {source_id(name)!r} can")
+    if name_id(name) != name:
+        raise InputError(f"{name!r} cannot be the id of a source; {name_id(name)!r} can")
 
 
 def _variable(variable: str, name: str) -> str:

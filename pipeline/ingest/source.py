@@ -78,15 +78,24 @@ def redact(text: str) -> str:
 
 
 def source_id(text: str) -> str:
-    """Turn a name, path or URL into a source id; nothing secret in a URL survives.
+    """Turn a live source as a user writes it into an id; nothing secret in a URL survives.
 
-    >>> source_id("rtsp://user:pw@door.local/stream1"), source_id("0"), source_id("Café Nord 2")
-    ('door-local-stream1', 'webcam-0', 'cafe-nord-2')
+    >>> source_id("rtsp://user:pw@door.local/stream1"), source_id("0")
+    ('door-local-stream1', 'webcam-0')
     """
     if _webcam(text) is not None:
-        text = f"webcam-{_webcam(text)}"
-    elif "://" in text:
+        return f"webcam-{_webcam(text)}"
+    if "://" in text:
         text = _FIELD.sub("/", _QUERY.sub(r"\1", _USER_INFO.sub("", text))).split("://", 1)[1]
+    return name_id(text)
+
+
+def name_id(text: str) -> str:
+    """Turn a name, or that of a file without its ending, into a source id.
+
+    >>> name_id("Café Nord 2"), name_id("007")
+    ('cafe-nord-2', 'source-007')
+    """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"_*[^a-z0-9_][^a-z0-9]*", "-", plain).strip("-_")
     if not name:  # nothing of it is Latin
@@ -129,7 +138,7 @@ def parse_source(
             raise InputError(f"{text} is a folder; name one file, or replay the folder")
         live, url, safe_url = False, str(path.resolve()), text
     return Source(
-        id=source_id(name or (text if live else Path(text).stem)),
+        id=name_id(name) if name else source_id(text) if live else name_id(Path(text).stem),
         url=url,
         safe_url=safe_url,
         live=live,
@@ -169,21 +178,29 @@ def expand(
 
 def existing(text: str) -> Path:
     """Return the path of a file or folder that is there; raise ``InputError`` otherwise."""
-    path = Path(text).expanduser()
+    path = as_path(text)
     try:
         path.stat()
     except PermissionError:
         raise InputError(f"no permission to read {text}") from None
-    except OSError:
+    except (OSError, ValueError):  # or it holds what no name can
         raise InputError(f"there is no file {text!r}") from None
     return path
+
+
+def as_path(text: str) -> Path:
+    """Return a path as a user writes it, ``~`` being the home; a name may begin with that too."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def _matches(text: str) -> list[Path]:
     if "://" in text:
         raise InputError(f"replay reads files and {redact(text)} is a URL; use run for live sources")
-    if not Path(text).expanduser().exists() and glob.has_magic(text):
-        names = sorted(glob.glob(str(Path(text).expanduser()), recursive=True))  # noqa: PTH207 (absolute patterns)
+    if glob.has_magic(text) and not as_path(text).exists():
+        names = sorted(glob.glob(str(as_path(text)), recursive=True))  # noqa: PTH207 (absolute patterns)
         files = [Path(name) for name in names if Path(name).is_file()]
         if not files:
             raise InputError(f"no file matches {text!r}")
@@ -201,13 +218,13 @@ def _matches(text: str) -> list[Path]:
 
 def _distinct_ids(paths: Sequence[Path]) -> list[str]:
     """Give every path the shortest id that no other has."""
-    ids = [source_id(path.stem) for path in paths]
+    ids = [name_id(path.stem) for path in paths]
     for parents in range(max((len(path.parts) for path in paths), default=0)):
         taken = Counter(ids)
         if max(taken.values(), default=0) <= 1:
             break
         ids = [
-            source_id("-".join(path.parts[len(path.parts) - 1 - parents :])) if taken[old] > 1 else old
+            name_id("-".join(path.parts[len(path.parts) - 1 - parents :])) if taken[old] > 1 else old
             for old, path in zip(ids, paths, strict=True)
         ]
     taken = Counter(ids)  # names that differ only in what an id cannot hold

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.ingest.source import MAX_ID, expand, parse_source, redact, source_id
+from pipeline.ingest.source import MAX_ID, expand, name_id, parse_source, redact, source_id
 
 
 @pytest.mark.parametrize(
@@ -15,13 +15,23 @@ from pipeline.ingest.source import MAX_ID, expand, parse_source, redact, source_
         ("rtsp://user:pw@door.local/stream1", "door-local-stream1"),
         ("rtsp://user:p@ss@door.local:8554/a/b?token=abc", "door-local-8554-a-b"),
         ("rtsp://10.0.0.2/user=admin_password=hush_channel=1.sdp", "source-10-0-0-2-channel-1-sdp"),
-        ("Haupteingang Süd!", "haupteingang-sud"),
-        ("__init__", "init"),
-        ("2024-05-01 party", "source-2024-05-01-party"),
     ],
 )
 def test_id(text: str, name: str) -> None:
     assert source_id(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Haupteingang Süd!", "haupteingang-sud"),
+        ("__init__", "init"),
+        ("2024-05-01 party", "source-2024-05-01-party"),
+        ("7", "source-7"),
+    ],
+)
+def test_id_of_a_name(text: str, name: str) -> None:
+    assert name_id(text) == name
 
 
 @pytest.mark.parametrize("text", ["入口", "???", "x" * 500, "http://h/" + "y" * 500])
@@ -96,6 +106,22 @@ def test_expand(tmp_path: Path) -> None:
     assert ids[2] == "b"
     assert ids[4] == "notes"
     assert ids == [source.id for source in expand([str(tmp_path), str(tmp_path / "*.txt")])]
+
+
+def test_a_file_called_by_a_number_is_no_webcam(tmp_path: Path) -> None:
+    for name in ("007.mp4", "7.mp4"):
+        (tmp_path / name).touch()
+    assert parse_source(str(tmp_path / "007.mp4")).id == "source-007"
+    assert [source.id for source in expand([str(tmp_path)])] == ["source-007", "source-7"]
+
+
+def test_a_file_whose_name_begins_like_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "~clip.mp4").touch()
+    monkeypatch.chdir(tmp_path)
+    assert parse_source("~clip.mp4").path == tmp_path / "~clip.mp4"
+    assert [source.path for source in expand(["~clip.mp4", "~cl*.mp4"])] == [tmp_path / "~clip.mp4"]
+    with pytest.raises(InputError, match=r"there is no file '~nobody/a\.mp4'"):
+        expand(["~nobody/a.mp4"])
 
 
 def test_expand_tells_apart_what_an_id_cannot(tmp_path: Path) -> None:
