@@ -260,10 +260,20 @@ class _Table(Generic[Row]):
                     newest = max(newest, found) if newest else found
             if newest is None:
                 return Frontier()
-            metadata = pq.read_metadata(newest[1]).metadata or {}
+            return Frontier(newest[0], _is_last(newest[1]))
         except OSError as error:
             raise failure(self._folder, error) from error
-        return Frontier(newest[0], metadata.get(b"affectstream.complete") == b"1")
+
+
+def _is_last(part: Path) -> bool:
+    """Return whether a part says that its run ends with it."""
+    try:
+        metadata = pq.read_metadata(part).metadata or {}
+    except pa.ArrowInvalid as error:
+        raise OutputError(
+            f"{part} is not whole, as a copy that was cut short; copy it again, or delete it and replay its source"
+        ) from error
+    return bool(metadata.get(b"affectstream.complete") == b"1")
 
 
 def _is_writing(pid: int) -> bool:

@@ -172,6 +172,17 @@ def test_what_a_dead_writer_left_is_cleared_away_but_not_what_a_living_one_write
     assert len(pd.read_parquet(tmp_path / "emotions")) > 20
 
 
+def test_a_part_that_is_damaged_is_named(tmp_path):
+    write(tmp_path, results(20))
+    (part,) = (tmp_path / "emotions").rglob("*.parquet")
+    part.write_bytes(part.read_bytes()[:-100])  # as a copy that was cut short
+    with pytest.raises(OutputError, match=rf"{part.name}.*not whole.*delete it"):
+        write(tmp_path, results(20))
+    part.unlink()
+    write(tmp_path, results(20))
+    assert pd.read_parquet(tmp_path / "emotions")["frame"].nunique() == 20
+
+
 def test_a_folder_that_is_a_file_is_refused(tmp_path):
     taken = tmp_path / "taken"
     taken.touch()
