@@ -27,6 +27,9 @@ from pipeline.settings import PipelineSettings
 
 PREFIX = "AFFECTSTREAM_"
 
+OWN = ("min_face", "max_side")
+"""Settings of the section ``detector`` that a source may have for itself: all share one network, and so the rest."""
+
 WORDS = {
     "dict_type": "should hold names and values",
     "model_type": "should hold names and values",
@@ -50,7 +53,7 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
     ingest: dict[str, Any] = {}
     """Settings of the section ``ingest`` that differ for this source."""
     detector: dict[str, Any] = {}
-    """Settings of the section ``detector`` that differ for this source: ``min_face`` and ``max_side``."""
+    """Settings of the section ``detector`` that differ for this source: any of ``OWN``."""
 
 
 class Config(BaseSettings, PipelineSettings):
@@ -121,11 +124,15 @@ def configured(source: SourceConfig | str, config: Config) -> Source:
         return parse_source(source, ingest=config.ingest, detector=config.detector)
     url = source.url.get_secret_value()
     where = f"source {source.name or redact(url)!r}"
+    detector = override(config.detector, source.detector, where, "detector")
+    for name in source.detector:
+        if name not in OWN:
+            raise InputError(f"{where}: detector.{name} is one for all sources; its own may be {' and '.join(OWN)}")
     return parse_source(
         url,
         name=source.name,
         ingest=override(config.ingest, source.ingest, where, "ingest"),
-        detector=override(config.detector, source.detector, where, "detector"),
+        detector=detector,
     )
 
 

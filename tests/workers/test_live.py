@@ -38,6 +38,11 @@ def test_a_source_may_have_a_name_and_settings_of_its_own():
             {"sources": [{"url": "rtsp://a/b", "detector": {"nope": 1}}]},
             r"source 'rtsp://a/b': unknown setting 'detector\.nope'",
         ),
+        (
+            [],
+            {"sources": [{"url": "rtsp://a/b", "name": "door", "detector": {"threshold": 0.9, "min_face": 40}}]},
+            "source 'door': detector.threshold is one for all sources; .* min_face and max_side",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(texts, options, words):
