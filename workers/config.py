@@ -6,6 +6,7 @@ Environment variables begin with ``AFFECTSTREAM_`` and join sections by two unde
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -97,7 +98,11 @@ def load_config(file: Path | None, options: Mapping[str, Any]) -> Config:
     except ValidationError as error:
         raise InputError(explain(error, Config)) from None
     except SettingsError as error:
-        raise InputError(f"an environment variable {PREFIX}… cannot be read: {error}") from None
+        name = re.sub(r'.*field "(\w+)".*', r"\1", str(error)).upper()
+        raise InputError(
+            f"environment variable {PREFIX}{name} is not JSON, as lists and sections are there: "
+            f"{PREFIX}SOURCES='[\"rtsp://…\"]', {PREFIX}INGEST='{{\"fps\": 5}}'"
+        ) from None
     # A class that exists only in here could not be sent to another process.
     return Config.model_construct(**dict(loaded))
 

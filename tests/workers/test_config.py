@@ -106,3 +106,12 @@ def test_a_source_changes_only_what_it_names():
     assert override(base, {"min_face": 50}, "source 'door'", "detector") == DetectorSettings(min_face=50, max_side=640)
     with pytest.raises(InputError, match=r"source 'door': setting 'detector\.min_face' = 1"):
         override(base, {"min_face": 1}, "source 'door'", "detector")
+
+
+def test_sources_in_the_environment_are_json(monkeypatch):
+    monkeypatch.setenv("AFFECTSTREAM_SOURCES", '["rtsp://a/b"]')
+    assert load_config(None, {}).sources == ("rtsp://a/b",)
+    monkeypatch.setenv("AFFECTSTREAM_SOURCES", "rtsp://u:hunter2@a/b")
+    with pytest.raises(InputError, match="AFFECTSTREAM_SOURCES is not JSON") as caught:
+        load_config(None, {})
+    assert "hunter2" not in str(caught.value)
