@@ -36,7 +36,7 @@ HOLDER: Final = "affectstream-embedded"
 """Name of the connection by which every process that shares the server holds it."""
 
 START: Final = 3.0
-"""s that the server may take to answer, be it that it is still loading its data."""
+"""s that the server may take to answer; that it is loading its data is an answer, and waited for to the end."""
 
 SAVE: Final = 120.0
 """s that the server may take to save its data when it stops."""
@@ -122,7 +122,7 @@ class EmbeddedRedis:
         except (FileNotFoundError, ValueError, KeyError):
             return None
         try:
-            _client(socket).close()
+            _await_data(socket)
         except redis.RedisError:
             self._forget(Path(socket).parent)
             return None
@@ -206,6 +206,18 @@ def _server() -> str:
     return str(found)
 
 
+def _await_data(socket: str) -> None:
+    """Wait until a server that runs has loaded its data; raise ``redis.ConnectionError`` if it does not run."""
+    with _client(socket) as client:
+        while True:
+            try:
+                client.ping()
+            except redis.exceptions.BusyLoadingError:
+                time.sleep(0.05)
+            else:
+                return
+
+
 def _await_answer(socket: str, log_file: Path, complaint: str) -> None:
     """Wait until the server answers.
 
@@ -215,17 +227,13 @@ def _await_answer(socket: str, log_file: Path, complaint: str) -> None:
     deadline = time.monotonic() + START
     while time.monotonic() < deadline:
         try:
-            client = _client(socket)
-        except redis.exceptions.BusyLoadingError:
-            deadline = time.monotonic() + START
+            _await_data(socket)
         except redis.ConnectionError:
-            pass
+            time.sleep(0.01)
         else:
-            client.close()
             return
-        time.sleep(0.01)
     if log_file.exists():
-        complaint = log_file.read_text(errors="replace")
+        complaint = log_file.read_text(errors="replace").strip() or complaint
     last = complaint.strip().splitlines()[-1:] or ["it said nothing"]
     raise BrokerError(
         f"the embedded Redis did not start: {last[0]}; name a server with --redis URL, or say --redis none"

@@ -34,6 +34,14 @@ def publish(url, made):
     writer.close()
 
 
+def started_with(folder, monkeypatch, options):
+    """Have the server started with more options."""
+    script = folder / "redis-server"
+    script.write_text(f'#!/bin/sh\nexec "{embedded._server()}" "$@" {options}\n')
+    script.chmod(0o755)
+    monkeypatch.setattr(embedded, "_server", lambda: str(script))
+
+
 def length(url):
     with redis.Redis.from_url(url) as client:
         return client.xlen("affect:emotions:door")
@@ -144,6 +152,26 @@ def test_a_note_of_a_server_that_is_gone_is_replaced(tmp_path):
 
     with EmbeddedRedis(tmp_path) as server:
         publish(server.url, results(5))
+
+
+def test_much_data_are_loaded_before_anybody_is_told_that_it_runs(tmp_path, monkeypatch):
+    with EmbeddedRedis(tmp_path / "out") as server, redis.Redis.from_url(server.url) as client:
+        for number in range(400):
+            client.set(f"number:{number}", os.urandom(100_000))
+    started_with(tmp_path, monkeypatch, "--key-load-delay 3000")
+
+    with EmbeddedRedis(tmp_path / "out") as server:
+        publish(server.url, results(5))
+        with redis.Redis.from_url(server.url) as client:
+            assert client.exists("number:399")
+
+
+def test_what_a_server_that_does_not_start_says_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "START", 0.5)
+    started_with(tmp_path, monkeypatch, "--no-such-option 1")
+
+    with pytest.raises(BrokerError, match=r"did not start: .*Bad directive"):
+        EmbeddedRedis(tmp_path / "out")
 
 
 def test_a_broken_data_file_is_told(tmp_path, monkeypatch):
