@@ -94,37 +94,44 @@ class DetectorCard(Base, frozen=True, kw_only=True, tag_field="kind", tag="detec
     """Score from which a detection is sure."""
 
 
-def shipped(kind: Literal["emotion", "detector"]) -> Path:
+Kind = Literal["emotion", "detector"]
+NOUNS: Final[dict[Kind, str]] = {"detector": "face detector", "emotion": "expression network"}
+STANDARD: Final = "standard"
+"""Name of the network of each kind that is taken unless another is asked for."""
+
+
+def shipped(kind: Kind) -> Path:
     """Return the path of the network that travels with the package."""
     return Path(str(files("models") / f"{kind}.onnx"))
 
 
-STANDARD: Final = "standard"
-"""Name of the expression network that is taken unless another is asked for."""
-
-
-def variants() -> dict[str, Path]:
-    """Return the expression networks that travel with the package, by name: ``emotion-int8.onnx`` is ``int8``.
+def variants(kind: Kind) -> dict[str, Path]:
+    """Return the networks of a kind that travel with the package, by name: ``emotion-int8.onnx`` is ``int8``.
 
     ``STANDARD`` comes first. A network without a card is none.
     """
-    first = shipped("emotion")
-    others = sorted(path for path in first.parent.glob("emotion-*.onnx") if path.with_suffix(".json").is_file())
-    return {STANDARD: first} | {path.stem.removeprefix("emotion-"): path for path in others}
+    first = shipped(kind)
+    others = sorted(path for path in first.parent.glob(f"{kind}-*.onnx") if path.with_suffix(".json").is_file())
+    return {STANDARD: first} | {path.stem.removeprefix(f"{kind}-"): path for path in others}
 
 
-def emotion_network(choice: Path | None) -> Path:
-    """Return the file of an expression network given by its file, by the name of a variant, or by None: ``STANDARD``.
+def all_shipped() -> list[Path]:
+    """Return all networks that travel with the package, the detectors first."""
+    return [path for kind in NOUNS for path in variants(kind).values()]
+
+
+def network_file(kind: Kind, choice: Path | None) -> Path:
+    """Return the file of a network given by its file, by the name of a variant, or by None: ``STANDARD``.
 
     Raises:
         InputError: a bare word is neither a variant's name nor a file.
     """
-    known = variants()
+    known = variants(kind)
     if choice is None or str(choice) in known:
         return known[STANDARD if choice is None else str(choice)]
     if choice.name == str(choice) and not choice.suffix and not choice.exists():
         raise InputError(
-            f"no expression network {choice.name!r}; those shipped are {', '.join(known)}; or name an ONNX file"
+            f"no {NOUNS[kind]} {choice.name!r}; those shipped are {', '.join(known)}; or name an ONNX file"
         )
     return choice
 

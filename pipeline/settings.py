@@ -42,7 +42,7 @@ class DetectorSettings(Section):
     """How faces are found."""
 
     model: Path | None = None
-    """ONNX file of the YuNet kind; None takes the one shipped."""
+    """ONNX file of the YuNet kind, or the name of one shipped, such as ``fast``; None takes ``standard``."""
     threshold: Share | None = None
     """Lowest score of a sure detection; None takes the card's (0.6 for a network without card)."""
     low: Share = 0.3

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from pipeline.card import DetectorCard, detector_card, shipped
+from pipeline.card import DetectorCard, detector_card, network_file
 from pipeline.inference.classifier import Classifier
 from pipeline.inference.stage import InferenceStage
 from pipeline.ingest.decode import explain
@@ -51,7 +51,7 @@ class Engine:
             InputError: a file or the execution provider is missing.
             ModelError: a file is not a network of its kind, or not the one that its card describes.
         """
-        path = settings.detector.model or shipped("detector")
+        path = network_file("detector", settings.detector.model)
         detector = Detector(
             open_session(path, settings.runtime), low=settings.detector.low, overlap=settings.detector.overlap
         )

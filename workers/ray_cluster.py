@@ -48,7 +48,7 @@ def everywhere(config: Config) -> Config:
     changes: dict[str, Any] = {"out": config.out.resolve()}
     for name in ("detector", "emotion"):
         section = getattr(config, name)
-        variant = name == "emotion" and str(section.model) in variants()
+        variant = str(section.model) in variants(name)
         if section.model is not None and not variant:
             changes[name] = section.model_copy(update={"model": section.model.resolve()})
     return config.model_copy(update=changes)

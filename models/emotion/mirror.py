@@ -18,7 +18,7 @@ import onnx
 from onnx import helper, numpy_helper
 from rich.console import Console
 
-from pipeline.card import EmotionCard, emotion_card, emotion_network
+from pipeline.card import EmotionCard, emotion_card, network_file
 from pipeline.errors import AffectError
 from pipeline.onnx import file_hash
 
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="ONNX file with its card, or a shipped network's name")
     parser.add_argument("--out", type=Path, help="ONNX file; the card goes beside it (default: MODEL-mirrored.onnx)")
     options = parser.parse_args()
-    network = emotion_network(options.model)
+    network = network_file("emotion", options.model)
     out = options.out or network.with_name(f"{network.stem}-mirrored.onnx")
     write(network, out)
     Console().print(f"written: {out} and its card", soft_wrap=True)

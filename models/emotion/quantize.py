@@ -31,7 +31,7 @@ from rich.console import Console
 from models.emotion.exchange import BATCHES, MOST_LOST, Exchange, exchange, table
 from models.emotion.faces import read_faces
 from models.emotion.figures import DATA, entry
-from pipeline.card import EmotionCard, emotion_card, emotion_network
+from pipeline.card import EmotionCard, emotion_card, network_file
 from pipeline.errors import AffectError, ModelError
 from pipeline.inference.contract import tensor
 from pipeline.messages import Bytes
@@ -199,7 +199,7 @@ def main() -> None:
     parser.add_argument("--compare", action="store_true", help="compare ways to quantise, and write nothing")
     parser.add_argument("--seconds", type=float, default=2.0, help="of timing per network and size of batch")
     options = parser.parse_args()
-    network = emotion_network(options.model)
+    network = network_file("emotion", options.model)
     out = options.out or network.with_name(f"{network.stem}-int8.onnx")
     training = read_faces(options.data)
     order = np.random.default_rng(SEED).permutation(len(training))

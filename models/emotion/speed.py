@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from pipeline.card import emotion_card, emotion_network
+from pipeline.card import emotion_card, network_file
 from pipeline.errors import AffectError
 from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=3.0, help="per network and batch size (default: %(default)s)")
     options = parser.parse_args()
-    paths = [emotion_network(model) for model in options.model]
+    paths = [network_file("emotion", model) for model in options.model]
     ids = [emotion_card(path).id for path in paths]
     sessions = [open_session(path, RuntimeSettings(threads=1, provider="cpu")) for path in paths]
     print(f"ONNX Runtime {ort.__version__}, one thread")

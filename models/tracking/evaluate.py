@@ -15,7 +15,7 @@ from models.tracking.measures import MATCH, Measures, measure
 from models.tracking.sequences import LOOSE, alone, load, tiled
 from models.tracking.trial import RATES, SEARCHES, WHOLE, Variant, run, thinned
 from models.tracking.watch import Shown, Watched, flawless, watch
-from pipeline.card import detector_card, shipped
+from pipeline.card import detector_card, network_file
 from pipeline.errors import InputError
 from pipeline.messages import Bytes
 from pipeline.onnx import open_session
@@ -68,7 +68,7 @@ class Scenes:
         """Raise ``InputError`` where ``data`` lacks what it should hold."""
         self.settings = settings
         self._data = data
-        path = settings.detector.model or shipped("detector")
+        path = network_file("detector", settings.detector.model)
         self.threshold = threshold_of(detector_card(path), settings.detector)
         session = open_session(path, settings.runtime)
         self.detector = Detector(session, low=settings.detector.low, overlap=settings.detector.overlap)

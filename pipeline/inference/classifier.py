@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from pipeline.card import EmotionCard, emotion_card, emotion_network
+from pipeline.card import EmotionCard, emotion_card, network_file
 from pipeline.errors import ModelError
 from pipeline.inference.contract import CHECKS, tensor
 from pipeline.labels import LABELS
@@ -37,7 +37,7 @@ class Classifier:
             InputError: file, card or execution provider is missing, or a name is no variant's.
             ModelError: file and card do not fit each other (see ``contract``).
         """
-        path = emotion_network(settings.model)
+        path = network_file("emotion", settings.model)
         card = emotion_card(path)
         session = open_session(path, runtime)
         checked_hash(path, card.sha256)

@@ -126,7 +126,7 @@ def test_what_is_slower_or_loses_too_much_is_not_worth_it(faces):
 
 
 def test_the_one_that_ships_is_made_of_the_one_that_ships_and_worth_it():
-    path = variants().get("int8")
+    path = variants("emotion").get("int8")
     if path is None:
         pytest.skip("no quantised network ships")
     told = json.loads(path.with_suffix(".json").read_text())

@@ -3,20 +3,23 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.card import STANDARD, emotion_card, emotion_network, shipped, variants
+from pipeline.card import NOUNS, STANDARD, all_shipped, network_file, read_card, shipped, variants
 from pipeline.errors import InputError
 
 
-def test_the_network_that_ships_is_the_first_of_its_variants():
-    known = variants()
+@pytest.mark.parametrize("kind", NOUNS)
+def test_the_network_that_ships_is_the_first_of_its_variants(kind):
+    known = variants(kind)
     assert next(iter(known)) == STANDARD
-    assert known[STANDARD] == shipped("emotion") == emotion_network(None) == emotion_network(Path(STANDARD))
+    assert known[STANDARD] == shipped(kind) == network_file(kind, None) == network_file(kind, Path(STANDARD))
 
 
-def test_every_variant_has_a_card_and_goes_by_its_name():
-    for name, path in variants().items():
-        assert emotion_card(path).file == path.name
-        assert emotion_network(Path(name)) == path
+@pytest.mark.parametrize("kind", NOUNS)
+def test_every_variant_has_a_card_and_goes_by_its_name(kind):
+    for name, path in variants(kind).items():
+        assert read_card(path).file == path.name
+        assert network_file(kind, Path(name)) == path
+    assert set(variants(kind).values()) <= set(all_shipped())
 
 
 def test_a_network_with_a_card_is_a_variant_wherever_the_package_lies(tmp_path, monkeypatch):
@@ -24,7 +27,7 @@ def test_a_network_with_a_card_is_a_variant_wherever_the_package_lies(tmp_path, 
     (tmp_path / "models").mkdir()
     for name in ("emotion.onnx", "emotion.json", "emotion-a.onnx", "emotion-a.json", "emotion-b.onnx", "detector.onnx"):
         (tmp_path / "models" / name).touch()
-    assert variants() == {
+    assert variants("emotion") == {
         STANDARD: tmp_path / "models" / "emotion.onnx",
         "a": tmp_path / "models" / "emotion-a.onnx",
     }
@@ -32,15 +35,15 @@ def test_a_network_with_a_card_is_a_variant_wherever_the_package_lies(tmp_path, 
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(InputError, match=rf"no expression network 'fsat'; those shipped are {STANDARD}.*ONNX file"):
-        emotion_network(Path("fsat"))
+        network_file("emotion", Path("fsat"))
 
 
 @pytest.mark.parametrize("path", ["net.onnx", "folder/net", "/a/b.onnx"])
 def test_a_path_stays_a_path(path):
-    assert emotion_network(Path(path)) == Path(path)
+    assert network_file("emotion", Path(path)) == Path(path)
 
 
 def test_a_file_that_has_a_bare_name_is_a_file(tmp_path, monkeypatch):
     (tmp_path / "mine").touch()
     monkeypatch.chdir(tmp_path)
-    assert os.fspath(emotion_network(Path("mine"))) == "mine"
+    assert os.fspath(network_file("emotion", Path("mine"))) == "mine"

@@ -18,10 +18,10 @@ def detector(
     ],
     model: Annotated[
         Path | None,
-        typer.Option("--model", metavar="FILE", help="ONNX file of the YuNet kind (default: the one shipped)."),
+        typer.Option("--model", metavar="FILE", help="ONNX file of the YuNet kind, or a shipped one's name."),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option("--against", metavar="FILE", help="Another detector to compare with.")
+        Path | None, typer.Option("--against", metavar="FILE", help="Another detector, compared on the same photos.")
     ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Write detector.json and curves.png here.")
@@ -44,9 +44,9 @@ def detector(
     from models.detector.evaluate import LOW, look, read_photos
     from models.detector.find import Finder
     from models.detector.views import VIEWS
-    from pipeline.card import shipped
+    from pipeline.card import network_file
 
-    paths = [path for path in (model or shipped("detector"), against) if path is not None]
+    paths = [network_file("detector", model)] + ([] if against is None else [network_file("detector", against)])
     console = terminal.console()
     photos = read_photos(data)
     finders = [Finder(path, LOW) for path in paths]

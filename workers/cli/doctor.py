@@ -81,12 +81,12 @@ def _providers() -> Iterator[str]:
 
 
 def _networks() -> Iterator[str]:
-    from pipeline.card import read_card, shipped, variants
+    from pipeline.card import all_shipped, read_card
     from pipeline.errors import ModelError
     from pipeline.onnx import file_hash, open_session
     from pipeline.settings import RuntimeSettings
 
-    for path in (shipped("detector"), *variants().values()):
+    for path in all_shipped():
         open_session(path, RuntimeSettings())
         card, digest = read_card(path), file_hash(path)
         if digest != card.sha256:

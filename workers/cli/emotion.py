@@ -168,7 +168,7 @@ def _reported(
 
     from models.emotion.evaluation.judgement import judge
     from models.emotion.evaluation.report import write
-    from pipeline.card import emotion_network
+    from pipeline.card import network_file
 
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     with Progress(*columns, console=terminal.console(stderr=True), transient=True) as bar:
@@ -176,7 +176,7 @@ def _reported(
         judged, pictures = judge(
             faces,
             network,
-            emotion_network(model),
+            network_file("emotion", model),
             measured,
             against=other,
             count=count,

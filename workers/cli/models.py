@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pipeline.card import DetectorCard, EmotionCard
 
-DETECTOR: Final = "detector"
-"""Name of the face detector that ships."""
 Check = tuple[str, Callable[[], str]]
 """What is looked at, and what says in a few words what it saw or raises ``AffectError``."""
 
@@ -178,9 +176,9 @@ def overview(paths: list[Path]) -> "Table":
     """The networks side by side: how they are asked for, and how large, quick and right they are by their cards."""
     from rich.table import Table
 
-    from pipeline.card import read_card, shipped, variants
+    from pipeline.card import NOUNS, read_card, variants
 
-    names = {path: f"--emotion {name}" for name, path in variants().items()} | {shipped(DETECTOR): "by default"}
+    names = {path: f"--{kind} {name}" for kind in NOUNS for name, path in variants(kind).items()}
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("network", "taken", "MB", "ms, one core", "figure"):
         table.add_column(column, justify="right" if column[:2] in ("MB", "ms") else "left", overflow="fold")
@@ -210,11 +208,12 @@ def describe(figure: dict[str, object]) -> str:
 
 
 def _chosen(files: list[Path] | None) -> list[Path]:
-    from pipeline.card import emotion_network, shipped, variants
+    from pipeline.card import all_shipped, network_file
 
     if not files:
-        return [shipped(DETECTOR), *variants().values()]
-    return [shipped(DETECTOR) if str(file) == DETECTOR else emotion_network(file) for file in files]
+        return all_shipped()
+    stems = {path.stem: path for path in all_shipped()}
+    return [stems.get(str(file)) or network_file("emotion", file) for file in files]
 
 
 def _kind(card: "EmotionCard | DetectorCard") -> str:

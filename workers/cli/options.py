@@ -29,8 +29,8 @@ Detector = Annotated[
     Path | None,
     typer.Option(
         "--detector",
-        metavar="FILE",
-        help="Another face detector of the YuNet kind (ONNX).",
+        metavar="NAME|FILE",
+        help="Another face detector: one of those that `affectstream models` lists, or an ONNX file of the YuNet kind.",
         rich_help_panel=_PERCEPTION,
     ),
 ]
