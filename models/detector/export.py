@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from models.detector.boxes import STRIDES
-from models.detector.network import Conv, Detector, Head, Separable
+from models.detector.network import SIZES, Conv, Detector, Head, Separable
 
 OPSET = 11
 IR_VERSION = 6
@@ -134,9 +134,10 @@ def build(network: Detector) -> onnx.ModelProto:
 
 def trained(checkpoint: Path) -> Detector:
     """The network of a checkpoint, with the running mean of its weights, ready to infer."""
-    network = Detector()
-    state = torch.load(checkpoint, weights_only=True)["mean"]
-    network.load_state_dict({key.removeprefix("module."): value for key, value in state.items() if key != "n_averaged"})
+    state = torch.load(checkpoint, weights_only=True)
+    network = Detector(SIZES[state["size"]])
+    mean = state["mean"]
+    network.load_state_dict({key.removeprefix("module."): value for key, value in mean.items() if key != "n_averaged"})
     network.eval()
     return network
 

@@ -9,6 +9,8 @@ and 32 and small ones in their surroundings at stride 8.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +18,28 @@ from torch.nn import functional
 OUTPUTS = 15  # 1 score logit, 4 box values, 10 shape values
 SHAPE = [-0.18, -0.12, 0.17, -0.12, -0.01, 0.08, -0.15, 0.24, 0.14, 0.24]
 """A face looking ahead: the landmarks' x, y from the box's centre, in units of its sides."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How wide and deep a network is."""
+
+    stem: tuple[int, int]
+    """Channels at strides 2 and 4."""
+    widths: tuple[int, int, int]
+    """Channels at strides 8, 16 and 32."""
+    near: tuple[int, ...]
+    """Kernels of the blocks at stride 8."""
+    blocks: int
+    """Blocks with a shortcut at strides 16 and 32, each."""
+    neck: int
+    """Channels of the pyramid and the heads."""
+
+
+SIZES = {
+    "standard": Size(stem=(16, 32), widths=(64, 96, 128), near=(3, 3, 5, 5), blocks=3, neck=64),
+    "fast": Size(stem=(8, 16), widths=(32, 48, 64), near=(3, 5), blocks=2, neck=32),
+}
 
 
 class Conv(nn.Module):
@@ -86,16 +110,17 @@ class Detector(nn.Module):
     left eye, nose, right and left mouth corner, as x, y pairs): all in units of the stride.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: Size = SIZES["standard"]) -> None:
         super().__init__()
-        self.stem = nn.Sequential(Conv(3, 16, 3, 2), Conv(16, 32, 3, 2), Conv(32, 64, 3, 2))
-        self.stage8 = nn.Sequential(*(Separable(64, 64, kernel) for kernel in (3, 3, 5, 5)))
-        self.stage16 = nn.Sequential(Separable(64, 96, 5, 2), *(Separable(96, 96, 5) for _ in range(3)))
-        self.stage32 = nn.Sequential(Separable(96, 128, 5, 2), *(Separable(128, 128, 5) for _ in range(3)))
-        self.lateral8 = Conv(64, 64, 1, relu=False)
-        self.lateral16 = Conv(96, 64, 1, relu=False)
-        self.lateral32 = Conv(128, 64, 1)
-        self.head8, self.head16, self.head32 = Head(64), Head(64), Head(64)
+        (s2, s4), (w8, w16, w32), neck = size.stem, size.widths, size.neck
+        self.stem = nn.Sequential(Conv(3, s2, 3, 2), Conv(s2, s4, 3, 2), Conv(s4, w8, 3, 2))
+        self.stage8 = nn.Sequential(*(Separable(w8, w8, kernel) for kernel in size.near))
+        self.stage16 = nn.Sequential(Separable(w8, w16, 5, 2), *(Separable(w16, w16, 5) for _ in range(size.blocks)))
+        self.stage32 = nn.Sequential(Separable(w16, w32, 5, 2), *(Separable(w32, w32, 5) for _ in range(size.blocks)))
+        self.lateral8 = Conv(w8, neck, 1, relu=False)
+        self.lateral16 = Conv(w16, neck, 1, relu=False)
+        self.lateral32 = Conv(w32, neck, 1)
+        self.head8, self.head16, self.head32 = Head(neck), Head(neck), Head(neck)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Raw maps of float pictures (N, 3, H, W)."""

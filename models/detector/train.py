@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from models.detector.data import Batch, Batches, Photo, load
 from models.detector.loss import losses
-from models.detector.network import Detector
+from models.detector.network import SIZES, Detector
 from models.detector.start import begin
 from models.detector.teacher import cells
 
@@ -42,11 +42,12 @@ class Steps(Dataset[Batch]):
 
 
 class Trainer:
-    """Network, running mean of its weights, optimiser and step: what a checkpoint holds."""
+    """Network, its size, running mean of its weights, optimiser and step: what a checkpoint holds."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, size: str = "standard") -> None:
         torch.manual_seed(SEED)
-        self.network = Detector().to(memory_format=torch.channels_last)
+        self.size = size
+        self.network = Detector(SIZES[size]).to(memory_format=torch.channels_last)
         self.mean = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         plain = [p for p in self.network.parameters() if p.ndim <= 1]
@@ -59,12 +60,14 @@ class Trainer:
         """Write the checkpoint under another name, then put it in place."""
         parts = {"network": self.network, "mean": self.mean, "optimiser": self.optimiser}
         state = {name: part.state_dict() for name, part in parts.items()}
-        torch.save(state | {"step": self.step}, path.with_suffix(".part"))
+        torch.save(state | {"step": self.step, "size": self.size}, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint. Raises ValueError where it is of a network of another size."""
         state = torch.load(path, weights_only=True)
+        if state["size"] != self.size:
+            raise ValueError(f"{str(path)!r} is of the size {state['size']!r}, not {self.size!r}; give another --out")
         self.network.load_state_dict(state["network"])
         self.mean.load_state_dict(state["mean"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -110,6 +113,7 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, default=Path("runs/detector/labels.npz"))
     parser.add_argument("--out", type=Path, default=Path("runs/detector/checkpoint.pt"))
     parser.add_argument("--start", type=Path, help="an exported network to begin with (default: random weights)")
+    parser.add_argument("--size", choices=SIZES, default="standard", help="how wide and deep (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=10000)
     parser.add_argument("--fall", type=float, default=0.8)
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -118,7 +122,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    trainer = Trainer(args.rate)
+    trainer = Trainer(args.rate, args.size)
     if args.out.is_file():
         trainer.restore(args.out)
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from models.detector.boxes import STRIDES  # noqa: E402
 from models.detector.data import Photo, targets  # noqa: E402
 from models.detector.export import build, trained  # noqa: E402
 from models.detector.loss import ciou, losses  # noqa: E402
-from models.detector.network import Detector  # noqa: E402
+from models.detector.network import SIZES, Detector  # noqa: E402
 from models.detector.start import begin  # noqa: E402
 from models.detector.teacher import cells  # noqa: E402
 from models.detector.train import Steps, Trainer, schedule  # noqa: E402
@@ -27,10 +27,10 @@ def photo() -> Photo:
     return Photo("a", picture, FACE, np.ones(1, np.float32), False, False)
 
 
-def shaken() -> Detector:
+def shaken(size: str = "standard") -> Detector:
     """A network whose normalisation does something, so that folding it can go wrong."""
     torch.manual_seed(0)
-    network = Detector()
+    network = Detector(SIZES[size])
     for part in network.modules():
         if isinstance(part, torch.nn.BatchNorm2d):
             part.running_mean.normal_(0, 0.3)
@@ -41,8 +41,9 @@ def shaken() -> Detector:
     return network
 
 
-def test_the_exported_graph_says_what_the_network_says() -> None:
-    network = shaken()
+@pytest.mark.parametrize("size", SIZES)
+def test_the_exported_graph_says_what_the_network_says(size: str) -> None:
+    network = shaken(size)
     session = ort.InferenceSession(build(network).SerializeToString(), providers=["CPUExecutionProvider"])
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 3, 96, 160)).astype(np.float32)
     outputs = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input": pixels}), strict=True))
@@ -136,12 +137,12 @@ def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path: P
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        whole = Trainer(1e-3)
+        whole = Trainer(1e-3, "fast")
         learn(whole, 3)
-        half = Trainer(1e-3)
+        half = Trainer(1e-3, "fast")
         learn(half, 1)
         half.save(tmp_path / "c.pt")
-        other = Trainer(1e-3)
+        other = Trainer(1e-3, "fast")
         other.restore(tmp_path / "c.pt")
         learn(other, 2)
     finally:
@@ -153,6 +154,8 @@ def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path: P
     assert sum(p.numel() for p in trained(tmp_path / "c.pt").parameters()) == sum(
         p.numel() for p in whole.network.parameters()
     )
+    with pytest.raises(ValueError, match=r"of the size 'fast', not 'standard'.*--out"):
+        Trainer(1e-3).restore(tmp_path / "c.pt")
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_batch() -> None:
