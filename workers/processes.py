@@ -69,8 +69,9 @@ class _Desk:
 
 
 def _begin(reports: "multiprocessing.Queue[Progress]", stop: Event) -> None:
-    # Ctrl-C reaches the whole process group; the parent alone decides, and tells through the event.
+    # Ctrl-C and a closed terminal reach the whole process group; the parent alone decides, and tells through the event.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     tasks.attend(_Desk(reports, stop))
 
 

@@ -1,5 +1,6 @@
-"""Ctrl-C that ends cleanly: the first asks, the second insists."""
+"""Ctrl-C that ends cleanly: the first asks, the second insists; so does a terminal that is closed."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,15 +10,28 @@ from types import FrameType
 
 @contextmanager
 def stoppable() -> Iterator[threading.Event]:
-    """Give an event that SIGINT or SIGTERM sets; a second signal raises ``KeyboardInterrupt``."""
+    """Give an event that SIGINT, SIGTERM or SIGHUP sets; a second SIGINT or SIGTERM raises ``KeyboardInterrupt``.
+
+    SIGHUP is left alone where it is ignored, as under ``nohup``.
+    """
     stopped = threading.Event()
+    screens = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stopped.is_set():
             raise KeyboardInterrupt
         stopped.set()
 
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for descriptor in screens:  # writing to a terminal that is gone fails
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        stopped.set()  # and never insists: the shell and the kernel both send it
+
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
     try:
         yield stopped
     finally:

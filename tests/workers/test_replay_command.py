@@ -1,10 +1,16 @@
 """``affectstream replay`` as a user meets it; every test runs the whole pipeline."""
 
+import fcntl
+import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 
 import numpy as np
@@ -144,6 +150,25 @@ def test_ctrl_c_leaves_whole_parts_and_running_again_completes_them(affectstream
     same(begun, whole[whole["frame"] <= begun["frame"].max()])
     assert affectstream(*words).code == 0
     same(rows(out), whole)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_closed_terminal_ends_it_as_ctrl_c_does(replayed, scene, tmp_path, jobs):
+    command = [sys.executable, "-m", "workers.cli", "replay", scene, "--out", tmp_path, "--redis", "none", "-j", jobs]
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        command, stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (no thread of this test holds a lock)
+    )  # fmt: skip
+    os.close(inside)
+    shown = b""
+    with suppress(OSError):  # it has ended
+        while not re.search(rb"\d\d\d faces", shown):
+            shown += os.read(terminal, 65536)
+    os.close(terminal)
+    assert process.wait(timeout=60) in (0, 130)  # not -1, which is death by the signal
+    whole, begun = rows(replayed), rows(tmp_path)
+    same(begun, whole[whole["frame"] <= begun["frame"].max()])
 
 
 def test_no_face_in_the_whole_video_is_a_valid_empty_result(affectstream, tmp_path):
