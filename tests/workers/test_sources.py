@@ -1,6 +1,7 @@
 """``affectstream sources`` and ``affectstream worker`` as somebody types them wrong."""
 
 import json
+import re
 
 import pytest
 
@@ -41,6 +42,7 @@ def test_sources_are_added_listed_and_taken_out(sources, client, tmp_path):
     path = clip(tmp_path / "Hall 2.mp4")
     assert sources("add", path, "--fps", 5, "--min-face", 40).out == "hall-2\n"
     assert sources("add", "rtsp://me:hunter2@door/h264", "--name", "door").out == "door\n"
+    assert [line.split()[-1] for line in sources("list").out.splitlines()[1:]] == ["nobody", "nobody"]
     assert json.loads(client.hget(keys.SOURCES, "hall-2")) == {
         "url": str(path.resolve()),
         "ingest": {"fps": 5},
@@ -49,12 +51,14 @@ def test_sources_are_added_listed_and_taken_out(sources, client, tmp_path):
     client.hset(keys.counts("door"), mapping={"frames": 1234, "dropped: poison": 2})
     client.sadd(keys.UNDER_WAY, "door", "gate")
     client.set(keys.lease("tracker", "door"), "me")
+    client.hset(keys.counts("hall-2"), "frames", 50)
     shown = sources("list")
     assert shown.code == 0
     assert "hunter2" not in shown.out
     assert "1,234 frames" in shown.out
     assert "2 dropped: poison" in shown.out
     assert "taken out; ending" in shown.out
+    assert re.search(r"over +50 frames", shown.out)
     assert sources("remove", "door", "hall-2").code == 0
     assert client.hkeys(keys.SOURCES) == []
 

@@ -57,7 +57,10 @@ class Screen:
             console=terminal.console(stderr=True),
             transient=True,
         )
-        self._all = self._progress.add_task(f"{len(sources)} files", total=len(sources), speed="", faces="")
+        many = len(sources) > 1
+        self._all = self._progress.add_task(
+            f"{len(sources)} files", total=len(sources), speed="", faces="", visible=many
+        )
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:

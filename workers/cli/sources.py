@@ -44,7 +44,8 @@ def show(redis: Redis = None) -> None:
         except InputError as error:
             url = f"cannot be read: {error}"
         told = ", ".join(f"{int(number):,} {what.decode()}" for what, number in sorted(counts[name].items()))
-        table.add_row(name, url, " ".join(owned[name]) or ("nobody" if name in under_way else "over"), told)
+        idle = "over" if counts[name] and name not in under_way else "nobody"
+        table.add_row(name, url, " ".join(owned[name]) or idle, told)
     terminal.console().print(table)
 
 
