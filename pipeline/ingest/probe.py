@@ -56,6 +56,8 @@ class Probe(msgspec.Struct, frozen=True):
     """As announced, s."""
     capture_time: bool
     """Whether the camera tells when it captures (RTCP sender reports)."""
+    recorded: bool
+    """Whether the file says when it was recorded."""
     audio: bool
 
     def sentences(self) -> list[str]:
@@ -99,7 +101,9 @@ class Probe(msgspec.Struct, frozen=True):
 
     def _times(self) -> str:
         if not self.live:
-            return "Event times count from the file's creation time."
+            if self.recorded:
+                return "Event times count from when it was recorded, as it says itself."
+            return "It does not say when it was recorded; event times count from when the file was last written."
         if self.capture_time:
             return "Event times come from the camera's own clock (RTCP)."
         return "The camera does not tell its clock; event times count from arrival."
@@ -148,6 +152,7 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
             steps=(steps[0], steps[len(steps) // 2], steps[-1]) if steps else None,
             duration=video.duration,
             capture_time=captured,
+            recorded=isinstance(video, Video) and video.created is not None,
             audio=video.audio,
         )
     finally:

@@ -32,6 +32,18 @@ def test_awkward_file(tmp_path: Path) -> None:
     assert "the rate varies, with steps from 10 to 390 ms" in told
 
 
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({"creation_time": "2024-05-01T12:00:00.000000Z"}, "as it says itself"),
+        ({}, "from when the file was last written"),
+    ],
+)
+def test_what_event_times_of_a_file_count_from(tmp_path: Path, metadata: dict[str, str], told: str) -> None:
+    seen = probe(parse_source(str(clip(tmp_path / "a.mp4", metadata=metadata))))
+    assert told in "\n".join(seen.sentences())
+
+
 def test_looks_for_some_seconds_only(tmp_path: Path) -> None:
     assert probe(parse_source(str(clip(tmp_path / "a.mp4", frames=100))), seconds=1).frames == 26
 
