@@ -36,7 +36,6 @@ class Processes:
     ) -> None:
         self.stop()
         self._pool.shutdown(cancel_futures=True)
-        self.reports()  # or the queue's thread would wait for somebody to read them
         self._reports.close()
 
     def submit(self, task: Callable[..., T], *args: Any) -> Future[T]:
@@ -72,6 +71,8 @@ def _begin(reports: "multiprocessing.Queue[Progress]", stop: Event) -> None:
     # Ctrl-C and a closed terminal reach the whole process group; the parent alone decides, and tells through the event.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Whoever would read the last reports may have gone: the process need not live until they are read.
+    reports.cancel_join_thread()
     tasks.attend(_Desk(reports, stop))
 
 

@@ -182,6 +182,21 @@ def test_a_process_that_dies_takes_no_file_for_done(engine, long, tmp_path):
     assert "died" in outcomes["long"].note
 
 
+def test_reports_that_nobody_reads_any_more_keep_no_process_alive():
+    talk = """
+from workers import tasks
+from workers.outcome import Progress
+for number in range(5000):
+    tasks._Process.desk.report(Progress("door", number, 0, None))
+"""
+    executor = Processes(1)
+    executor.submit(exec, talk).result(60)
+    leaving = threading.Thread(target=executor.__exit__, args=(None, None, None), daemon=True)
+    leaving.start()
+    leaving.join(20)
+    assert not leaving.is_alive()
+
+
 def test_no_file_is_divided_where_not_every_frame_is_searched(processes, long, tmp_path):
     def seldom(out):
         return config(tmp_path / out).model_copy(update={"detector": DetectorSettings(every=3)})
