@@ -102,11 +102,12 @@ class Cluster:
         """Add what was counted since the last time to the counts in Redis; while it is away, go on counting."""
         counted = self._tally.take()
         try:
-            pipe = self._broker.client.pipeline()
-            for source, counts in counted.items():
-                for what, number in counts.items():
-                    pipe.hincrby(keys.counts(source), what.value, number)
-            pipe.execute()
+            with self._broker.client.pipeline() as pipe:
+                for source, counts in counted.items():
+                    told = [part for what, number in counts.items() for part in (what.value, number)]
+                    names = (keys.counts(source), keys.SOURCES, keys.UNDER_WAY)
+                    self._broker.count(keys=names, args=(source, *told), client=pipe)
+                pipe.execute()
         except (redis.RedisError, OSError):
             for source, counts in counted.items():
                 for what, number in counts.items():

@@ -45,8 +45,6 @@ class Keeper:
         self._stored: dict[str, str] = {}
         """What the sources are configured as."""
         self._under_way: set[str] = set()
-        self._begun: dict[str, str | None] = {}
-        """What the source of each shard was configured as when it began."""
         self._finished: dict[str, str | None] = {}
         """Sources that need no work for as long as they are configured so."""
         self._failed: dict[str, tuple[float, float]] = {}
@@ -97,7 +95,7 @@ class Keeper:
             self._quietly(shard.lease.release)
             error = shard.error
             if error is None and shard.finished:
-                self._finished[source] = self._begun[source]
+                self._finished[source] = shard.stored
                 self._failed.pop(source, None)
             elif isinstance(error, SourceError | InputError | StateError) or (
                 error is not None and not isinstance(error, AffectError)
@@ -109,7 +107,7 @@ class Keeper:
     def _fail(self, source: str, shard: Shard, error: BaseException) -> None:
         log.warning("%s: %s", shard.name, error, exc_info=None if isinstance(error, AffectError) else error)
         if shard.finished:
-            self._finished[source] = self._begun[source]
+            self._finished[source] = shard.stored
         else:
             first, longest = PAUSE
             pause = self._failed.get(source, (0.0, first))[1]
@@ -141,7 +139,7 @@ class Keeper:
             if self._stored.get(source) == stored and (stored is not None or source in self._under_way)
         }
         for source, shard in self.shards.items():
-            if isinstance(shard, ChainShard) and self._stored.get(source) != self._begun[source]:
+            if isinstance(shard, ChainShard) and self._stored.get(source) != shard.stored:
                 shard.end()
 
     def _recall(self) -> None:
@@ -204,12 +202,12 @@ class Keeper:
 
     def _begin(self, lease: Lease) -> None:
         source = lease.source
-        self._begun[source] = stored = self._stored.get(source)
+        stored = self._stored.get(source)
         shard: Shard
         if self._names == ("sink",):
-            shard = SinkShard(lease, self._tools)
+            shard = SinkShard(lease, self._tools, stored)
         else:
-            shard = ChainShard(lease, self._tools, self._names, stored)
+            shard = ChainShard(lease, self._tools, stored, self._names)
         self.shards[source] = shard
         log.info("%s: owns %s", self.kind, source)
         shard.start()

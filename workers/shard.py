@@ -67,11 +67,15 @@ class Shard(threading.Thread):
     Attributes:
         error: what ended the work; None if it was stopped, or another has taken over.
         finished: whether there is nothing more to do for the source until its configuration changes.
+
+    Args:
+        stored: what the source is configured as (see ``workers.registry``); None if it was taken out.
     """
 
-    def __init__(self, lease: Lease, tools: Tools) -> None:
+    def __init__(self, lease: Lease, tools: Tools, stored: str | None) -> None:
         super().__init__(name=f"{lease.worker} {lease.source}", daemon=True)
         self.lease = lease
+        self.stored = stored
         self.error: BaseException | None = None
         self.finished = False
         self._tools = tools
@@ -132,16 +136,11 @@ _LOST = {"forgotten": "Redis has lost what was remembered of it; it begins anew 
 
 
 class ChainShard(Shard):
-    """Runs the stages of a chain for one source.
+    """Runs the stages of a chain for one source."""
 
-    Args:
-        stored: what the source is configured as (see ``workers.registry``); None if it was taken out.
-    """
-
-    def __init__(self, lease: Lease, tools: Tools, names: tuple[str, ...], stored: str | None) -> None:
-        super().__init__(lease, tools)
+    def __init__(self, lease: Lease, tools: Tools, stored: str | None, names: tuple[str, ...]) -> None:
+        super().__init__(lease, tools, stored)
         self._names = names
-        self._stored = stored
         self._reader: Reader | None = None
         self._ended = False
 
@@ -175,7 +174,7 @@ class ChainShard(Shard):
             assert key is not None
             link: Any = StreamLink(self._ordered(ledger, key, Frame, End), publisher, STEP)
         else:
-            origin = "" if self._stored is None else digest(self._stored)
+            origin = "" if self.stored is None else digest(self.stored)
             live = isinstance(self._reader, LiveReader)
             link = ReaderLink(messages, publisher, origin, self.lease.stopped, 1 if live else STEP, self._stop_reader)
         Worker(self.name, chain, link).run()
@@ -185,11 +184,11 @@ class ChainShard(Shard):
         """Return what is to be read from here on; None if there is nothing."""
         over = End(self.lease.source, position.run, complete=False)
         begun = bool(position.run) and not position.ended
-        if self._stored is None:
+        if self.stored is None:
             return iter((over,)) if begun else None
-        source = source_of(self.lease.source, self._stored, self._tools.config)
+        source = source_of(self.lease.source, self.stored, self._tools.config)
         run = None if source.live else self._run_of(source)
-        same = position.origin == digest(self._stored) if run is None else position.run == run
+        same = position.origin == digest(self.stored) if run is None else position.run == run
         if same and position.complete:
             return None
         resume = position.resume if begun and same else None

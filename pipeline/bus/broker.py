@@ -45,6 +45,7 @@ class Broker:
         self.renew = self.client.register_script(scripts.RENEW)
         self.release = self.client.register_script(scripts.RELEASE)
         self.census = self.client.register_script(scripts.CENSUS)
+        self.count = self.client.register_script(scripts.COUNT)
         self._lock = threading.Lock()
         self._waiting = 0
         """Requests that wait for Redis to come back, or to have room."""

@@ -170,6 +170,14 @@ if ARGV[2] ~= '0' then redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1]) end
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
 
+COUNT: Final = """
+-- Add what was counted of a source to its counts, unless it was forgotten meanwhile and they with it.
+-- KEYS: counts, sources, under way. ARGV: source, then what was counted and how often, alternately.
+if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 and redis.call('SISMEMBER', KEYS[3], ARGV[1]) == 0 then return 0 end
+for i = 2, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
+return 1
+"""
+
 FORGET: Final = """
 -- Take a source out with all that is under way of it. Owners find their leases gone, members their messages.
 -- KEYS: sources, under way, faces, pending, then all that is remembered of it. ARGV: group, source.

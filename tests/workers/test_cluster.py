@@ -1,0 +1,52 @@
+"""All stages in one process, joined by a real Redis, in this process."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from pipeline.bus import keys
+from pipeline.settings import BusSettings, ParquetSettings
+from tests.redis_server import Server, executables
+from workers.cluster import Cluster
+from workers.config import Config
+from workers.engine import Engine
+from workers.layout import STAGES, parse_layout
+
+
+@pytest.fixture
+def client(tmp_path):
+    with Server(tmp_path, executables()[0]) as server, server.client() as client:
+        config = Config(out=tmp_path / "out", bus=BusSettings(lease=0.6), parquet=ParquetSettings(part_seconds=1))
+        cluster = Cluster(
+            parse_layout("+".join(STAGES)),
+            server.url,
+            Engine.load(config),
+            config,
+            most=None,
+            pulse=tmp_path / "pulse",
+        )
+        stopped = threading.Event()
+        thread = threading.Thread(target=cluster.run, args=(stopped,))
+        thread.start()
+        yield client
+        stopped.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_is_counted_late_of_a_source_that_was_forgotten_is_forgotten_too(client, scene):
+    client.hset(keys.SOURCES, "scene", json.dumps({"url": str(scene)}))
+    until(lambda: client.hget(keys.counts("scene"), "frames"))
+    client.hdel(keys.SOURCES, "scene")
+    until(lambda: not client.sismember(keys.UNDER_WAY, "scene"))
+    time.sleep(0.6)  # three beats
+    assert not client.exists(*keys.remembered("scene"))
