@@ -14,7 +14,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Generic
@@ -263,6 +263,13 @@ class _Table(Generic[Row]):
             return Frontier(newest[0], _is_last(newest[1]))
         except OSError as error:
             raise failure(self._folder, error) from error
+
+
+def written(out: Path) -> Iterator[tuple[str, str]]:
+    """Give the source and the run of every part of rows in a folder."""
+    for path in out.glob("emotions/source=*/date=*/part-*"):
+        if match := _PART.fullmatch(path.name):
+            yield path.parts[-3].removeprefix("source="), match["run"]
 
 
 def _is_last(part: Path) -> bool:

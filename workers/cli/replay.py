@@ -70,6 +70,7 @@ def replay(
     from workers.cli.screen import Screen, banner
     from workers.config import load_config
     from workers.engine import Engine
+    from workers.known import as_known
     from workers.outcome import Status
     from workers.outputs import redis_server
     from workers.processes import Processes
@@ -94,6 +95,7 @@ def replay(
         settings = everywhere(settings)
     sources = expand(paths, ingest=settings.ingest, detector=settings.detector)
     networks = Engine.load(settings)
+    sources = as_known(sources, settings.out, networks.run_of)
     with ExitStack() as stack:
         stopped = stack.enter_context(stoppable())
         url = stack.enter_context(redis_server(settings))
