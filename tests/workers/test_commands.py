@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.ingest.source import source_id
 from tests import networks, video
+from tests.redis_server import Server, executables
 from tests.rtsp import free_port
 
 
@@ -80,6 +81,14 @@ def test_doctor_knows_machine_and_source(affectstream, tmp_path):
     assert ended.code == 0, ended.out
     for word in ("FFmpeg", "CPUExecutionProvider", "SHA-256", "Redis", "h264", "160 x 96"):
         assert word in ended.out
+
+
+def test_doctor_of_a_redis_that_does_not_tell_its_version(affectstream, tmp_path):
+    user = ("--user", "door", "on", ">hunter2", "~affect:*", "+client", "+set")
+    with Server(tmp_path, executables()[0], *user) as server:
+        ended = affectstream("doctor", "--redis", f"redis://door:hunter2@127.0.0.1:{server.port}")
+    assert ended.code == 0, ended.out
+    assert f"Redis answers at 127.0.0.1:{server.port}" in ended.out
 
 
 def test_doctor_of_something_that_is_no_video(affectstream, tmp_path):

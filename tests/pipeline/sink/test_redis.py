@@ -1,3 +1,4 @@
+import re
 import socket
 import subprocess
 import threading
@@ -8,7 +9,7 @@ import pytest
 from pipeline.errors import BrokerError
 from pipeline.messages import Change
 from pipeline.settings import RedisSettings
-from pipeline.sink import streams
+from pipeline.sink import connection, streams
 from pipeline.sink.connection import address
 from pipeline.sink.redis import RedisWriter
 from pipeline.sink.streams import EVENT_FIELDS, FIELDS
@@ -181,6 +182,18 @@ def test_a_user_who_may_not_do_enough_is_told_what_is_needed(tmp_path):
         with pytest.raises(BrokerError, match=r"NOPERM.*evalsha.*affect:\*") as error:
             publish(url, RESULTS)
     assert "hunter2" not in str(error.value)
+
+
+def test_a_user_who_may_do_what_is_told_to_be_needed_can_publish(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "RUNS", 1)
+    told = re.search(r"needed: (.*) on affect:\*, and", connection._WAYS_OUT["NOPERM"])
+    assert told is not None
+    user = ("--user", "door", "on", ">hunter2", "~affect:*", *(f"+{name}" for name in re.findall(r"\w+", told[1])))
+    options = [word for word in user if word != "+and"]
+    with Server(tmp_path, executables()[-1], *options) as server, server.client() as client:
+        for run in ("r1", "r2"):
+            publish(f"redis://door:hunter2@127.0.0.1:{server.port}", results(5, run=run))
+        assert client.hkeys("affect:progress:door") == ["r2"]
 
 
 @pytest.mark.parametrize(
