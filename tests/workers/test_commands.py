@@ -75,6 +75,14 @@ def test_the_lines_that_read_the_demo_s_results_run_as_they_stand(affectstream, 
     assert all("happiness" in text for text in shown[2:])
 
 
+def test_a_demo_that_fails_says_so_by_its_code(affectstream, tmp_path):
+    (tmp_path / "demo.mp4").touch()
+    ended = affectstream("demo", "--out", tmp_path, "--redis", "none")
+    assert ended.code == 1
+    assert "demo.mp4 is empty" in ended.out
+    assert "read_parquet" not in ended.out
+
+
 def test_doctor_knows_machine_and_source(affectstream, tmp_path):
     clip = video.clip(tmp_path / "a.mp4")
     ended = affectstream("doctor", clip)

@@ -1,5 +1,7 @@
 """``affectstream demo``: everything once, on a clip that is rendered on the spot."""
 
+import typer
+
 from workers.cli import options, terminal
 
 
@@ -32,5 +34,7 @@ def demo(out: options.Out = None, redis: options.Redis = None) -> None:
             for outcome in replay([source], engine, settings, url, screen.report, stopped.is_set):
                 screen.finish(outcome)
         screen.summary()
+        if code := screen.code(stopped=stopped.is_set()):
+            raise typer.Exit(code)
         strips(console, settings.out, outcome)
         how_to_read(console, settings.out, source.id, url)

@@ -71,7 +71,6 @@ def replay(
     from workers.config import load_config
     from workers.engine import Engine
     from workers.known import as_known
-    from workers.outcome import Status
     from workers.outputs import redis_server
     from workers.processes import Processes
     from workers.ray_cluster import RayCluster, everywhere
@@ -114,7 +113,5 @@ def replay(
         for outcome in outcomes:
             screen.finish(outcome)
     screen.summary()
-    if stopped.is_set():
-        raise typer.Exit(130)
-    if any(outcome.status is Status.FAILED for outcome in screen.outcomes):
-        raise typer.Exit(1)
+    if code := screen.code(stopped=stopped.is_set()):
+        raise typer.Exit(code)

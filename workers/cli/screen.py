@@ -94,6 +94,11 @@ class Screen:
             self._progress.remove_task(self._tasks.pop(outcome.source))
         self._progress.advance(self._all)
 
+    def code(self, *, stopped: bool) -> int:
+        """Return what the command ends with: 130 if it was stopped, 1 if a file failed, else 0."""
+        failed = any(outcome.status is Status.FAILED for outcome in self.outcomes)
+        return 130 if stopped else int(failed)
+
     def summary(self) -> None:
         """Print the table of outcomes."""
         table = Table(box=None, header_style="bold", pad_edge=False)
