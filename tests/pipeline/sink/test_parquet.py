@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -139,6 +140,20 @@ def test_a_stopped_run_is_not_complete(tmp_path):
     assert frontier.frame > 50
     assert not frontier.complete
     assert writer.frontier("door", "r2") == (-1, False)
+
+
+def test_what_is_old_may_be_deleted_while_more_is_written(tmp_path):
+    made = results(100)
+    writer = ParquetWriter(tmp_path, ParquetSettings())
+    for result in made[:60]:
+        writer.write(result)
+    writer.flush()
+    for day in tmp_path.glob("*/source=*/date=*"):
+        shutil.rmtree(day)
+    for result in made[60:]:
+        writer.write(result)
+    writer.close()
+    assert pd.read_parquet(tmp_path / "emotions")["frame"].min() >= 60
 
 
 def test_a_tick_makes_a_quiet_stream_durable(tmp_path):
