@@ -107,7 +107,7 @@ def replay_long(
         counts[Count.FRAMES],
         counts[Count.FACES],
         time.monotonic() - begun,
-        skipped(counts[Count.CORRUPT]) if complete else "run again to complete it",
+        noted("" if complete else "run again to complete it", skipped(counts[Count.CORRUPT])),
     )
 
 

@@ -61,7 +61,7 @@ def replay_file(
     elif reader.stopped:
         status, note = Status.STOPPED, "run again to complete it"
     else:
-        status, note = Status.DONE, noted(reader.note, skipped(counts[Count.CORRUPT]))
+        status, note = Status.DONE, reader.note
     return Outcome(
         source.id,
         status,
@@ -69,7 +69,7 @@ def replay_file(
         counts[Count.FRAMES],
         counts[Count.FACES],
         time.monotonic() - begun,
-        note,
+        noted(note, skipped(counts[Count.CORRUPT])),
     )
 
 

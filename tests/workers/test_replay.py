@@ -29,3 +29,16 @@ def test_a_file_that_is_gone_is_named_wherever_its_run_is_asked_for(config, tmp_
     (tmp_path / "a.mp4").unlink()
     with pytest.raises(SourceError, match=r"a\.mp4 is not there"):
         tasks.identify(config, source)
+
+
+def test_what_was_skipped_is_told_of_a_file_that_was_stopped_too(config, tmp_path):
+    source = parse_source(str(video.damage(video.clip(tmp_path / "a.mp4", frames=1500), [10, 20])))
+    frames = 0
+
+    def report(progress):
+        nonlocal frames
+        frames = progress.frames
+
+    (outcome,) = replay([source], Engine.load(config), config, None, report, lambda: frames > 50)
+    assert outcome.status is Status.STOPPED
+    assert outcome.note == "run again to complete it; 2 corrupt packets skipped"
