@@ -98,7 +98,7 @@ class Ledger:
             return Position()
         try:
             position = msgspec.msgpack.decode(stored, type=Position)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateError(f"{self._key} cannot be read ({error}); {self._way_out}") from None
         if position.layout != LAYOUT:
             raise StateError(

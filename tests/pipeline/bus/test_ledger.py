@@ -258,7 +258,7 @@ def test_a_key_of_another_kind_is_named_and_nothing_is_taken(client, own, outbox
     assert client.xlen(INBOX) == len(ids) if key != INBOX else True
 
 
-@pytest.mark.parametrize("stored", [b"", b"\xc1", b"\x91\xa5later", b"\x92\x63\x00"])
+@pytest.mark.parametrize("stored", [b"", b"\xc1", b"\x91\xa5later", b"\x92\x63\x00", b"\x95\1\1\1\x90\xa2\xff\xfe"])
 def test_a_state_of_another_making_is_refused(client, own, stored):
     client.hset(keys.state("tracker", "door"), "state", stored)
     _, ledger = own()
