@@ -63,6 +63,16 @@ def test_sources_are_added_listed_and_taken_out(sources, client, tmp_path):
     assert client.hkeys(keys.SOURCES) == []
 
 
+def test_brackets_in_a_path_are_shown_as_they_are(sources, tmp_path):
+    paths = [tmp_path / "[old]" / "a.mp4", tmp_path / "[" / "b]" / "b.mp4"]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        sources("add", clip(path))
+    shown = sources("list")
+    assert shown.code == 0
+    assert all(str(path) in shown.out for path in paths)
+
+
 def test_a_secret_may_stay_in_the_workers_environment(sources, client):
     assert sources("add", "${DOOR_URL}", "--name", "door").code == 0
     assert sources("add", "rtsp://${DOOR_USER}:${DOOR_PASSWORD}@door/h264", "--name", "hall").code == 0

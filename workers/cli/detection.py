@@ -55,11 +55,13 @@ def detector(
         task = progress.add_task("finding faces", total=len(views) * len(photos.photos))
         sights = look(photos, finders, views, lambda: progress.advance(task))
     names = _names(paths)
-    console.print(f"{' against '.join(names)} on {data} ({len(photos.photos):,} photos)", soft_wrap=True)
+    console.print(f"{' against '.join(names)} on {data} ({len(photos.photos):,} photos)", markup=False, soft_wrap=True)
     console.print(_table(names, sights))
     if report is not None:
         _write(report, names, paths, sights)
-        console.print(f"curves: {report / 'curves.png'}, figures: {report / 'detector.json'}", soft_wrap=True)
+        console.print(
+            f"curves: {report / 'curves.png'}, figures: {report / 'detector.json'}", markup=False, soft_wrap=True
+        )
 
 
 def _names(paths: list[Path]) -> list[str]:

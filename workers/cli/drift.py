@@ -92,7 +92,7 @@ def drift(
             json.write_text(dumps(report(before, after, found), indent=2) + "\n")
         except OSError as error:
             raise OutputError(f"cannot write {str(json)!r}: {error.strerror}; choose another path") from error
-        console.print(f"figures: {json}", soft_wrap=True)
+        console.print(f"figures: {json}", markup=False, soft_wrap=True)
     bad = {Fail.MODERATE: ("moderate", "large"), Fail.LARGE: ("large",)}[fail_on] if fail_on is not None else ()
     if any(shift.size in bad for each in found for shift in each.shifts):
         raise typer.Exit(DRIFTED)

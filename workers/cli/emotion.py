@@ -88,7 +88,7 @@ def emotion(
         known, network = read_faces(data, votes, part=part), open_network(model)
         measured = measure(known, network)
         other = measure(known, open_network(against)) if against is not None else None
-    console.print(f"{measured.model} on {data} ({measured.rows:,} rows)", soft_wrap=True)
+    console.print(f"{measured.model} on {data} ({measured.rows:,} rows)", markup=False, soft_wrap=True)
     for line in _lines(measured, known):
         console.print(f"  {line}", soft_wrap=True)
     if other is not None:
@@ -97,10 +97,10 @@ def emotion(
     console.print(table(measured, "by majority label"))
     if predictions is not None:
         _save(measured, predictions)
-        console.print(f"probabilities: {predictions}", soft_wrap=True)
+        console.print(f"probabilities: {predictions}", markup=False, soft_wrap=True)
     if report is not None:
         page = _reported(known, network, model, measured, other, report, faces)
-        console.print(f"report: {page}", soft_wrap=True)
+        console.print(f"report: {page}", markup=False, soft_wrap=True)
 
 
 def _lines(measured: "Report", faces: "LabelledFaces") -> "list[str]":

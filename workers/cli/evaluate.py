@@ -132,7 +132,7 @@ def alignment(
     console = terminal.console()
     with console.status("finding faces"):
         rows = [*measure(chosen, engine)]
-    console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", soft_wrap=True)
+    console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", markup=False, soft_wrap=True)
     console.print(*tables(rows), sep="\n")
 
 
@@ -193,7 +193,7 @@ def quality(
     console = terminal.console()
     with console.status("degrading and finding faces"):
         judged = judge(chosen, engine)
-    console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", soft_wrap=True)
+    console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", markup=False, soft_wrap=True)
     console.print(table(bands(chosen, judged)))
 
 

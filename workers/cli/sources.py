@@ -19,6 +19,7 @@ Redis = Annotated[
 @app.command("list")
 def show(redis: Redis = None) -> None:
     """Show every source, which stages work on it, and what was counted."""
+    from rich.markup import escape
     from rich.table import Table
 
     from pipeline.bus import keys
@@ -45,7 +46,7 @@ def show(redis: Redis = None) -> None:
             url = f"cannot be read: {error}"
         told = ", ".join(f"{int(number):,} {what.decode()}" for what, number in sorted(counts[name].items()))
         idle = "over" if counts[name] and name not in under_way else "nobody"
-        table.add_row(name, url, " ".join(owned[name]) or idle, told)
+        table.add_row(escape(name), escape(url), " ".join(owned[name]) or idle, escape(told))
     terminal.console().print(table)
 
 
