@@ -78,7 +78,8 @@ class Watch:
     def _cells(self, reader: LiveReader) -> tuple[str, str, str, str]:
         source, state = reader.source.id, reader.state
         counts = self._session.tally.of(source)
-        reason = f" ({escape(state.reason)})" if state.reason else f" {state.fps:.0f} fps"
+        why = state.reason.removeprefix(f"{reader.source.safe_url} ")  # the line is the source's
+        reason = f" ({escape(why)})" if why else f" {state.fps:.0f} fps"
         delay = self._session.runner.latency.of(source)
         return (
             f"[{STYLES[state.phase]}]{state.phase}[/]{'' if state.phase is Phase.ENDED else reason}",
