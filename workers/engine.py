@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from pipeline.card import DetectorCard, detector_card, network_file
 from pipeline.inference.classifier import Classifier
 from pipeline.inference.stage import InferenceStage
-from pipeline.ingest.decode import explain
+from pipeline.ingest.failures import explain
 from pipeline.ingest.source import Source
 from pipeline.onnx import checked_hash, file_hash, open_session
 from pipeline.run import file_run

@@ -2,7 +2,7 @@
 
 import time
 
-from pipeline.ingest.decode import Decoded, Video, modified
+from pipeline.ingest.decode import Decoded, Video
 from pipeline.ingest.picture import Picture, Pictures
 from pipeline.ingest.source import Source
 from pipeline.messages import Clock, Frame, Stamp
@@ -29,7 +29,8 @@ class Framer:
         self._source = source
         self._run = run
         self._pictures = Pictures(source.detector, video.aspect)
-        self._base = video.created or modified(source.path)
+        self._base = video.created or source.path.stat().st_mtime_ns // 1000
+        """Event time of the first frame, UTC, µs since 1970; when the file was last written, where it does not say."""
 
     def __call__(self, decoded: Decoded, number: int, pts: float) -> Frame:
         """Return the frame of that number at media time ``pts``, s."""

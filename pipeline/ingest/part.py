@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ingest.clock import LONGEST_GAP, Sampler
-from pipeline.ingest.decode import Decoded, Video, explain
+from pipeline.ingest.decode import Decoded, Video
+from pipeline.ingest.failures import explain
 from pipeline.ingest.framer import Framer
 from pipeline.ingest.source import Source
 from pipeline.messages import Frame

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.errors import SourceError, SourceLost
-from pipeline.ingest.decode import explain
+from pipeline.ingest.failures import explain
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import Source, expand, parse_source
 from pipeline.messages import Clock, End, Frame, Stamp

@@ -1,0 +1,70 @@
+"""Why a source cannot be read, in words: lasting reasons told apart from passing ones."""
+
+import socket
+from typing import Final
+from urllib.parse import urlsplit
+
+import av
+import av.error
+
+from pipeline.errors import SourceError, SourceLost
+from pipeline.ingest.source import Source, redact
+
+_Reasons = tuple[tuple[type[Exception], str], ...]
+
+_LASTING: Final[_Reasons] = (
+    (av.error.HTTPUnauthorizedError, "asks for a user name and password (401); write //USER:PASSWORD@HOST in the URL"),
+    (av.error.HTTPForbiddenError, "refuses access (403); check the user's rights"),
+    (av.error.HTTPNotFoundError, "does not exist on that host (404); check the path"),
+    (av.error.HTTPBadRequestError, "is not understood by that host (400); check the path"),
+    (av.error.DecoderNotFoundError, "is in a format this FFmpeg cannot decode; convert it to H.264"),
+    (av.error.ProtocolNotFoundError, "needs a protocol that this FFmpeg lacks"),
+    (av.error.DemuxerNotFoundError, "needs a container format that this FFmpeg lacks"),
+    (PermissionError, "may not be read: no permission"),
+    (FileNotFoundError, "is not there"),
+    (IsADirectoryError, "is a folder"),
+)
+_PASSING: Final[_Reasons] = (
+    (av.error.ExitError, "does not answer in time"),
+    (TimeoutError, "does not answer in time"),
+    (ConnectionRefusedError, "refuses the connection: nothing listens there"),
+    (ConnectionError, "broke the connection"),
+    (av.error.EOFError, "ended"),
+    (av.error.HTTPError, "answers with an error of its own"),
+)
+
+
+def explain(error: Exception, source: Source) -> SourceError:
+    """Turn what FFmpeg or the system says into a lasting or a passing error without secrets."""
+    shown = source.safe_url
+    if reason := _reason(error, _LASTING):
+        if isinstance(error, av.error.HTTPUnauthorizedError) and urlsplit(source.url).username is not None:
+            reason = "refuses that user name or password (401); write @ : / # ? in them as %40 %3A %2F %23 %3F"
+        return SourceError(f"{shown} {reason}")
+    if not source.live:
+        if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+            return SourceError(f"{shown} is not a video, or was cut off before its index; try to copy it again")
+        return SourceError(f"{shown} cannot be read: {_words(error)}")
+    if isinstance(error, av.error.InvalidDataError):
+        return SourceError(f"{shown} is not a video stream; check the URL")
+    host = urlsplit(source.url).hostname if "://" in source.url else None
+    reason = _reason(error, _PASSING)
+    if reason is None and host is not None and not _resolves(host):
+        reason = f"cannot be reached: there is no host {host!r}"
+    return SourceLost(f"{shown} {reason or 'cannot be read: ' + _words(error)}")
+
+
+def _reason(error: Exception, reasons: _Reasons) -> str | None:
+    return next((reason for kind, reason in reasons if isinstance(error, kind)), None)
+
+
+def _words(error: Exception) -> str:
+    return redact(getattr(error, "strerror", None) or str(error)).strip().rstrip(".")
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
