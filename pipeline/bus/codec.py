@@ -13,18 +13,17 @@ in whatever range. The image keeps its colour at full resolution (4:4:4), for it
 """
 
 from collections.abc import Callable
-from math import prod
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 import numpy as np
 from msgspec.structs import astuple
-from numpy.typing import NDArray
 
+from pipeline.bus.arrays import check, floats, packed, viewed
 from pipeline.bus.jpeg import LONGEST, compress, decompress
 from pipeline.errors import MessageError, VersionError
 from pipeline.labels import LABELS
-from pipeline.messages import Bytes, End, Faces, Floats, Frame, Scores, Stamp
+from pipeline.messages import Bytes, End, Faces, Frame, Scores, Stamp
 
 Message = Frame | Faces | Scores | End
 
@@ -189,13 +188,13 @@ def _pack_faces(faces: Faces, crops: int) -> _Faces:
         stamp=_Stamp(*astuple(faces.stamp)),
         tracks=faces.tracks,
         ended=faces.ended,
-        boxes=_pack("boxes", faces.boxes, np.float32, (count, 4)),
-        landmarks=_pack("landmarks", faces.landmarks, np.float32, (count, 5, 2)),
-        scores=_pack("scores", faces.scores, np.float32, (count,)),
-        quality=_pack("quality", faces.quality, np.float32, (count,)),
-        pose=_pack("pose", faces.pose, np.float32, (count, 3)),
+        boxes=packed("boxes", faces.boxes, np.float32, (count, 4)),
+        landmarks=packed("landmarks", faces.landmarks, np.float32, (count, 5, 2)),
+        scores=packed("scores", faces.scores, np.float32, (count,)),
+        quality=packed("quality", faces.quality, np.float32, (count,)),
+        pose=packed("pose", faces.pose, np.float32, (count, 3)),
         side=side,
-        crops=_pack("crops", faces.crops, np.uint8, (crops, side, side)),
+        crops=packed("crops", faces.crops, np.uint8, (crops, side, side)),
     )
 
 
@@ -204,12 +203,12 @@ def _unpack_faces(faces: _Faces, crops: int) -> Faces:
     return Faces(
         stamp=Stamp(*astuple(faces.stamp)),
         tracks=faces.tracks,
-        boxes=_floats("boxes", faces.boxes, (count, 4)),
-        landmarks=_floats("landmarks", faces.landmarks, (count, 5, 2)),
-        scores=_floats("scores", faces.scores, (count,)),
-        quality=_floats("quality", faces.quality, (count,)),
-        pose=_floats("pose", faces.pose, (count, 3)),
-        crops=_view("crops", faces.crops, np.uint8, (crops, faces.side, faces.side)),
+        boxes=floats("boxes", faces.boxes, (count, 4)),
+        landmarks=floats("landmarks", faces.landmarks, (count, 5, 2)),
+        scores=floats("scores", faces.scores, (count,)),
+        quality=floats("quality", faces.quality, (count,)),
+        pose=floats("pose", faces.pose, (count, 3)),
+        crops=viewed("crops", faces.crops, np.uint8, (crops, faces.side, faces.side)),
         ended=faces.ended,
     )
 
@@ -223,7 +222,7 @@ def _pack_scores(scores: Scores) -> _Scores:
     shape = (len(scores.faces.tracks), len(LABELS))
     return _Scores(
         faces=_pack_faces(scores.faces, 0),
-        probabilities=_pack("probabilities", scores.probabilities, np.float32, shape),
+        probabilities=packed("probabilities", scores.probabilities, np.float32, shape),
         model=scores.model,
     )
 
@@ -233,7 +232,7 @@ def _unpack_scores(body: msgspec.Raw) -> Scores:
     shape = (len(scores.faces.tracks), len(LABELS))
     return Scores(
         faces=_unpack_faces(scores.faces, 0),
-        probabilities=_floats("probabilities", scores.probabilities, shape),
+        probabilities=floats("probabilities", scores.probabilities, shape),
         model=scores.model,
     )
 
@@ -272,35 +271,10 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:150]
 
 
-def _pack(name: str, array: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]) -> memoryview:
-    _check(name, array, dtype, shape)
-    return np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<")).data
-
-
-def _check(name: str, array: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]) -> None:
-    if array.dtype != dtype or array.shape != shape:
-        raise MessageError(f"{name}: {array.dtype} {array.shape} instead of {np.dtype(dtype)} {shape}")
-    if not all(1 <= side <= LONGEST for side in shape[1:]):
-        raise MessageError(f"{name}: sides of 1 to {LONGEST} are wanted, not {shape}")
-
-
-def _view(name: str, data: memoryview, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
-    kind = np.dtype(dtype).newbyteorder("<")
-    length = prod(shape) * kind.itemsize
-    if len(data) != length:
-        raise MessageError(f"{name}: {len(data)} bytes instead of {length} for {shape}")
-    return np.ndarray(shape, kind, data)
-
-
-def _floats(name: str, data: memoryview, shape: tuple[int, ...]) -> Floats:
-    # A copy: within a message, floats lie at any address, which not every library takes.
-    return _view(name, data, np.float32, shape).astype(np.float32)
-
-
 def _pack_picture(name: str, picture: Bytes, channels: tuple[int, ...], quality: int | None) -> _Picture:
     rows, columns = picture.shape[:2] if picture.ndim > 1 else (0, 0)
     # Rows are a side too.
-    _check(name, picture[None], np.uint8, (1, rows, columns, *channels))
+    check(name, picture[None], np.uint8, (1, rows, columns, *channels))
     data = np.ascontiguousarray(picture) if quality is None else compress(picture, quality)
     return _Picture(rows, columns, data.data)
 
@@ -308,7 +282,7 @@ def _pack_picture(name: str, picture: Bytes, channels: tuple[int, ...], quality:
 def _unpack_picture(name: str, picture: _Picture, channels: tuple[int, ...], *, jpeg: bool) -> Bytes:
     shape = (picture.rows, picture.columns, *channels)
     if not jpeg:
-        return _view(name, picture.data, np.uint8, shape)
+        return viewed(name, picture.data, np.uint8, shape)
     try:
         return decompress(picture.data, shape)
     except MessageError as error:
