@@ -146,6 +146,7 @@ def test_ctrl_c_leaves_whole_parts_and_running_again_completes_them(affectstream
     assert process.returncode in (0, 130)
     if process.returncode == 130:
         assert "stopped" in printed
+        assert printed.splitlines()[1].split()[5] == f"{len(begun):,}"  # also of tracks that have not ended
         assert 0 < len(begun) <= len(whole)  # the wish may come with the last frame
     same(begun, whole[whole["frame"] <= begun["frame"].max()])
     assert affectstream(*words).code == 0

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 import pandas as pd
+from pyarrow.parquet import read_metadata
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -114,7 +115,7 @@ class Screen:
                 f"{outcome.frames:,}" if outcome.frames else "",
                 speed,
                 f"{len(tracks):,}",
-                f"{int(tracks['frames'].sum()):,}",
+                f"{count_rows(self._out, outcome):,}",
                 expressions(tracks),
             )
         self._console.print(table)
@@ -129,6 +130,12 @@ def read_tracks(out: Path, outcome: Outcome) -> pd.DataFrame:
     if outcome.run is None or not folder.exists():
         return pd.DataFrame({"frames": [], "seconds": [], "dominant": []})
     return pd.read_parquet(folder, filters=[("run", "==", outcome.run)])
+
+
+def count_rows(out: Path, outcome: Outcome) -> int:
+    """Count the rows that one run has written, those of tracks that have not ended included."""
+    parts = (out / "emotions" / f"source={outcome.source}").glob(f"date=*/part-{outcome.run}-*.parquet")
+    return sum(read_metadata(part).num_rows for part in parts)
 
 
 def expressions(tracks: pd.DataFrame, most: int = 2) -> str:
