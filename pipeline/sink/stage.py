@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from pipeline.errors import StateError
 from pipeline.messages import Clock, Emotion, End, Event, Results, Scores, Track
 from pipeline.settings import SmootherSettings
+from pipeline.sink.filter import Step
 from pipeline.sink.record import Summary, emotion
-from pipeline.sink.smoother import Smoothed, Smoother, Step
+from pipeline.sink.smoother import Smoothed, Smoother
 from pipeline.state import WAY_OUT, pack, unpack
 from pipeline.tally import Count, Tally
 

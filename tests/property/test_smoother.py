@@ -143,7 +143,7 @@ def reference(track):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_it_is_the_textbook_filter_where_nothing_odd_happens(seed, monkeypatch):
-    monkeypatch.setattr("pipeline.sink.smoother.LASTING", 0.0)  # the textbook's noise is forgotten at once
+    monkeypatch.setattr("pipeline.sink.filter.LASTING", 0.0)  # the textbook's noise is forgotten at once
     track = calm(np.random.default_rng(seed), 80)
     filtered, smoothed = reference(track)
 
