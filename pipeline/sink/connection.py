@@ -64,10 +64,10 @@ def address(url: str) -> str:
     >>> address("unix:///tmp/redis.socket")
     '/tmp/redis.socket'
     """
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return parts.path
     try:
+        parts = urlsplit(url)
+        if parts.scheme == "unix":
+            return parts.path
         port = parts.port or 6379
     except ValueError:
         # A password with a slash in it ends up here; so the port is not shown either.
@@ -85,9 +85,9 @@ def connect(url: str, *, patient: bool = False) -> "redis.Redis":
     Raises:
         BrokerError: nothing answers there, or it is not a Redis, or does not let us write.
     """
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        raise BrokerError("the Redis URL must begin with redis://, rediss:// or unix:// (or be none for no Redis)")
     try:
+        if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+            raise BrokerError("the Redis URL must begin with redis://, rediss:// or unix:// (or be none for no Redis)")
         client = redis.Redis.from_url(
             url,
             socket_timeout=TIMEOUT,

@@ -202,6 +202,7 @@ def test_a_user_who_may_do_what_is_told_to_be_needed_can_publish(tmp_path, monke
         ("http://127.0.0.1", "must begin with redis://"),
         ("redis://:hunter2@127.0.0.1:port", "cannot be read"),
         ("redis://:hunter2/@127.0.0.1:6379", "cannot be read"),
+        ("redis://:hunter2@[::1/0", "cannot be read"),
         ("redis://:hunter2@127.0.0.1:1/0", "127.0.0.1:1: cannot connect.*--redis none"),
         ("unix:///nowhere/redis.socket", "/nowhere/redis.socket: cannot connect"),
     ],
