@@ -7,8 +7,21 @@ fill these (see ``workers.config``).
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+
+def at_home(path: Path) -> Path:
+    """Return a path with the home in the place of ``~``, which shells leave in ``--out=~/results``.
+
+    A name may begin with that, too: where nobody has such a home it stays.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+UserPath = Annotated[Path, AfterValidator(at_home)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -41,7 +54,7 @@ class IngestSettings(Section):
 class DetectorSettings(Section):
     """How faces are found."""
 
-    model: Path | None = None
+    model: UserPath | None = None
     """ONNX file of the YuNet kind, or the name of one shipped, such as ``fast``; None takes ``standard``."""
     threshold: Share | None = None
     """Lowest score of a sure detection; None takes the card's (0.6 for a network without card)."""
@@ -73,7 +86,7 @@ class TrackerSettings(Section):
 class EmotionSettings(Section):
     """How crops become distributions."""
 
-    model: Path | None = None
+    model: UserPath | None = None
     """ONNX classifier with a card (``FILE.json`` beside ``FILE.onnx``), or the name of one shipped, such as ``int8``;
     None takes ``standard``."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 32

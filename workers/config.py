@@ -24,7 +24,7 @@ from pydantic_settings import (
 
 from pipeline.errors import InputError
 from pipeline.ingest.source import Source, parse_source, redact
-from pipeline.settings import PipelineSettings
+from pipeline.settings import PipelineSettings, UserPath, at_home
 
 PREFIX = "AFFECTSTREAM_"
 
@@ -62,7 +62,7 @@ class Config(BaseSettings, PipelineSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__")
 
-    out: Path = Path("affectstream-out")
+    out: UserPath = Path("affectstream-out")
     """Folder for Parquet, and for the data of the embedded Redis."""
     sources: tuple[Annotated[SourceConfig | str, BeforeValidator(_webcam)], ...] = ()
     """What ``run`` reads when the command line names no source."""
@@ -78,7 +78,7 @@ def load_config(file: Path | None, options: Mapping[str, Any]) -> Config:
     Raises:
         InputError: the file or a value in it, in the environment or in ``options`` is wrong.
     """
-    values = {} if file is None else _read(file)
+    values = {} if file is None else _read(at_home(file))
     _check_environment()
 
     class Loaded(Config):

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from pipeline.errors import InputError
-from pipeline.settings import DetectorSettings, IngestSettings
+from pipeline.settings import DetectorSettings, IngestSettings, at_home
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 """URL schemes that can be read."""
@@ -178,7 +178,7 @@ def expand(
 
 def existing(text: str) -> Path:
     """Return the path of a file or folder that is there; raise ``InputError`` otherwise."""
-    path = as_path(text)
+    path = at_home(Path(text))
     try:
         path.stat()
     except PermissionError:
@@ -188,19 +188,11 @@ def existing(text: str) -> Path:
     return path
 
 
-def as_path(text: str) -> Path:
-    """Return a path as a user writes it, ``~`` being the home; a name may begin with that too."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return Path(text)
-
-
 def _matches(text: str) -> list[Path]:
     if "://" in text:
         raise InputError(f"replay reads files and {redact(text)} is a URL; use run for live sources")
-    if glob.has_magic(text) and not as_path(text).exists():
-        names = sorted(glob.glob(str(as_path(text)), recursive=True))  # noqa: PTH207 (absolute patterns)
+    if glob.has_magic(text) and not at_home(Path(text)).exists():
+        names = sorted(glob.glob(str(at_home(Path(text))), recursive=True))  # noqa: PTH207 (absolute patterns)
         files = [Path(name) for name in names if Path(name).is_file()]
         if not files:
             raise InputError(f"no file matches {text!r}")

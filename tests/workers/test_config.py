@@ -115,3 +115,12 @@ def test_sources_in_the_environment_are_json(monkeypatch):
     with pytest.raises(InputError, match="AFFECTSTREAM_SOURCES is not JSON") as caught:
         load_config(None, {})
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_tilde_is_the_home_wherever_a_path_is_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "site.yaml").write_text("out: ~/results\ndetector: {model: ~/face.onnx}\n")
+    config = load_config(Path("~/site.yaml"), {"emotion": {"model": Path("~/emotion.onnx")}})
+    assert config.out == tmp_path / "results"
+    assert (config.detector.model, config.emotion.model) == (tmp_path / "face.onnx", tmp_path / "emotion.onnx")
+    assert load_config(None, {"out": Path("~no-such-user/results")}).out == Path("~no-such-user/results")

@@ -69,10 +69,13 @@ def add(
 
       affectstream sources add 'rtsp://${DOOR_USER}:${DOOR_PASSWORD}@10.0.0.8/h264' --name door --fps 10
     """
+    from pathlib import Path
+
     from pydantic import SecretStr
 
     from pipeline.bus import keys
-    from pipeline.ingest.source import as_path, name_id, source_id
+    from pipeline.ingest.source import name_id, source_id
+    from pipeline.settings import at_home
     from workers.config import Config, SourceConfig
     from workers.registry import check_id, source_of, stored
 
@@ -80,8 +83,8 @@ def add(
     if min_face is not None:
         settings["detector"] = {"min_face": min_face}
     is_path = "://" not in source and "${" not in source and not source.isdecimal()
-    url = str(as_path(source).resolve()) if is_path else source
-    made = name or (name_id(as_path(source).stem) if is_path else source_id(source))
+    url = str(at_home(Path(source)).resolve()) if is_path else source
+    made = name or (name_id(Path(source).stem) if is_path else source_id(source))
     text = stored(SourceConfig(url=SecretStr(url), **settings))
     if "${" not in source:
         source_of(made, text, Config())  # what cannot be read is told here rather than in a worker's log

@@ -120,8 +120,8 @@ def test_a_file_whose_name_begins_like_a_home(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     assert parse_source("~clip.mp4").path == tmp_path / "~clip.mp4"
     assert [source.path for source in expand(["~clip.mp4", "~cl*.mp4"])] == [tmp_path / "~clip.mp4"]
-    with pytest.raises(InputError, match=r"there is no file '~nobody/a\.mp4'"):
-        expand(["~nobody/a.mp4"])
+    with pytest.raises(InputError, match=r"there is no file '~no-such-user/a\.mp4'"):
+        expand(["~no-such-user/a.mp4"])
 
 
 def test_expand_tells_apart_what_an_id_cannot(tmp_path: Path) -> None:
