@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 from pipeline.ingest.source import source_id
 from tests import networks, video
 from tests.redis_server import Server, executables
 from tests.rtsp import free_port
+from workers.cli import app
 
 
 @pytest.fixture
@@ -28,11 +30,24 @@ def votes(tmp_path):
     return path
 
 
-def test_help_teaches(affectstream):
-    for words in (["--help"], ["replay", "--help"], ["run", "--help"], ["evaluate", "emotion", "--help"]):
-        ended = affectstream(*words)
-        assert ended.code == 0
-        assert "affectstream" in ended.out
+def commands(command, words=()):
+    """Give every command that does something, with the words that call it."""
+    below = getattr(command, "commands", {})
+    for name, one in below.items():
+        yield from commands(one, (*words, name))
+    if not below:
+        yield words, command
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [pytest.param(*found, id=" ".join(found[0])) for found in commands(typer.main.get_command(app))],
+)
+def test_help_teaches_by_an_example(affectstream, words, command):
+    ended = affectstream(*words, "--help")
+    assert ended.code == 0
+    _, _, examples = ended.out.partition("Example")
+    assert f" affectstream {words[0]} " in examples
 
 
 def test_help_fills_its_lines_and_loses_no_brackets(affectstream):

@@ -9,6 +9,10 @@ def demo(out: options.Out = None, redis: options.Redis = None) -> None:
     """Run everything on a bundled clip and show what came out, where it is, and how to read it.
 
     Needs no camera, no server and no download: the clip is rendered from a public-domain portrait.
+
+    Example:
+
+      affectstream demo --out results
     """
     from pipeline.ingest.source import parse_source
     from workers.cli.reading import how_to_read

@@ -32,10 +32,12 @@ DRIFTED = 3
 def drift(
     ref: Annotated[Path, typer.Argument(metavar="REF", help="The --out folder to compare with.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="The --out folder to compare.")],
-    by: Annotated[By | None, typer.Option("--by", help="Compare each source that is in both apart.")] = None,
+    by: Annotated[
+        By | None, typer.Option("--by", help="Compare each source that is in both apart (default: all together).")
+    ] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here too.")] = None,
     fail_on: Annotated[
-        Fail | None, typer.Option("--fail-on", help="End with 3 if anything shifted so much or more.")
+        Fail | None, typer.Option("--fail-on", help="End with 3 if anything shifted so much or more (default: never).")
     ] = None,
 ) -> None:
     """Say what moved between two outputs of replay or run: expressions, quality, detector scores, sizes, tracks.

@@ -23,7 +23,9 @@ Data = Annotated[
 ]
 Model = Annotated[
     Path | None,
-    typer.Option("--model", metavar="FILE", help="ONNX file with its card, or a shipped network's name."),
+    typer.Option(
+        "--model", metavar="FILE", help="ONNX file with its card, or a shipped network's name (default: standard)."
+    ),
 ]
 
 
@@ -39,7 +41,9 @@ def emotion(
     ] = None,
     part: Annotated[
         str | None,
-        typer.Option("--part", help="Part of the data: FER2013's Usage, or a sub-folder with the class folders."),
+        typer.Option(
+            "--part", help="Part of the data: FER2013's Usage, or a sub-folder with the class folders (default: all)."
+        ),
     ] = None,
     predictions: Annotated[
         Path | None,

@@ -21,8 +21,17 @@ Redis = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+SharedRedis = Annotated[
+    str | None,
+    typer.Option(
+        "--redis",
+        metavar="URL",
+        help="redis://, rediss:// or unix:// URL of the server that all workers share "
+        "(default: $AFFECTSTREAM_REDIS__URL).",
+    ),
+]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration in YAML or TOML.")
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration in YAML or TOML (default: none).")
 ]
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second to analyse (default: every frame).")]
 Detector = Annotated[
@@ -30,7 +39,8 @@ Detector = Annotated[
     typer.Option(
         "--detector",
         metavar="NAME|FILE",
-        help="Another face detector: one of those that `affectstream models` lists, or an ONNX file of the YuNet kind.",
+        help="Another face detector: one of those that `affectstream models` lists, or an ONNX file of the YuNet kind "
+        "(default: standard).",
         rich_help_panel=_PERCEPTION,
     ),
 ]
@@ -40,7 +50,7 @@ EmotionNetwork = Annotated[
         "--emotion",
         metavar="NAME|FILE",
         help="Another expression network: one of those that `affectstream models` lists, or an ONNX file with its "
-        "card FILE.json beside it.",
+        "card FILE.json beside it (default: standard).",
         rich_help_panel=_PERCEPTION,
     ),
 ]

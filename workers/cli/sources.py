@@ -7,18 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from workers.cli import terminal
+from workers.cli import options, terminal
 
 app = typer.Typer(no_args_is_help=True, help="List, add, change and take out the sources of running workers.")
 
-Redis = Annotated[
-    str | None, typer.Option("--redis", metavar="URL", help="The Redis that the workers share.", show_default=False)
-]
-
 
 @app.command("list")
-def show(redis: Redis = None) -> None:
-    """Show every source, which stages work on it, and what was counted."""
+def show(redis: options.SharedRedis = None) -> None:
+    """Show every source, which stages work on it, and what was counted.
+
+    Example:
+
+      affectstream sources list --redis redis://broker
+    """
     from rich.markup import escape
     from rich.table import Table
 
@@ -54,11 +55,13 @@ def show(redis: Redis = None) -> None:
 def add(
     source: Annotated[str, typer.Argument(help="URL of a camera, or a file that the ingest workers can read.")],
     name: Annotated[str | None, typer.Option("--name", help="Id of the source (default: made from it).")] = None,
-    fps: Annotated[float | None, typer.Option("--fps", help="Frames per second to analyse (default: all).")] = None,
-    min_face: Annotated[
-        float | None, typer.Option("--min-face", help="Height of the smallest face wanted, px.")
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames per second to analyse (default: every frame).")
     ] = None,
-    redis: Redis = None,
+    min_face: Annotated[
+        float | None, typer.Option("--min-face", help="Height of the smallest face wanted, px (default: 20).")
+    ] = None,
+    redis: options.SharedRedis = None,
 ) -> None:
     """Add a source, or change one: a run of another configuration ends and a new one begins.
 
@@ -101,12 +104,16 @@ def remove(
     forget: Annotated[
         bool, typer.Option("--forget", help="Drop what is under way too, as when it is of another version.")
     ] = False,
-    redis: Redis = None,
+    redis: options.SharedRedis = None,
 ) -> None:
     """Take sources out: what they showed so far is still written, then they are forgotten.
 
     With --forget they are forgotten at once, rows that are not in Parquet yet included, and may be added again to begin
     anew: the way on where workers refuse what is stored of a source.
+
+    Example:
+
+      affectstream sources remove door --redis redis://broker
     """
     from pipeline.bus import keys
     from pipeline.errors import InputError

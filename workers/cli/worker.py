@@ -14,7 +14,7 @@ def worker(
             metavar="STAGES", help="ingest, tracker, inference, sink, or neighbours joined by +, as in ingest+tracker."
         ),
     ],
-    redis: options.Redis = None,
+    redis: options.SharedRedis = None,
     out: options.Out = None,
     sources: Annotated[
         int | None,
