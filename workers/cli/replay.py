@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli import options
+from workers.cli import options, terminal
 
 if TYPE_CHECKING:
     from workers.executor import Executor
@@ -94,7 +94,8 @@ def replay(
         settings = everywhere(settings)
     sources = expand(paths, ingest=settings.ingest, detector=settings.detector)
     networks = Engine.load(settings)
-    sources = as_known(sources, settings.out, networks.run_of)
+    with terminal.console(stderr=True).status("looking for what is done"):  # may read all of new files
+        sources = as_known(sources, settings.out, networks.run_of)
     with ExitStack() as stack:
         stopped = stack.enter_context(stoppable())
         url = stack.enter_context(redis_server(settings))
