@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import RedisSettings
+from pipeline.settings import ParquetSettings, RedisSettings
+from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
 from tests.pipeline.sink.runs import results
 from tests.redis_server import Server, executables
@@ -41,3 +42,19 @@ def test_the_program_that_reads_a_stream_outlasts_silence(server):
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", when)
     assert track.startswith("r1-")
     assert 0 <= float(happiness) <= 1
+
+
+def test_the_lines_that_read_parquet(tmp_path):
+    writer = ParquetWriter(tmp_path / "results", ParquetSettings())
+    for result in results(120):
+        writer.write(result)
+    writer.close()
+    text = README.read_text()
+    (program,) = re.findall(r"```python\n(import pandas\n.*?)```", text, re.DOTALL)
+    (less,) = re.findall(r"`(pandas\.read_parquet\([^`]*)`", text)
+    program += f"some = {less.replace('2026-05-01', '2023-11-14')}\nprint(len(rows), len(tracks), *some.columns)"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True)
+    found, tracks, *columns = ended.stdout.split()
+    assert int(found) > 100
+    assert int(tracks) >= 2
+    assert columns == ["track", "pts", "s_happiness"]
