@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from pipeline.errors import SourceError
 from pipeline.messages import Bytes
 from pipeline.settings import DetectorSettings
 
@@ -78,7 +79,20 @@ class Pictures:
         self._luma = VideoReformatter()
 
     def picture(self, frame: av.VideoFrame) -> Picture:
-        """Return the frame upright: luma as a view (a copy only where luma is not 8-bit planar), image at its size."""
+        """Return the frame upright: luma as a view (a copy only where luma is not 8-bit planar), image at its size.
+
+        Raises:
+            SourceError: swscale, which FFmpeg converts with, does not know the pixel format.
+        """
+        try:
+            return self._converted(frame)
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(
+                f"pictures of the pixel format {frame.format.name!r} cannot be converted ({error.strerror}); encode "
+                "them otherwise, as by H.264"
+            ) from None
+
+    def _converted(self, frame: av.VideoFrame) -> Picture:
         layout = self._layout_of(frame)
         full_range = is_full_range(frame)
         space = frame.colorspace

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.errors import SourceError
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.picture import Pictures, detection_size
 from pipeline.ingest.source import parse_source
@@ -157,3 +158,16 @@ def test_size_changes_midway(tmp_path: Path) -> None:
     assert quadrants(frames[-1].luma, studio=True) == pytest.approx(UPRIGHT, abs=2)
     pts = [f.stamp.pts for f in frames]
     assert pts == sorted(pts)
+
+
+def test_pictures_that_cannot_be_converted_are_a_failure_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.nut"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb4"
+        frame = av.VideoFrame(64, 48, "rgb4")
+        frame.pts = 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    with pytest.raises(SourceError, match=r"'rgb4'.*H\.264"):
+        first(path)
