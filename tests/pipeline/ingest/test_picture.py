@@ -64,7 +64,7 @@ def test_detection_size(width: int, height: int, min_face: float, max_side: int,
         ("libx264", "yuv420p", "mp4", False),
         ("libx264", "yuv420p", "mp4", True),
         ("libx264", "nv12", "mp4", False),
-        ("libx265", "yuv420p", "mp4", False),
+        ("libx265", "yuv420p", "mkv", False),  # FFmpeg refuses it in mp4 now and then
         ("libvpx-vp9", "yuv420p", "webm", False),
         ("libvpx", "yuv420p", "webm", False),
         ("mjpeg", "yuvj420p", "avi", True),
