@@ -149,6 +149,9 @@ class ArrivalClock:
     Frames may come late but never early, so the least late of the last ``WINDOW`` s shows the true offset between
     media time and this machine's monotonic clock. The event time approaches it by ``SLEW`` at most, except where
     it would lie in the future (at once) or has fallen ``LATE`` behind (forward, at once). It never decreases.
+
+    The wall clock is read once per connection, lest event time jump whenever it is set; unless it is set forward by
+    more than ``SET``, as on a machine that learns the time of day after its start, or that was asleep: it was wrong.
     """
 
     WINDOW: Final = 10.0
@@ -158,9 +161,15 @@ class ArrivalClock:
     LATE: Final = 1.0
     """s of constant lateness that can only mean that the source paused without saying so."""
 
+    SET: Final = 1.0
+    """s by which the wall clock must have been set forward for event time to follow it."""
+
     def __init__(self, time: int = 0) -> None:
         """``time``: event time to go on from, UTC, µs."""
         self._wall: float | None = None
+        """UTC when the monotonic clock showed 0, s since 1970, as it was read for this connection."""
+        self._latest = 0.0
+        """The same, as it was read at the latest frame."""
         self._offset: float | None = None
         self._delays: deque[tuple[float, float]] = deque()
         """(monotonic time, delay), with delays ascending: the first is the least of the window."""
@@ -180,9 +189,13 @@ class ArrivalClock:
             arrived: reading of the monotonic clock at arrival, s.
             now: UTC at arrival, µs.
         """
-        # One reading of the wall per connection: the wall clock may be set, the monotonic one cannot.
+        wall = now / 1e6 - arrived
         if self._wall is None or self._offset is None:
             self._wall = max(max(now, self._time) / 1e6 - arrived, self._wall or 0.0)
+        # Twice, for the process may have slept between its looks at both clocks.
+        elif min(wall, self._latest) > self._wall + self.SET:
+            self._wall = min(wall, self._latest)
+        self._latest = wall
         delay = arrived - pts
         if self._offset is None:
             self._offset = delay

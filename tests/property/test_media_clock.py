@@ -150,6 +150,24 @@ def test_arrival_time_catches_up_after_a_silent_pause() -> None:
     assert times[-1] - DAY == pytest.approx((999 * 0.04 + 5) * 1e6, abs=1e4)
 
 
+def test_arrival_time_follows_a_machine_that_learns_the_time_of_day_late() -> None:
+    clock, step = ArrivalClock(), 86_400_000_000
+    times = [
+        clock.event_time(n * 0.04, 50 + n * 0.04, DAY + n * 40_000 + (step if n >= 100 else 0)) for n in range(200)
+    ]
+    assert times[99] == DAY + 99 * 40_000
+    assert times[-1] == DAY + 199 * 40_000 + step
+    assert times == sorted(times)
+
+
+def test_one_late_look_at_the_wall_moves_no_time() -> None:
+    clock = ArrivalClock()  # the process slept between its looks at both clocks
+    times = [
+        clock.event_time(n * 0.04, 50 + n * 0.04, DAY + n * 40_000 + (9_000_000 if n == 100 else 0)) for n in range(200)
+    ]
+    assert times == [DAY + n * 40_000 for n in range(200)]
+
+
 def test_the_cameras_own_clock_comes_first() -> None:
     clock = LiveClock()
     assert clock.event_time(0.0, None, 50.0, DAY) == (DAY, Clock.ARRIVAL)
