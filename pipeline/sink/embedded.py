@@ -208,14 +208,14 @@ def _server() -> str:
 
 def _await_data(socket: str) -> None:
     """Wait until a server that runs has loaded its data; raise ``redis.ConnectionError`` if it does not run."""
-    with _client(socket) as client:
-        while True:
-            try:
+    while True:
+        try:
+            with _client(socket) as client:
                 client.ping()
-            except redis.exceptions.BusyLoadingError:
-                time.sleep(0.05)
-            else:
-                return
+        except redis.exceptions.BusyLoadingError:
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _await_answer(socket: str, log_file: Path, complaint: str) -> None:
