@@ -41,12 +41,15 @@ def replay_file(
     tally = Tally()
     try:
         run = engine.run_of(source)
-        reader = FileReader(source, run, tally)
     except SourceError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
     with open_writers(config, redis, tally, live=False) as writers:
         if all(writer.frontier(source.id, run).complete for writer in writers):
             return Outcome(source.id, Status.ALREADY, run)
+        try:
+            reader = FileReader(source, run, tally)
+        except SourceError as error:
+            return Outcome(source.id, Status.FAILED, note=str(error))
         runner = Runner(engine, [reader], writers, tally, live=False)
         runner.start()
         while not runner.wait(POLL):
