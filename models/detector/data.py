@@ -27,6 +27,8 @@ FAINTEST = 0.15
 # A label from this score is wanted whatever the teacher says of the view at hand.
 SURE = 0.6
 BOXED = "detect_train/"
+# How often photos without a sure face are drawn, for each time that one with a face is.
+EMPTY = 2.0
 # Cells to which the teacher gives this score learn its box and its landmarks.
 HEARD = 0.3
 
@@ -92,9 +94,10 @@ class Batches:
         self.photos = photos
         self.teacher = Teacher(teacher)
         self.seed = seed
-        # Pictures with faces teach more than the empty and the doubtful, those that people boxed the most.
+        # Pictures whose faces people boxed teach the most, then those in which there is nothing but what is mistaken
+        # for a face.
         sure = np.array([(p.faces[:, 14] > 0.5).any() for p in photos])
-        weights = np.where(sure, 1.0, 0.5) * np.where([p.boxed for p in photos], 2.5, 1.0)
+        weights = np.where(sure, 1.0, EMPTY) * np.where([p.boxed for p in photos], 2.5, 1.0)
         self.weights = weights / weights.sum()
 
     def __getitem__(self, step: int) -> Batch:

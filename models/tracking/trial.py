@@ -38,6 +38,13 @@ class Forgetful(Tracker):
         return super()._bury(max(horizon, newest))
 
 
+class Twinned(Tracker):
+    """A tracker that keeps both numbers of a face that got a second one while it was away."""
+
+    def _twins(self, cost: Doubles, owners: NDArray[np.intp]) -> set[int]:
+        return set()
+
+
 @dataclass(frozen=True)
 class Variant:
     """The tracker, whole or with one part switched off."""
@@ -100,6 +107,7 @@ VARIANTS: Final = (
     ),
     Variant("no looks (motion alone)", looks=False),
     Variant("tracks begin within others' boxes at once", patched=lambda: _altered(tracker, WITHIN=2.0)),
+    Variant("second numbers of returned faces are kept", tracker=Twinned),
     Variant("no re-activation", tracker=Forgetful),
     Variant("no cut detection", patched=lambda: _altered(following, is_cut=_never)),
 )

@@ -145,6 +145,7 @@ class Tracker:
         bare = 1 - covered(found.boxes)
         cost = self._costs(now, measured(found.boxes), looks, bare, pixel)
         owners = self._match(cost, found.scores >= self._threshold)
+        twins = self._twins(cost, owners)
         self._remember(now, looks, bare, owners)
         self._take_in(now, found, owners, pixel)
         for row in np.flatnonzero((owners < 0) & (found.scores >= self._threshold)):
@@ -153,8 +154,12 @@ class Tracker:
             self._tracks.append(_begin(now, found, int(row), looks[row], looked, pixel, self._searches))
         for row in np.flatnonzero(owners >= 0):
             self._confirm(self._tracks[owners[row]], float(bare[row]))
-        seen = self._seen(ended)
-        self._tracks = [track for track in self._tracks if track.number or now - track.last <= DOUBT]
+        seen = self._seen(tuple(sorted([*ended, *(self._tracks[row].number for row in twins)])))
+        self._tracks = [
+            track
+            for row, track in enumerate(self._tracks)
+            if row not in twins and (track.number or now - track.last <= DOUBT)
+        ]
         return seen
 
     def carry(self, pts: float) -> Seen:
@@ -215,6 +220,19 @@ class Tracker:
                 owners[columns[by]] = rows[matched]
                 tracks[rows[matched]] = False
         return owners
+
+    def _twins(self, cost: Doubles, owners: NDArray[np.intp]) -> set[int]:
+        """Return the rows of tracks to end: they were there only while a face was away that is back in their place.
+
+        So they were that face under another number. Left alone, the two would take turns.
+        """
+        rows = np.flatnonzero(owners >= 0)
+        away = [row for row, track in enumerate(self._tracks) if track.number and row not in owners]
+        return {
+            row
+            for row in away
+            if any(self._tracks[owners[at]].last < self._tracks[row].first and cost[row, at] < LIMIT for at in rows)
+        }
 
     def _remember(self, now: float, looks: Floats, bare: Doubles, owners: NDArray[np.intp]) -> None:
         """Add to every track what its detection looks like, unless another face may be before it."""

@@ -220,3 +220,15 @@ def test_a_face_that_stays_before_another_is_one_in_the_end(tracker, fps):
     assert shown[-1].numbers == (1, 2)
     late = next(n for n, seen in enumerate(shown) if len(seen.numbers) == 2) / fps
     assert 0.3 <= late <= 0.4
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_who_was_there_only_while_another_was_away_was_that_other(tracker, together):
+    """A leap beyond reach gives a face a second number; when the first is back, the second is not kept to take turns."""
+    here, there, back = FACE, (240, 100, 50), (130, 100, 50)
+    met = (here, there) if together else (there,)
+    play(tracker, *((n * 0.04, (here,)) for n in range(10)), (0.4, met))
+    assert play(tracker, *((0.44 + n * 0.04, (there,)) for n in range(9)), (0.92, ()))[-2].numbers == (2,)
+    seen, *_, last = play(tracker, (1.4, (back,)), (2.0, (back,)), (2.6, (back,)), (3.2, (back,)))
+    assert (seen.numbers, seen.ended) == ((1,), () if together else (2,))
+    assert (last.numbers, last.ended) == ((1,), (2,) if together else ())
