@@ -224,7 +224,7 @@ def test_a_face_that_stays_before_another_is_one_in_the_end(tracker, fps):
 
 @pytest.mark.parametrize("together", [False, True])
 def test_who_was_there_only_while_another_was_away_was_that_other(tracker, together):
-    """A leap beyond reach gives a face a second number; when the first is back, the second is not kept to take turns."""
+    """A leap beyond reach gives a face a second number, which is not kept to take turns when the first is back."""
     here, there, back = FACE, (240, 100, 50), (130, 100, 50)
     met = (here, there) if together else (there,)
     play(tracker, *((n * 0.04, (here,)) for n in range(10)), (0.4, met))
