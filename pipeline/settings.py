@@ -75,7 +75,7 @@ class TrackerSettings(Section):
 
     confirm: Annotated[float, Field(ge=0)] | None = None
     """s for which a face below ``sure`` must be seen before it becomes a track; None: it never does."""
-    sure: Share = 0.7
+    sure: Share = 0.77
     """Score from which one sighting makes a track."""
     patience: Seconds = 2.0
     """s for which an unseen track may come back (occlusion); then it ends."""

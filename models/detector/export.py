@@ -70,6 +70,12 @@ class Graph:
         y = self.conv(self.conv(x, f"{name}.depthwise", block.depthwise), f"{name}.pointwise", block.pointwise)
         return self.node("Add", [x, y], f"{name}.add") if block.shortcut else y
 
+    def split(self, x: str, parts: dict[str, int]) -> list[str]:
+        """The channels of `x` in parts, by name so many each."""
+        names = [*parts]
+        self.nodes.append(helper.make_node("Split", [x], names, f"{x}.split", axis=1, split=[*parts.values()]))
+        return names
+
     def merge(self, side: str, above: str, name: str) -> str:
         """`side` plus twice enlarged `above`, rectified."""
         scales = self.constant("twice", np.array([1, 1, 2, 2], np.float32))
@@ -81,22 +87,24 @@ class Graph:
     def head(self, x: str, stride: int, head: Head) -> None:
         """One level's outputs, under YuNet's names: both factors of the score are the same map, as it has one class."""
         x = self.separable(x, f"head{stride}", head.mix)
-
-        def linear(name: str, rows: list[int]) -> str:
-            return self.convolution(x, f"{name}{stride}", head.out.weight[rows], head.out.bias[rows], head.out)
+        out = self.convolution(x, f"out{stride}", head.out.weight, head.out.bias, head.out)
+        score, box, shape = self.split(out, {f"score{stride}": 1, f"box{stride}": 4, f"shape{stride}": 10})
+        centre, size = self.split(box, {f"centre{stride}": 2, f"size{stride}": 2})
 
         def flat(y: str, size: int, name: str) -> str:
             y = self.node("Transpose", [y], f"{name}.last", perm=[0, 2, 3, 1])
-            shape = self.constant(f"rows{size}", np.array([1, -1, size], np.int64))
-            return self.node("Reshape", [y, shape], name)
+            rows = self.constant(f"rows{size}", np.array([1, -1, size], np.int64))
+            return self.node("Reshape", [y, rows], name)
 
-        logit = flat(linear("score", [0]), 1, f"logit{stride}")
+        def five(y: str) -> str:
+            return self.node("Concat", [y] * 5, f"{y}.five", axis=1)
+
+        logit = flat(score, 1, f"logit{stride}")
         self.node("Sigmoid", [logit], f"cls_{stride}")
         self.node("Sigmoid", [logit], f"obj_{stride}")
-        flat(linear("box", [1, 2, 3, 4]), 4, f"bbox_{stride}")
-        size = self.node("Exp", [linear("size", [3, 4] * 5)], f"size{stride}.exp")
-        shape = self.node("Mul", [size, linear("shape", list(range(5, 15)))], f"shape{stride}.sized")
-        flat(self.node("Add", [linear("centre", [1, 2] * 5), shape], f"points{stride}"), 10, f"kps_{stride}")
+        flat(box, 4, f"bbox_{stride}")
+        shape = self.node("Mul", [five(self.node("Exp", [size], f"size{stride}.exp")), shape], f"shape{stride}.sized")
+        flat(self.node("Add", [five(centre), shape], f"points{stride}"), 10, f"kps_{stride}")
 
 
 def build(network: Detector) -> onnx.ModelProto:

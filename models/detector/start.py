@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from models.detector.boxes import STRIDES
-from models.detector.network import Conv, Detector, Head, Separable
+from models.detector.network import Conv, Detector, Separable
 
 
 def begin(network: Detector, path: Path, pictures: Tensor) -> None:
@@ -53,8 +53,8 @@ def begin(network: Detector, path: Path, pictures: Tensor) -> None:
             block.conv.weight.copy_(take(f"{name}.weight", block.conv.weight))
             _normalise(block.norm, take(f"{name}.bias", block.norm.bias), torch.zeros(()), torch.ones(()))
         for stride, head in zip(STRIDES, (network.head8, network.head16, network.head32), strict=True):
-            _linear(head, [(take(f"{part}{stride}.weight", head.out.weight[rows]),
-                            take(f"{part}{stride}.bias", head.out.bias[rows])) for part, rows in PARTS])  # fmt: skip
+            head.out.weight.copy_(take(f"out{stride}.weight", head.out.weight))
+            head.out.bias.copy_(take(f"out{stride}.bias", head.out.bias))
         answers: dict[str, Tensor] = {}
         hooks = [
             block.conv.register_forward_hook(lambda _, __, answer, name=name: answers.__setitem__(name, answer))
@@ -72,13 +72,6 @@ def begin(network: Detector, path: Path, pictures: Tensor) -> None:
 
 NEXT_TO_NOTHING = 0.05
 """What a new block's answer is multiplied by; with 0 its rectifier would let nothing through to learn from."""
-PARTS = (("score", slice(0, 1)), ("box", slice(1, 5)), ("shape", slice(5, 15)))
-"""The linear layers of a head in the file, and the rows that they have in `Head.out`."""
-
-
-def _linear(head: Head, parts: list[tuple[Tensor, Tensor]]) -> None:
-    head.out.weight.copy_(torch.cat([weight for weight, _ in parts]))
-    head.out.bias.copy_(torch.cat([bias for _, bias in parts]))
 
 
 def _normalise(norm: nn.BatchNorm2d, bias: Tensor, mean: Tensor, variance: Tensor) -> None:
