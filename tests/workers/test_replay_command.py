@@ -157,9 +157,14 @@ def test_ctrl_c_leaves_whole_parts_and_running_again_completes_them(affectstream
 def test_a_closed_terminal_ends_it_as_ctrl_c_does(replayed, scene, tmp_path, jobs):
     command = [sys.executable, "-m", "workers.cli", "replay", scene, "--out", tmp_path, "--redis", "none", "-j", jobs]
     terminal, inside = pty.openpty()
+
+    def at_terminal():
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may have been started with nohup
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     process = subprocess.Popen(
         command, stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (no thread of this test holds a lock)
+        preexec_fn=at_terminal,  # noqa: PLW1509 (no thread of this test holds a lock)
     )  # fmt: skip
     os.close(inside)
     shown = b""
