@@ -11,8 +11,9 @@ from pipeline.settings import TrackerSettings
 from pipeline.tracker.appearance import COVERED, MEMORY, covered, unlikeness
 from pipeline.tracker.association import DETOUR, LIMIT, LOW_LIMIT, PACE, RETURN, assign, costs, strayed
 from pipeline.tracker.detector import Detections
-from pipeline.tracker.kalman import Doubles, Motion, born, boxes_of, corrected, expected, innovation, measured, moved
+from pipeline.tracker.kalman import Doubles, boxes_of, corrected, expected, innovation, measured, moved
 from pipeline.tracker.landmarks import absolute, noise, relative, steadied
+from pipeline.tracker.track import Track, begin
 
 SOON: Final = 0.3
 """s for which a face may go unseen and look like another when it is back, without being taken for one."""
@@ -31,35 +32,6 @@ LINGER: Final = 0.3
 
 BRIDGE: Final = 0.25
 """s for which faces are carried on from the last frame that was searched: beyond, their way is a guess."""
-
-
-class Track(msgspec.Struct, eq=False):
-    """One face that is being followed."""
-
-    motion: Motion
-    landmarks: Floats
-    """(5, 2) smoothed points in sides of the box, from its centre."""
-    variance: float
-    """Of ``landmarks``."""
-    first: float
-    """When it was first seen, s."""
-    last: float
-    """When it was last seen, s."""
-    place: Doubles
-    """(3,) centre then, px, and log height: the mean over about ``PACE`` before."""
-    pace: Doubles
-    """(2,) velocity of the centre, px/s: the mean over about ``PACE`` before."""
-    score: float
-    """Of the detection then."""
-    search: int
-    """Which search of the run that was, from 1."""
-    look: Floats
-    """(``appearance.LOOK``,) what it looks like: the mean over about ``appearance.MEMORY``; (0,) if that is not known.
-    A picture of a person: it ends with the track, and is nowhere but in the stored state."""
-    looked: int
-    """Sightings that ``look`` rests on; 0 if it may be of whoever was in front."""
-    number: int = 0
-    """From 1 in order of confirmation, unique in the run; 0 while it may still be a mistake of the detector."""
 
 
 class Following(msgspec.Struct, eq=False):
@@ -151,7 +123,7 @@ class Tracker:
         for row in np.flatnonzero((owners < 0) & (found.scores >= self._threshold)):
             owners[row] = len(self._tracks)
             looked = int(bare[row] > 1 - COVERED)
-            self._tracks.append(_begin(now, found, int(row), looks[row], looked, pixel, self._searches))
+            self._tracks.append(begin(now, found, int(row), looks[row], looked, pixel, self._searches))
         for row in np.flatnonzero(owners >= 0):
             self._confirm(self._tracks[owners[row]], float(bare[row]))
         seen = self._seen(tuple(sorted([*ended, *(self._tracks[row].number for row in twins)])))
@@ -299,12 +271,3 @@ class Tracker:
             scores=np.array([track.score for track in tracks], np.float32),
             ended=ended,
         )
-
-
-def _begin(now: float, found: Detections, row: int, look: Floats, looked: int, pixel: float, search: int) -> Track:
-    boxes = found.boxes[row : row + 1]
-    points = relative(found.landmarks[row : row + 1], boxes)[0]
-    variance = float(noise(boxes, pixel)[0])
-    z = measured(boxes)[0]
-    place, score = z[[0, 1, 3]], float(found.scores[row])
-    return Track(born(z, pixel), points, variance, now, now, place, np.zeros(2), score, search, look.copy(), looked)
