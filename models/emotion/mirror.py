@@ -11,16 +11,15 @@ The card is the network's own, less its figures: `python -m models.emotion.figur
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 from rich.console import Console
 
+from models.emotion.derived import derived_card
 from pipeline.card import EmotionCard, emotion_card, network_file
 from pipeline.errors import AffectError
-from pipeline.onnx import file_hash
 
 BEGINNING = np.iinfo(np.int64).min
 """Where a slice that runs backwards ends."""
@@ -73,16 +72,9 @@ def write(network: Path, out: Path) -> None:
     """
     card = emotion_card(network)
     out.write_bytes(mirrored(onnx.load(str(network)), card).SerializeToString())
-    old: dict[str, Any] = json.loads(network.with_suffix(".json").read_text())
-    new = {
-        "name": f"{card.name}-mirrored",
-        "file": out.name,
-        "sha256": file_hash(out),
-        "summary": f"{old['summary']} Looks at each face and at its mirror image.",
-        "figures": [],
-        "mirrored": {"of": card.id, "command": "python -m models.emotion.mirror"},
-    }
-    out.with_suffix(".json").write_text(json.dumps(old | new, indent=2, ensure_ascii=False) + "\n")
+    told = {"command": "python -m models.emotion.mirror"}
+    derived = derived_card(network, out, "mirrored", "Looks at each face and at its mirror image.", mirrored=told)
+    out.with_suffix(".json").write_text(json.dumps(derived, indent=2, ensure_ascii=False) + "\n")
 
 
 def main() -> None:

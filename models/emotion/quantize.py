@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from rich.console import Console
 
+from models.emotion.derived import derived_card
 from models.emotion.exchange import BATCHES, MOST_LOST, Exchange, exchange, table
 from models.emotion.faces import read_faces
 from models.emotion.figures import DATA, entry
@@ -35,7 +36,6 @@ from pipeline.card import EmotionCard, emotion_card, network_file
 from pipeline.errors import AffectError, ModelError
 from pipeline.inference.contract import tensor
 from pipeline.messages import Bytes
-from pipeline.onnx import file_hash
 
 COMMAND = "python -m models.emotion.quantize --data FERPLUS_TRAIN.npz --valid FERPLUS_VALID.npz"
 HELD_OUT, SEED = 0.04, 1
@@ -148,23 +148,14 @@ def quantise(network: Path, faces: Bytes, way: Way, out: Path) -> None:
 
 def card_of(network: Path, out: Path, way: Way, calibrated: int) -> dict[str, Any]:
     """The card of the quantised network at `out`: that of the float `network`, less its figures."""
-    old: dict[str, Any] = json.loads(network.with_suffix(".json").read_text())
-    suffix = out.stem.removeprefix(f"{network.stem}-")
-    new: dict[str, Any] = {
-        "name": f"{old['name']}-{suffix}",
-        "file": out.name,
-        "sha256": file_hash(out),
-        "summary": f"{old['summary']} In whole numbers of 8 bits.",
-        "figures": [],
-        "quantisation": {
-            "of": emotion_card(network).id,
-            "recipe": f"weights in {7 if way.seven_bits else 8} bits, activations in 8; ranges of activations by "
-            f"{way.ranges} over {calibrated} training faces; first layer, and from the last pooling on, in float",
-            "onnxruntime": ort.__version__,
-            "command": COMMAND,
-        },
+    quantisation = {
+        "recipe": f"weights in {7 if way.seven_bits else 8} bits, activations in 8; ranges of activations by "
+        f"{way.ranges} over {calibrated} training faces; first layer, and from the last pooling on, in float",
+        "onnxruntime": ort.__version__,
+        "command": COMMAND,
     }
-    return old | new
+    suffix = out.stem.removeprefix(f"{network.stem}-")
+    return derived_card(network, out, suffix, "In whole numbers of 8 bits.", quantisation=quantisation)
 
 
 def figures(measured: Exchange, data: str) -> list[dict[str, Any]]:

@@ -1,0 +1,33 @@
+"""The card of a network that was made of another without training: whole numbers, a second look."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.card import emotion_card
+from pipeline.onnx import file_hash
+
+
+def derived_card(network: Path, out: Path, suffix: str, summary: str, **made: dict[str, Any]) -> dict[str, Any]:
+    """The card of the network at `out`: that of the `network` it was made of, less its figures.
+
+    Args:
+        network: ONNX file with its card.
+        out: ONNX file.
+        suffix: of its name.
+        summary: the sentence that is added to the other's.
+        made: under one key, how it was made; which network it was made of is put first.
+
+    Raises:
+        InputError: `network` has no card.
+    """
+    of = emotion_card(network).id
+    old: dict[str, Any] = json.loads(network.with_suffix(".json").read_text())
+    new: dict[str, Any] = {
+        "name": f"{old['name']}-{suffix}",
+        "file": out.name,
+        "sha256": file_hash(out),
+        "summary": f"{old['summary']} {summary}",
+        "figures": [],
+    }
+    return old | new | {how: {"of": of, **told} for how, told in made.items()}
