@@ -55,9 +55,7 @@ def show(redis: options.SharedRedis = None) -> None:
 def add(
     source: Annotated[str, typer.Argument(help="URL of a camera, or a file that the ingest workers can read.")],
     name: Annotated[str | None, typer.Option("--name", help="Id of the source (default: made from it).")] = None,
-    fps: Annotated[
-        float | None, typer.Option("--fps", help="Frames per second to analyse (default: every frame).")
-    ] = None,
+    fps: options.Fps = None,
     min_face: Annotated[
         float | None, typer.Option("--min-face", help="Height of the smallest face wanted, px (default: 20).")
     ] = None,
