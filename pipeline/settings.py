@@ -55,7 +55,7 @@ class DetectorSettings(Section):
     """How faces are found."""
 
     model: UserPath | None = None
-    """ONNX file of the YuNet kind, or the name of one shipped, such as ``fast``; None takes ``standard``."""
+    """ONNX file of the YuNet kind, or the name of one shipped; None takes ``standard``."""
     threshold: Share | None = None
     """Lowest score of a sure detection; None takes the card's (0.6 for a network without card)."""
     low: Share = 0.3
