@@ -91,8 +91,10 @@ def test_what_was_not_acknowledged_comes_again(client, read):
 
 def test_a_message_may_come_long_after(client, read):
     reader = read()
-    threading.Timer(0.8, put, (client, 1)).start()
+    later = threading.Timer(0.8, put, (client, 1))
+    later.start()
     assert numbers(reader.take(within=None)) == [1]
+    later.join()
 
 
 def test_waiting_ends_when_stopped(client, read):
