@@ -17,7 +17,8 @@ import yaml
 ROOT = Path(__file__).parents[1]
 BROKER = "redis://redis:6379"
 """The server's URL inside of the containers' network."""
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text().replace("$$", "$"))
+"""As containers see it: Compose takes ``$$`` for a plain ``$``."""
 
 
 def image_environment() -> dict[str, str]:
