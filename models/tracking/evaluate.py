@@ -15,11 +15,11 @@ from models.tracking.measures import MATCH, Measures, measure
 from models.tracking.sequences import LOOSE, alone, load, tiled
 from models.tracking.trial import RATES, SEARCHES, WHOLE, Variant, run, thinned
 from models.tracking.watch import Shown, Watched, flawless, watch
-from pipeline.card import detector_card, network_file
+from pipeline.card import detector_card, network_file, shipped
 from pipeline.errors import InputError
 from pipeline.messages import Bytes
 from pipeline.onnx import open_session
-from pipeline.settings import PipelineSettings
+from pipeline.settings import DetectorSettings, PipelineSettings
 from pipeline.tracker.detector import Detector
 from workers.engine import threshold_of
 
@@ -61,6 +61,9 @@ class Row:
 class Scenes:
     """Opens the detector and watches scenes with it.
 
+    Who is cast, before which backgrounds, and which annotated faces can be seen is for the detector that ships to say,
+    whichever one watches: all detectors are measured on the same scenes.
+
     ``data``: folder that holds ``photos`` and ``tracks``, or None: then only generated scenes of the demo's portrait.
     """
 
@@ -72,6 +75,9 @@ class Scenes:
         self.threshold = threshold_of(detector_card(path), settings.detector)
         session = open_session(path, settings.runtime)
         self.detector = Detector(session, low=settings.detector.low, overlap=settings.detector.overlap)
+        usual = DetectorSettings()
+        session = open_session(shipped("detector"), settings.runtime)
+        self.judge = Detector(session, low=usual.low, overlap=usual.overlap)
         for part in ("photos", "tracks"):
             if data is not None and not (data / part).is_dir():
                 raise InputError(f"{str(data)!r} has no folder {part!r}; give --data the folder that holds it")
@@ -80,7 +86,7 @@ class Scenes:
         """Watch every annotated sequence alone, then tiles of them."""
         if self._data is None:
             return
-        sequences = load(self._data / "tracks", self.detector)
+        sequences = load(self._data / "tracks", self.judge)
         for sequence in sequences:
             yield Group(sequence.name, (self._watch(alone(sequence)),), LOOSE)
         tiles = tuple(self._watch(tiled(sequences, first, mirrored=first % 2 == 1)) for first in range(len(sequences)))
@@ -89,10 +95,10 @@ class Scenes:
     def generated(self, seeds: Sequence[int]) -> Group:
         """Watch one generated scene per seed."""
         photos = self._data / "photos" if self._data is not None else None
-        backgrounds = _backgrounds(photos, self.detector) if photos else []
+        backgrounds = _backgrounds(photos, self.judge) if photos else []
         scenes = []
         for number, seed in enumerate(seeds):
-            people = cast(self.detector, photos, np.random.default_rng(seed), PEOPLE)
+            people = cast(self.judge, photos, np.random.default_rng(seed), PEOPLE)
             scenes.append(self._watch(scene(seed, people, backgrounds), number))
         return Group(GENERATED, tuple(scenes), MATCH)
 

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from models.tracking import generator
 from models.tracking.cast import cast
 from models.tracking.evaluate import Scenes
 from models.tracking.generator import HEIGHT, ROAM, WIDTH, Actor, Shot, Wave, draw, true_faces
@@ -13,7 +14,7 @@ from models.tracking.measures import measure
 from models.tracking.trial import RATES, SEARCHES, VARIANTS, WHOLE, run, thinned
 from models.tracking.truth import overlaps, truth
 from models.tracking.watch import MISSED, Shown, Watched, flawless, watch
-from pipeline.settings import PipelineSettings, TrackerSettings
+from pipeline.settings import DetectorSettings, PipelineSettings, TrackerSettings
 from pipeline.tracker import association, kalman
 from pipeline.tracker.appearance import LOOK
 from pipeline.tracker.detector import Detections
@@ -33,7 +34,7 @@ def scenes() -> Scenes:
 def walk(scenes) -> list[Watched]:
     """Two people walk towards each other and pass; a pillar hides one of them for a moment."""
     rng = np.random.default_rng(0)
-    people = cast(scenes.detector, None, rng, 2)
+    people = cast(scenes.judge, None, rng, 2)
 
     def walker(number: int, x: float, swing: float, y: float) -> Actor:
         levels = (people[number], people[number].halved())
@@ -45,6 +46,16 @@ def walk(scenes) -> list[Watched]:
     times = [number / FPS for number in range(4 * FPS)]
     shown = (Shown(time, draw(shot, time), true_faces(shot, time)) for time in times)
     return watch(shown, scenes.detector, scenes.settings.detector)
+
+
+def test_the_scenes_are_the_same_whichever_detector_watches(scenes, monkeypatch):
+    monkeypatch.setattr(generator, "SECONDS", 2.0)
+    blind = Scenes(PipelineSettings(detector=DetectorSettings(low=0.99, overlap=0.99)), None)
+    ours, theirs = (one.generated([7]).scenes[0][::20] for one in (scenes, blind))
+    assert sum(len(frame.found.scores) for frame in ours) > 0 == sum(len(frame.found.scores) for frame in theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one.thumbnail, other.thumbnail)
+        np.testing.assert_array_equal(one.truth.boxes, other.truth.boxes)
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -118,7 +129,7 @@ def test_switched_off_parts_are_on_again_afterwards(scenes, walk):
 
 
 def test_a_portrait_is_cut_out_round_its_face(scenes):
-    head = cast(scenes.detector, None, np.random.default_rng(0), 1)[0]
+    head = cast(scenes.judge, None, np.random.default_rng(0), 1)[0]
     x, y, w, h = head.box
     assert head.image.shape[:2] == head.alpha.shape
     assert max(head.image.shape) < max(portrait().shape)

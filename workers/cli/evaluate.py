@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli import detection, emotion, terminal
+from workers.cli import detection, emotion, options, terminal
 from workers.cli.emotion import Data, Model
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def tracking(
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Seed of the first; each further one takes the next.")
     ] = 100,
+    detector: options.Detector = None,
     ablate: Annotated[bool, typer.Option("--ablate", help="Also switch each part of the tracker off in turn.")] = False,
     detect_every: Annotated[
         bool, typer.Option("--detect-every", help="Also search only every 2nd, 3rd and 5th frame for faces.")
@@ -64,7 +65,7 @@ def tracking(
 
     motmetrics()
     console = terminal.console()
-    watched = Scenes(load_config(None, {}), data)
+    watched = Scenes(load_config(None, options.settings(detector=detector)), data)
     with console.status("detecting faces in the scenes"):
         annotated, generated = [*watched.annotated()], watched.generated(range(seed, seed + scenes))
         groups = [*annotated, generated, idealised(generated)]
