@@ -77,7 +77,7 @@ class TrackerSettings(Section):
     """s for which a face below ``sure`` must be seen before it becomes a track; None: it never does."""
     sure: Share = 0.77
     """Score from which one sighting makes a track."""
-    patience: Seconds = 2.0
+    patience: Seconds = 3.0
     """s for which an unseen track may come back (occlusion); then it ends."""
     min_quality: Share = 0.0
     """Faces whose crop quality is lower give no row."""

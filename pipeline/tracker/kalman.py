@@ -23,10 +23,11 @@ from pipeline.messages import Floats
 
 Doubles = NDArray[np.float64]
 
-FADE: Final = np.array([0.4, 0.4, 0.5, 0.5])
-"""(4,) time constant with which each rate fades, s."""
+FADE: Final = np.array([0.4, 0.4, 0.1, 0.1])
+"""(4,) time constant with which each rate fades, s. A face that goes behind something seems to shrink, and must not
+shrink on while it is hidden: growth is soon forgotten."""
 
-AGILITY: Final = np.array([5.0, 5.0, 0.4, 0.4])
+AGILITY: Final = np.array([5.0, 5.0, 0.8, 0.8])
 """(4,) how strongly each rate wanders: square root of its white-noise density; face heights / s^1.5, and 1 / s^1.5."""
 
 BLUR: Final = np.array([0.5, 0.5, 0.8, 0.8])

@@ -70,10 +70,18 @@ def test_any_boxes_are_survived(rows):
 
 def test_the_cost_rises_with_the_difference_and_is_none_where_both_are_as_likely():
     known = np.zeros((1, LOOK), np.float32)
-    cost = unlikeness(known, np.array([[level] * LOOK for level in (0, 4, ALIKE, 15, 100)], np.float32))[0]
+    cost = unlikeness(known, np.array([[level] * LOOK for level in (0, 2, ALIKE, 8, 100)], np.float32))[0]
     assert (np.diff(cost) > 0).all()
     assert cost[2] == pytest.approx(0, abs=1e-5)
     assert cost[[0, -1]] == pytest.approx([-2 * SURE[0], 2 * SURE[1]])
+
+
+def test_what_covers_half_of_a_face_does_not_matter():
+    seen = np.zeros((1, CELLS * CELLS, 3), np.float32)
+    seen[0, ::2] = 200
+    assert unlikeness(np.zeros((1, LOOK), np.float32), seen.reshape(1, LOOK)) == -2 * SURE[0]
+    seen[0, 1] = 200
+    assert unlikeness(np.zeros((1, LOOK), np.float32), seen.reshape(1, LOOK)) == 2 * SURE[1]
 
 
 def test_share_within_another_box():

@@ -89,13 +89,13 @@ def test_what_is_below_the_threshold_continues_a_track_but_begins_none(tracker):
 
 
 def test_an_unseen_face_gives_no_row_and_comes_back_within_patience(tracker):
-    seen = play(tracker, *((n * 0.04, (FACE,)) for n in range(10)), (0.4, ()), (1.0, ()), (2.3, (FACE,)))
+    seen = play(tracker, *((n * 0.04, (FACE,)) for n in range(10)), (0.4, ()), (1.0, ()), (3.3, (FACE,)))
     assert [frame.numbers for frame in seen[-3:]] == [(), (), (1,)]
     assert not any(frame.ended for frame in seen)
 
 
 def test_a_face_ends_when_patience_does_and_its_number_is_not_used_again(tracker):
-    seen = play(tracker, (0, (FACE,)), (1.9, ()), (2.0, ()), (2.1, ()), (2.2, ()), (2.3, (FACE,)))
+    seen = play(tracker, (0, (FACE,)), (2.9, ()), (3.0, ()), (3.1, ()), (3.2, ()), (3.3, (FACE,)))
     assert [frame.ended for frame in seen] == [(), (), (), (1,), (), ()]
     assert seen[-1].numbers == (2,)
 
@@ -229,6 +229,6 @@ def test_who_was_there_only_while_another_was_away_was_that_other(tracker, toget
     met = (here, there) if together else (there,)
     play(tracker, *((n * 0.04, (here,)) for n in range(10)), (0.4, met))
     assert play(tracker, *((0.44 + n * 0.04, (there,)) for n in range(9)), (0.92, ()))[-2].numbers == (2,)
-    seen, *_, last = play(tracker, (1.4, (back,)), (2.0, (back,)), (2.6, (back,)), (3.2, (back,)))
+    seen, *_, last = play(tracker, (1.4, (back,)), *((1.4 + n * 0.6, (back,)) for n in range(1, 6)))
     assert (seen.numbers, seen.ended) == ((1,), () if together else (2,))
     assert (last.numbers, last.ended) == ((1,), (2,) if together else ())
