@@ -229,6 +229,6 @@ def test_who_was_there_only_while_another_was_away_was_that_other(tracker, toget
     met = (here, there) if together else (there,)
     play(tracker, *((n * 0.04, (here,)) for n in range(10)), (0.4, met))
     assert play(tracker, *((0.44 + n * 0.04, (there,)) for n in range(9)), (0.92, ()))[-2].numbers == (2,)
-    seen, *_, last = play(tracker, (1.4, (back,)), *((1.4 + n * 0.6, (back,)) for n in range(1, 6)))
+    seen, *_, last = play(tracker, (1.4, (back,)), *((1.4 + n * 0.6, (back,)) for n in range(1, 5)))
     assert (seen.numbers, seen.ended) == ((1,), () if together else (2,))
     assert (last.numbers, last.ended) == ((1,), (2,) if together else ())
