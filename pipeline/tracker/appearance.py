@@ -31,16 +31,14 @@ TELLING: Final = 8
 WEIGHTS: Final = np.sqrt(np.array([1, 4, 4], np.float32) / 3)
 """(3,) what a level of luma and of both colour differences counts: faces differ, and change, less in colour."""
 
-ALIKE: Final = 4.9
+ALIKE: Final = 5.5
 """Difference of two looks that is as likely of one face as of two, levels of 255 (root mean square over ``TELLING``).
 
-Logistic regression on pairs up to 2.5 s apart, half of them from real recordings (talking, walking, turning heads) and
-half from generated scenes that are not those measured."""
+This and the slope: logistic regression on pairs up to 2.5 s apart, half of them from real recordings (talking, walking,
+turning heads) and half from generated scenes that are not those measured (``models.tracking.likeness``)."""
 
-SLOPE: Final = 4.0
-"""What the logarithm of the likelihood ratio loses where the difference grows by e: 1.9 by the real pairs alone, which
-are mostly of one head that turns, 7.7 by the generated ones alone, of crowds that do not; in between, ids were kept
-best in scenes that are not those measured."""
+SLOPE: Final = 3.3
+"""What the logarithm of the likelihood ratio loses where the difference grows by e."""
 
 SURE: Final = (5.0, 4.0)
 """Largest logarithm of the likelihood ratio in favour of one face, and in favour of two: a hand may be before it."""
