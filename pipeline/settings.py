@@ -123,7 +123,11 @@ class RedisSettings(Section):
     length: Annotated[int, Field(ge=1)] = 100_000
     """Entries kept in each stream, about (``MAXLEN ~``)."""
     face_ttl: Seconds = 600.0
-    """s for which the stream of one face outlives its track."""
+    """s for which the stream of one face outlives its last record."""
+    source_ttl: Seconds = 2_592_000.0
+    """s for which the streams of a source outlive its last record."""
+    memory: Annotated[int, Field(ge=16)] = 1024
+    """MiB that the embedded server may hold; beyond, it forgets streams, those first that would expire first."""
     buffer: Annotated[int, Field(ge=1)] = 50_000
     """Records held while Redis is away; live drops the oldest beyond, and counts; replay waits."""
 

@@ -28,7 +28,7 @@ def redis_server(config: Config) -> Iterator[str | None]:
         yield None if config.redis.url == OFF else config.redis.url
         return
     try:
-        server = EmbeddedRedis(config.out)
+        server = EmbeddedRedis(config.out, config.redis.memory)
     except BrokerError as error:
         log.warning("no Redis Streams: %s", error)
         yield None

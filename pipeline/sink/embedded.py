@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pipeline.errors import BrokerError, OutputError
+from pipeline.settings import RedisSettings
 from pipeline.sink.durable import failure
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class EmbeddedRedis:
 
     Args:
         out: folder of ``redis.rdb``; made if missing.
+        memory: MiB that a server started here may hold; beyond, it deletes what would expire next.
 
     Attributes:
         url: for clients, ``unix:///...``.
@@ -60,8 +62,9 @@ class EmbeddedRedis:
         OutputError: the folder cannot be written.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, memory: int = RedisSettings().memory) -> None:
         self._out = out.absolute()
+        self._memory = memory
         try:
             out.mkdir(parents=True, exist_ok=True)
             self._folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
@@ -145,6 +148,8 @@ class EmbeddedRedis:
             *("--dir", str(self._out)),
             *("--dbfilename", "redis.rdb"),
             *("--save", "60 1"),
+            *("--maxmemory", f"{self._memory}mb"),
+            *("--maxmemory-policy", "volatile-ttl"),
             # Streams go on when the disk is full; what could not be saved is said at the end.
             *("--stop-writes-on-bgsave-error", "no"),
         ]

@@ -2,9 +2,9 @@
 
 ::
 
-    affect:emotions:<source>        every row of a source
-    affect:face:<source>:<track>    the rows of one face; expires some time after its last one
-    affect:events:<source>          tracks that begin, end, or change their dominant expression
+    affect:emotions:<source>        every row of a source; expires days after the last one
+    affect:face:<source>:<track>    the rows of one face; expires minutes after its last one
+    affect:events:<source>          tracks that begin, end, or change their dominant expression; expires as the first
     affect:progress:<source>        hash: run -> last frame, whether the run is complete, when (s since 1970)
 """
 
@@ -37,7 +37,8 @@ _COMMIT: Final = (
     f"{MISTYPED}\n"
     + """
 -- KEYS: progress, emotions, events, then one per face.
--- ARGV: run, frames, length of streams, ms for which a face is kept, s since 1970, runs remembered.
+-- ARGV: run, frames, length of streams, ms for which a face is kept, ms for which a source is, s since 1970, runs
+-- remembered.
 -- A frame is {number, {{index of the face's key, fields}, ...}, {fields, ...}, whether the run is complete}.
 for i = 2, #KEYS do
   local wrong = mistyped(KEYS[i], 'stream')
@@ -63,11 +64,11 @@ for _, frame in ipairs(cmsgpack.unpack(ARGV[2])) do
   end
   if frame[4] then complete = 1 end
 end
-for i = 4, #KEYS do
-  redis.call('PEXPIRE', KEYS[i], ARGV[4])
+for i = 2, #KEYS do
+  redis.call('PEXPIRE', KEYS[i], i < 4 and ARGV[5] or ARGV[4])
 end
-redis.call('HSET', KEYS[1], run, string.format('%d %d %s', done, complete, ARGV[5]))
-if not stored and redis.call('HLEN', KEYS[1]) > tonumber(ARGV[6]) then
+redis.call('HSET', KEYS[1], run, string.format('%d %d %s', done, complete, ARGV[6]))
+if not stored and redis.call('HLEN', KEYS[1]) > tonumber(ARGV[7]) then
   local oldest, since
   local all = redis.call('HGETALL', KEYS[1])
   for i = 1, #all, 2 do
@@ -135,6 +136,7 @@ class Streams:
                 msgspec.msgpack.encode(frames),
                 self._settings.length,
                 int(self._settings.face_ttl * 1000),
+                int(self._settings.source_ttl * 1000),
                 int(time.time()),
                 RUNS,
             ],

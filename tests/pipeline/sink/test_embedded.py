@@ -64,6 +64,21 @@ def test_what_was_published_is_there_the_next_time(tmp_path, monkeypatch):
         assert length(server.url) == rows
 
 
+def test_what_ended_first_is_forgotten_when_memory_is_full(tmp_path):
+    """An archive has more videos than memory has room for their streams."""
+    names = [f"video-{number}" for number in range(20)]
+    with EmbeddedRedis(tmp_path, memory=32) as server, redis.Redis.from_url(server.url) as client:
+        for number in range(14):
+            client.set(f"ballast:{number}", bytes(2**21))
+        for name in names:
+            publish(server.url, made := results(300, source=name))
+        lengths = [client.xlen(f"affect:emotions:{name}") for name in names]
+        assert client.info("memory")["used_memory"] < 33 * 2**20
+        assert all(client.exists(f"affect:progress:{name}") for name in names)
+    assert lengths[0] == 0
+    assert lengths[-3:] == [sum(len(one.emotions) for one in made)] * 3
+
+
 def test_two_share_one_server_and_the_last_stops_it(tmp_path):
     first = EmbeddedRedis(tmp_path)
     second = EmbeddedRedis(tmp_path)

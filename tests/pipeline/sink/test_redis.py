@@ -75,8 +75,8 @@ def test_redis_cli_shows_the_same_rows(server, client):
     assert shown[1:5] == ["source", "door", "run", "r1"]
 
 
-def test_each_face_has_a_stream_of_its_own_that_expires(server, client):
-    publish(server.url, RESULTS, RedisSettings(face_ttl=60))
+def test_each_face_has_a_stream_of_its_own_that_expires_long_before_the_source_s(server, client):
+    publish(server.url, RESULTS, RedisSettings(face_ttl=60, source_ttl=3600))
 
     for track in {row.track for row in ROWS}:
         key = f"affect:face:door:{track}"
@@ -84,7 +84,9 @@ def test_each_face_has_a_stream_of_its_own_that_expires(server, client):
             str(row.stamp.frame) for row in ROWS if row.track == track
         ]
         assert 0 < client.ttl(key) <= 60
-    assert client.ttl("affect:emotions:door") == -1
+    for key in ("affect:emotions:door", "affect:events:door"):
+        assert 3000 < client.ttl(key) <= 3600
+    assert client.ttl("affect:progress:door") == -1  # a run that is over is not published again
 
 
 def test_events_tell_what_happened(server, client):
