@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pipeline.errors import SourceError
 from pipeline.ingest.source import Source
-from pipeline.sink.parquet import written
+from pipeline.sink.parts import parts
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,11 @@ def as_known(sources: Sequence[Source], out: Path, run_of: Callable[[Source], st
     taken = {source.id for source in sources}
     there: set[str] = set()
     left: dict[str, str] = {}
-    for name, run in sorted(written(out)):
-        there.add(name)
-        if name not in taken:
-            left.setdefault(run, name)
+    for folder in sorted(out.glob("emotions/source=*")):
+        for part in parts(folder):
+            there.add(part.source)
+            if part.source not in taken:
+                left.setdefault(part.run, part.source)
     known = []
     for source in sources:
         run = ""

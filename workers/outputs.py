@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 
 from pipeline.errors import BrokerError
 from pipeline.sink.embedded import EmbeddedRedis
-from pipeline.sink.parquet import ParquetWriter
+from pipeline.sink.parquet import Origin, ParquetWriter
 from pipeline.sink.redis import RedisWriter
 from pipeline.sink.writer import Writer
 from pipeline.tally import Tally
@@ -16,6 +17,15 @@ log = logging.getLogger(__name__)
 
 OFF = "none"
 """Value of ``redis.url`` that publishes nothing."""
+
+
+def origin(config: Config) -> Origin:
+    """Return what a part's metadata tells of the program that wrote it, and of its settings that may change rows."""
+    sections = {"ingest", "detector", "tracker", "emotion", "smoother", "runtime"}
+    return {
+        "affectstream.version": version("affectstream"),
+        "affectstream.settings": config.model_dump_json(include=sections),
+    }
 
 
 @contextmanager
@@ -48,7 +58,7 @@ def open_writers(config: Config, redis: str | None, tally: Tally, *, live: bool)
     with ExitStack() as stack:
         writers: list[Writer] = []
         # Redis last: what a reader of the stream sees is then already on its way to the disk.
-        parquet = ParquetWriter(config.out, config.parquet)
+        parquet = ParquetWriter(config.out, config.parquet, origin=origin(config))
         stack.callback(parquet.close)
         writers.append(parquet)
         if redis is not None:

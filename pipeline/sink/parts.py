@@ -1,0 +1,90 @@
+"""Names of part files: what they say, and what lies in a folder.
+
+A part ``part-<run>-<first frame>-<last frame>.parquet`` is whole. What is being written is hidden from whoever reads
+the folder, under ``.part-<run>-<process>-<chance>.tmp``.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import OutputError
+
+COMPLETE: Final = "affectstream.complete"
+"""Name in a part's metadata of whether its run ends with it: 1 or 0."""
+
+_PART: Final = re.compile(r"part-(?P<run>.+)-\d{10,}-(?P<last>\d{10,})\.parquet")
+_HIDDEN: Final = re.compile(r"\.part-(?P<run>.+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
+
+
+class Part(NamedTuple):
+    """One part that is there."""
+
+    source: str
+    run: str
+    last: int
+    """Number of its last frame."""
+    path: Path
+
+
+def part_name(run: str, first: int, last: int) -> str:
+    """Return the name of the part that holds two frames and those between.
+
+    >>> part_name("r1", 0, 19)
+    'part-r1-0000000000-0000000019.parquet'
+    """
+    return f"part-{run}-{first:010}-{last:010}.parquet"
+
+
+def hidden_name(run: str) -> str:
+    """Return a name of this process's own for a part that is being written."""
+    return f".part-{run}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
+def parts(folder: Path) -> Iterator[Part]:
+    """Give the parts of one source, of the folder ``OUT/emotions/source=<id>`` or ``OUT/tracks/source=<id>``."""
+    for path in folder.glob("date=*/part-*"):
+        if match := _PART.fullmatch(path.name):
+            yield Part(folder.name.removeprefix("source="), match["run"], int(match["last"]), path)
+
+
+def unfinished(folder: Path, run: str, *, abandoned: bool) -> Iterator[Path]:
+    """Give what was being written of a run of one source; ``abandoned``: only by processes that are gone."""
+    for path in folder.glob("date=*/.part-*"):
+        match = _HIDDEN.fullmatch(path.name)
+        if match and match["run"] == run and not (abandoned and _is_writing(int(match["pid"]))):
+            yield path
+
+
+def is_last(part: Path) -> bool:
+    """Return whether a part says that its run ends with it.
+
+    Raises:
+        OutputError: it is cut short.
+    """
+    try:
+        metadata = pq.read_metadata(part).metadata or {}
+    except pa.ArrowInvalid as error:
+        raise OutputError(
+            f"{part} is not whole, as a copy that was cut short; copy it again, or delete it and replay its source"
+        ) from error
+    return bool(metadata.get(COMPLETE.encode()) == b"1")
+
+
+def _is_writing(pid: int) -> bool:
+    """Return whether another process lives that may finish its hidden file."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
