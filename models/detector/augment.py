@@ -1,6 +1,8 @@
-"""Turn a labelled photo into a training view: scale, turn, flip, stretch, cover, recolour, degrade."""
+"""Turn a labelled photo into a training view: scale, turn, flip, stretch, cover, write on, recolour, degrade."""
 
 from __future__ import annotations
+
+import string
 
 import cv2
 import numpy as np
@@ -8,6 +10,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from models.detector.boxes import MIRRORED, Array, Image
+
+WRITTEN = 0.4
+"""Share of the views without a face in which something is written."""
+
+LETTERS = string.ascii_letters + string.digits
 
 
 def view(
@@ -29,6 +36,8 @@ def view(
     for face, whole in zip(moved, seen, strict=True):
         if whole and face[14] > 0.5 and rng.random() < 0.2:
             _cover(rng, out, face)
+    if not (moved[:, 14] > 0.3).any() and rng.random() < WRITTEN:
+        _write(rng, out)
     return degrade(rng, recolour(rng, out)), moved, seen
 
 
@@ -95,6 +104,35 @@ def _cover(rng: Generator, image: Image, face: Array) -> None:
     outline = [top - wide, top + wide, middle + wide * 0.85, chin + wide * 0.4, chin - wide * 0.4, middle - wide * 0.85]
     colour = rng.integers(0, 256, 3) if rng.random() < 0.5 else np.full(3, rng.integers(0, 256))
     cv2.fillPoly(image, [np.asarray(outline, np.int32)], [int(v) for v in colour], lineType=cv2.LINE_AA)
+
+
+def _write(rng: Generator, image: Image) -> None:
+    """Paint words and discs, many of the colour of skin, in place: what titles and logos are taken for faces by."""
+    height, width = image.shape[:2]
+    for _ in range(rng.integers(1, 5)):
+        tall = float(np.exp(rng.uniform(np.log(8), np.log(max(16.0, height * 0.5)))))
+        x, y = int(width * rng.uniform(-0.2, 0.9)), int(height * rng.uniform(0.1, 1.1))
+        rim = round(tall * rng.uniform(0, 0.12))
+        inner, outer = _tint(rng), _tint(rng)
+        if rng.random() < 0.35:
+            axes = (round(tall * rng.uniform(0.3, 0.6)), round(tall / 2))
+            for grown, colour in ((rim, outer), (0, inner)):
+                size = (axes[0] + grown, axes[1] + grown)
+                cv2.ellipse(image, (x, y), size, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+            continue
+        word = "".join(rng.choice(list(LETTERS), rng.integers(1, 12)))
+        font, stroke = int(rng.integers(0, 8)), max(1, round(tall * rng.uniform(0.05, 0.25)))
+        for thick, colour in ((stroke + 2 * rim, outer), (stroke, inner)):
+            cv2.putText(image, word, (x, y), font, tall / 22, colour, thick, cv2.LINE_AA)  # 22 px high at scale 1
+
+
+def _tint(rng: Generator) -> list[int]:
+    """A BGR colour, more often than not one of skin, lit or shaded."""
+    if rng.random() < 0.4:
+        return [int(v) for v in rng.integers(0, 256, 3)]
+    hue, saturation, value = rng.integers(3, 22), rng.integers(40, 220), rng.integers(60, 256)
+    bgr = cv2.cvtColor(np.array([[[hue, saturation, value]]], np.uint8), cv2.COLOR_HSV2BGR)
+    return [int(v) for v in bgr[0, 0]]
 
 
 def recolour(rng: Generator, image: Image) -> Image:
