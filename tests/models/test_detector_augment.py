@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.detector import augment
 from models.detector.augment import degrade, move, recolour, view
 
 FACE = np.array([[40, 30, 20, 28, 45, 40, 55, 40, 50, 46, 46, 52, 54, 52, 0.9]], np.float32)
@@ -69,3 +70,14 @@ def test_recolouring_and_degrading_keep_shape_and_type(seed: int) -> None:
     out = degrade(rng, recolour(rng, picture))
     assert out.shape == picture.shape
     assert out.dtype == np.uint8
+
+
+@pytest.mark.parametrize(("faces", "written"), [(FACE[:0], 20), (FACE, 0)])
+def test_only_views_without_a_face_are_written_on(monkeypatch, faces: np.ndarray, written: int) -> None:
+    def views(share: float) -> list[np.ndarray]:
+        monkeypatch.setattr(augment, "WRITTEN", share)
+        photo, seen = np.full((90, 100, 3), 90, np.uint8), np.zeros(len(faces), np.float32)
+        rngs = (np.random.default_rng(seed) for seed in range(20))
+        return [view(rng, photo, faces, seen, 96, 96, stretched=False)[0] for rng in rngs]
+
+    assert sum((one != other).any() for one, other in zip(views(0), views(1), strict=True)) == written
