@@ -14,6 +14,9 @@ from models.detector.boxes import MIRRORED, Array, Image
 WRITTEN = 0.4
 """Share of the views without a face in which something is written."""
 
+NEVER = -2.0
+"""Score of a label that says that there is no face in its box, whatever a teacher says."""
+
 LETTERS = string.ascii_letters + string.digits
 
 
@@ -23,7 +26,8 @@ def view(
     """A random view `width` x `height` px of a uint8 BGR photo, with its labels moved along.
 
     `faces` (N, 15) are in the photo's px; `seen` (N,) is 1 where a face has landmarks; `stretched` says that its aspect
-    is not to be trusted. Returns the view, the labels in its px (not clipped) and `seen`.
+    is not to be trusted. Returns the view, the labels in its px (not clipped) and `seen`; what was painted where there
+    is no face comes along as a label of the score `NEVER`.
     """
     matrix = _placement(rng, image, faces, width, height, stretched)
     mirrored = bool(np.linalg.det(matrix[:, :2]) < 0)
@@ -37,7 +41,8 @@ def view(
         if whole and face[14] > 0.5 and rng.random() < 0.2:
             _cover(rng, out, face)
     if not (moved[:, 14] > 0.3).any() and rng.random() < WRITTEN:
-        _write(rng, out)
+        painted = _write(rng, out)
+        moved, seen = np.concatenate([moved, painted]), np.concatenate([seen, np.zeros(len(painted), np.float32)])
     return degrade(rng, recolour(rng, out)), moved, seen
 
 
@@ -106,9 +111,10 @@ def _cover(rng: Generator, image: Image, face: Array) -> None:
     cv2.fillPoly(image, [np.asarray(outline, np.int32)], [int(v) for v in colour], lineType=cv2.LINE_AA)
 
 
-def _write(rng: Generator, image: Image) -> None:
-    """Paint words and discs, many of the colour of skin, in place: what titles and logos are taken for faces by."""
+def _write(rng: Generator, image: Image) -> Array:
+    """Paint words and discs, many of the colour of skin, in place; return them as labels (N, 15), score `NEVER`."""
     height, width = image.shape[:2]
+    painted = np.zeros((0, 15), np.float32)
     for _ in range(rng.integers(1, 5)):
         tall = float(np.exp(rng.uniform(np.log(8), np.log(max(16.0, height * 0.5)))))
         x, y = int(width * rng.uniform(-0.2, 0.9)), int(height * rng.uniform(0.1, 1.1))
@@ -119,11 +125,24 @@ def _write(rng: Generator, image: Image) -> None:
             for grown, colour in ((rim, outer), (0, inner)):
                 size = (axes[0] + grown, axes[1] + grown)
                 cv2.ellipse(image, (x, y), size, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+            reach = max(axes) + rim
+            painted = np.concatenate([painted, _nothing(x - reach, y - reach, 2 * reach, 2 * reach)])
             continue
         word = "".join(rng.choice(list(LETTERS), rng.integers(1, 12)))
         font, stroke = int(rng.integers(0, 8)), max(1, round(tall * rng.uniform(0.05, 0.25)))
         for thick, colour in ((stroke + 2 * rim, outer), (stroke, inner)):
             cv2.putText(image, word, (x, y), font, tall / 22, colour, thick, cv2.LINE_AA)  # 22 px high at scale 1
+        (across, up), below = cv2.getTextSize(word, font, tall / 22, stroke + 2 * rim)
+        painted = np.concatenate([painted, _nothing(x - rim, y - up - rim, across + 2 * rim, up + below + 2 * rim)])
+    return painted
+
+
+def _nothing(x: float, y: float, w: float, h: float) -> Array:
+    """A label (1, 15) that says that no face is there."""
+    label = np.zeros((1, 15), np.float32)
+    label[0, :4] = x, y, w, h
+    label[0, 14] = NEVER
+    return label
 
 
 def _tint(rng: Generator) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from models.detector.augment import view
+from models.detector.augment import NEVER, view
 from models.detector.boxes import STRIDES, Array, Image, held_back, iou
 from models.detector.teacher import Teacher, cells
 
@@ -147,6 +147,7 @@ def clip(faces: Array, seen: Array, width: int, height: int) -> tuple[Array, Arr
     side = np.sqrt(np.maximum(faces[:, 2:4], 1e-3).prod(axis=1))
     out[(visible < 0.5) | (side < SMALLEST), 14] = -1
     out[(visible < 0.3) & (faces[:, 14] < 0.5), 14] = 0
+    out[faces[:, 14] == NEVER, 14] = NEVER
     keep = inside & (visible > 0.05)
     return out[keep], (seen * (visible > 0.6))[keep]
 
@@ -162,8 +163,9 @@ def follow(faces: Array, seen: Array, side: int, answer: tuple[Array, Array, Arr
     the labels' score is wanted all the same: there the network is to be better than its teacher.
     """
     score, box, points = answer
+    score = np.where(_within(faces[faces[:, 14] == NEVER], side), 0, score).astype(np.float32)
     box, points = steadied(faces, seen, score > HEARD, box, points)
-    kept = (faces[:, 14] < 0) | (faces[:, 14] > SURE)
+    kept = (faces[:, 14] == -1) | (faces[:, 14] > SURE)
     want, care, own_box, own_points, weight, landmarked = targets(faces[kept], seen[kept], side)
     heard = np.where(score > HEARD, score, 0)
     own = want > score
@@ -175,6 +177,14 @@ def follow(faces: Array, seen: Array, side: int, answer: tuple[Array, Array, Arr
         np.where(own, weight, heard),
         np.where(own, landmarked, heard),
     )
+
+
+def _within(boxes: Array, side: int) -> NDArray[np.bool_]:
+    """Which cells (A,) have their centre in one of the boxes (N, 15)."""
+    centres, _ = cells(side)
+    low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:4]
+    inside = (centres > low) & (centres < high)
+    return np.asarray(inside.all(axis=2).any(axis=0), np.bool_)
 
 
 def steadied(faces: Array, seen: Array, heard: NDArray[np.bool_], box: Array, points: Array) -> tuple[Array, Array]:

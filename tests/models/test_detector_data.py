@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.detector.augment import NEVER
 from models.detector.boxes import STRIDES, Array
 from models.detector.data import Batches, Photo, clip, follow, targets
 from models.detector.find import Finder
@@ -62,6 +63,22 @@ def test_a_doubtful_face_is_neither_asked_for_nor_denied() -> None:
     inner = ((cells(SIDE)[0] > 50) & (cells(SIDE)[0] < 114)).all(axis=1)
     assert not care[inner].any()
     assert care[~((cells(SIDE)[0] > 40) & (cells(SIDE)[0] < 124)).all(axis=1)].all()
+
+
+def test_where_nothing_is_the_teacher_is_not_heard() -> None:
+    """What was painted stays a no, however little of it is in the view."""
+    faces, seen = clip(face(100, 100, 8, score=NEVER), np.zeros(1, np.float32), SIDE, SIDE)
+    centres, _ = cells(SIDE)
+    sees_faces = np.full(len(centres), 0.9, np.float32)
+    answer = (sees_faces, np.zeros((len(centres), 4), np.float32), np.zeros((len(centres), 10), np.float32))
+    wanted, care, _, _, weight, landmarked = follow(faces, seen, SIDE, answer)
+    inner = ((centres > 100) & (centres < 108)).all(axis=1)
+    assert inner.any()
+    assert not wanted[inner].any()
+    assert not weight[inner].any()
+    assert not landmarked[inner].any()
+    assert care.all()
+    assert (wanted[~inner] == np.float32(0.9)).all()
 
 
 def test_a_face_mostly_outside_becomes_doubtful_and_one_cut_a_little_is_cut() -> None:
