@@ -92,6 +92,8 @@ class DetectorCard(Base, frozen=True, kw_only=True, tag_field="kind", tag="detec
     input: DetectorInput
     threshold: Annotated[float, Meta(ge=0, le=1)]
     """Score from which a detection is sure."""
+    sure: Annotated[float, Meta(ge=0, le=1)] = 0.77
+    """Score from which one sighting makes a track."""
 
 
 Kind = Literal["emotion", "detector"]

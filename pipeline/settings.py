@@ -75,8 +75,8 @@ class TrackerSettings(Section):
 
     confirm: Annotated[float, Field(ge=0)] | None = None
     """s for which a face below ``sure`` must be seen before it becomes a track; None: it never does."""
-    sure: Share = 0.77
-    """Score from which one sighting makes a track."""
+    sure: Share | None = None
+    """Score from which one sighting makes a track; None takes the card's (0.77 for a network without card)."""
     patience: Seconds = 3.0
     """s for which an unseen track may come back (occlusion); then it ends."""
     min_quality: Share = 0.0

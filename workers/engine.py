@@ -16,7 +16,7 @@ from pipeline.ingest.failures import explain
 from pipeline.ingest.source import Source
 from pipeline.onnx import checked_hash, file_hash, open_session
 from pipeline.run import file_run
-from pipeline.settings import DetectorSettings, PipelineSettings
+from pipeline.settings import DetectorSettings, PipelineSettings, TrackerSettings
 from pipeline.sink.stage import SinkStage
 from pipeline.tally import Tally
 from pipeline.tracker.detector import Detector
@@ -59,7 +59,7 @@ class Engine:
         digest = file_hash(path) if card is None else checked_hash(path, card.sha256)
         classifier = Classifier.load(settings.emotion, settings.runtime)
         return cls(
-            settings=settings,
+            settings=settings.model_copy(update={"tracker": tracking(card, settings.tracker)}),
             detector=detector,
             classifier=classifier,
             threshold=threshold_of(card, settings.detector),
@@ -118,6 +118,13 @@ class Engine:
     def sink(self, tally: Tally) -> SinkStage:
         """Make the sink stage."""
         return SinkStage(self.settings.smoother, self.settings.smoother.lag, tally)
+
+
+def tracking(card: DetectorCard | None, settings: TrackerSettings) -> TrackerSettings:
+    """Return the settings with what the detector's card says where they leave it open."""
+    if settings.sure is not None or card is None:
+        return settings
+    return settings.model_copy(update={"sure": card.sure})
 
 
 def threshold_of(card: DetectorCard | None, settings: DetectorSettings) -> float:

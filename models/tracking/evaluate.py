@@ -21,7 +21,7 @@ from pipeline.messages import Bytes
 from pipeline.onnx import open_session
 from pipeline.settings import DetectorSettings, PipelineSettings
 from pipeline.tracker.detector import Detector
-from workers.engine import threshold_of
+from workers.engine import threshold_of, tracking
 
 PEOPLE: Final = 30
 """Faces that the generator draws from."""
@@ -69,10 +69,11 @@ class Scenes:
 
     def __init__(self, settings: PipelineSettings, data: Path | None) -> None:
         """Raise ``InputError`` where ``data`` lacks what it should hold."""
-        self.settings = settings
-        self._data = data
         path = network_file("detector", settings.detector.model)
-        self.threshold = threshold_of(detector_card(path), settings.detector)
+        card = detector_card(path)
+        self.settings = settings.model_copy(update={"tracker": tracking(card, settings.tracker)})
+        self.threshold = threshold_of(card, settings.detector)
+        self._data = data
         session = open_session(path, settings.runtime)
         self.detector = Detector(session, low=settings.detector.low, overlap=settings.detector.overlap)
         usual = DetectorSettings()

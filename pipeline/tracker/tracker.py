@@ -21,6 +21,9 @@ SOON: Final = 0.3
 NARROWLY: Final = 0.5
 """By how much its cost is then below the limit at least: whoever looks more like it comes first."""
 
+SURE: Final = 0.77
+"""Score from which one sighting makes a track, where neither settings nor card say it."""
+
 DOUBT: Final = 0.1
 """s for which a face that is not a track yet may go unseen before it is forgotten."""
 
@@ -76,6 +79,7 @@ class Tracker:
     def __init__(self, settings: TrackerSettings, threshold: float) -> None:
         self._settings = settings
         self._threshold = threshold
+        self._sure = SURE if settings.sure is None else settings.sure
         self._tracks: list[Track] = []
         self._pts: float | None = None
         self._confirmed = 0
@@ -246,9 +250,7 @@ class Tracker:
         seen = track.last - track.first
         long = self._settings.confirm
         doubtful = bare <= 1 - WITHIN and seen < LINGER
-        if not (track.number or doubtful) and (
-            track.score >= self._settings.sure or (long is not None and 0 < seen >= long)
-        ):
+        if not (track.number or doubtful) and (track.score >= self._sure or (long is not None and 0 < seen >= long)):
             self._confirmed += 1
             track.number = self._confirmed
 

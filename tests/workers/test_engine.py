@@ -37,6 +37,14 @@ def test_a_card_gives_the_threshold_unless_it_is_set(detector):
     assert load(detector, threshold=0.7).threshold == 0.7
 
 
+def test_a_card_says_what_makes_a_track_unless_it_is_set(detector):
+    assert load(detector).settings.tracker.sure is None
+    give_card(detector, sure=0.9)
+    assert load(detector).settings.tracker.sure == 0.9
+    config = load_config(None, {"detector": {"model": detector}, "tracker": {"sure": 0.8}})
+    assert Engine.load(config).settings.tracker.sure == 0.8
+
+
 @pytest.mark.parametrize("settings", [{}, {"threshold": 0.7}])
 def test_another_file_than_the_one_of_its_card_is_refused(detector, settings):
     give_card(detector)
