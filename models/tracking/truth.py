@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from pipeline.messages import Floats
 
-ABSENCE: Final = 2.0
-"""s unseen after which a face counts as another one: without recognising people, nobody could tell."""
+ABSENCE: Final = 3.0
+"""s unseen after which a face counts as another one: without recognising people, nobody could tell. So long a tracker
+waits by default (``tracker.patience``): one that waits less loses people here, one that waits longer confuses them."""
 
 
 class Truth(NamedTuple):
