@@ -160,7 +160,8 @@ def follow(faces: Array, seen: Array, side: int, answer: tuple[Array, Array, Arr
 
     The labels are steadier than any one answer: where a cell's box is a labelled face's, the face's box and landmarks
     are wanted. And where the teacher sees less of a face than the labels are sure of (turned, blurred, masked, small),
-    the labels' score is wanted all the same: there the network is to be better than its teacher.
+    the labels' score is wanted all the same: there the network is to be better than its teacher. Where a label says
+    that nothing is (`NEVER`), the teacher is not heard.
     """
     score, box, points = answer
     score = np.where(_within(faces[faces[:, 14] == NEVER], side), 0, score).astype(np.float32)
