@@ -86,13 +86,17 @@ class DetectorInput(msgspec.Struct, frozen=True):
     """H and W must be multiples of this."""
 
 
+SURE: Final = 0.77
+"""Score from which one sighting makes a track, where neither settings nor card say it."""
+
+
 class DetectorCard(Base, frozen=True, kw_only=True, tag_field="kind", tag="detector"):
     """Card of a face detector of the YuNet kind."""
 
     input: DetectorInput
     threshold: Annotated[float, Meta(ge=0, le=1)]
     """Score from which a detection is sure."""
-    sure: Annotated[float, Meta(ge=0, le=1)] = 0.77
+    sure: Annotated[float, Meta(ge=0, le=1)] = SURE
     """Score from which one sighting makes a track."""
 
 

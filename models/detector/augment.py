@@ -114,7 +114,7 @@ def _cover(rng: Generator, image: Image, face: Array) -> None:
 def _write(rng: Generator, image: Image) -> Array:
     """Paint words and discs, many of the colour of skin, in place; return them as labels (N, 15), score `NEVER`."""
     height, width = image.shape[:2]
-    painted = np.zeros((0, 15), np.float32)
+    places = []
     for _ in range(rng.integers(1, 5)):
         tall = float(np.exp(rng.uniform(np.log(8), np.log(max(16.0, height * 0.5)))))
         x, y = int(width * rng.uniform(-0.2, 0.9)), int(height * rng.uniform(0.1, 1.1))
@@ -126,23 +126,18 @@ def _write(rng: Generator, image: Image) -> Array:
                 size = (axes[0] + grown, axes[1] + grown)
                 cv2.ellipse(image, (x, y), size, rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
             reach = max(axes) + rim
-            painted = np.concatenate([painted, _nothing(x - reach, y - reach, 2 * reach, 2 * reach)])
+            places.append((x - reach, y - reach, 2 * reach, 2 * reach))
             continue
         word = "".join(rng.choice(list(LETTERS), rng.integers(1, 12)))
         font, stroke = int(rng.integers(0, 8)), max(1, round(tall * rng.uniform(0.05, 0.25)))
         for thick, colour in ((stroke + 2 * rim, outer), (stroke, inner)):
             cv2.putText(image, word, (x, y), font, tall / 22, colour, thick, cv2.LINE_AA)  # 22 px high at scale 1
         (across, up), below = cv2.getTextSize(word, font, tall / 22, stroke + 2 * rim)
-        painted = np.concatenate([painted, _nothing(x - rim, y - up - rim, across + 2 * rim, up + below + 2 * rim)])
+        places.append((x - rim, y - up - rim, across + 2 * rim, up + below + 2 * rim))
+    painted = np.zeros((len(places), 15), np.float32)
+    painted[:, :4] = places
+    painted[:, 14] = NEVER
     return painted
-
-
-def _nothing(x: float, y: float, w: float, h: float) -> Array:
-    """A label (1, 15) that says that no face is there."""
-    label = np.zeros((1, 15), np.float32)
-    label[0, :4] = x, y, w, h
-    label[0, 14] = NEVER
-    return label
 
 
 def _tint(rng: Generator) -> list[int]:

@@ -180,10 +180,10 @@ def follow(faces: Array, seen: Array, side: int, answer: tuple[Array, Array, Arr
     )
 
 
-def _within(boxes: Array, side: int) -> NDArray[np.bool_]:
-    """Which cells (A,) have their centre in one of the boxes (N, 15)."""
+def _within(boxes: Array, side: int, margin: float = 0.0) -> NDArray[np.bool_]:
+    """Which cells (A,) have their centre in one of the boxes (N, 15), each larger by `margin` px all round."""
     centres, _ = cells(side)
-    low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:4]
+    low, high = boxes[:, None, :2] - margin, boxes[:, None, :2] + boxes[:, None, 2:4] + margin
     inside = (centres > low) & (centres < high)
     return np.asarray(inside.all(axis=2).any(axis=0), np.bool_)
 
@@ -209,12 +209,9 @@ def targets(faces: Array, seen: Array, side: int) -> Targets:
     Every face is a bell over the cells near its centre, on the stride of its size (near a border of two, on both). The
     bell's top is scaled to the face's score, so that a score means what the teacher's means.
     """
-    centres, _ = cells(side)
-    total = len(centres)
+    total = len(cells(side)[0])
     care = np.ones(total, np.float32)
-    for x, y, w, h in faces[faces[:, 14] < 0, :4]:
-        inner = (centres > (x - 4, y - 4)) & (centres < (x + w + 4, y + h + 4))
-        care[inner.all(axis=1)] = 0
+    care[_within(faces[faces[:, 14] < 0], side, margin=4)] = 0
     known = faces[:, 14] > 0
     faces, seen = faces[known], seen[known]
     if not len(faces):

@@ -31,9 +31,9 @@ from pipeline.errors import InputError
 from pipeline.messages import Floats
 from pipeline.settings import PipelineSettings
 from pipeline.tracker.appearance import CELLS, COVERED, SURE, covered
-from pipeline.tracker.cuts import is_cut
+from pipeline.tracker.finder import Sighting
+from pipeline.tracker.follower import Follower
 from pipeline.tracker.kalman import Doubles
-from pipeline.tracker.tracker import Tracker
 
 KEPT: Final = (4, 6, 8, 10, 12, 16)
 """Numbers of cells to try."""
@@ -74,23 +74,23 @@ def recorded(path: Path, scenes: Scenes) -> Sightings:
     Raises:
         InputError: it cannot be read.
     """
+    follower = Follower(scenes.settings.tracker, scenes.threshold)
+    rows: list[tuple[float, int, Floats, bool]] = []
+    for frame in watch(_frames(path), scenes.detector, scenes.settings.detector):
+        seen = follower.follow(Sighting(frame.pts, frame.found, frame.pixel, frame.thumbnail, frame.looks))
+        rows += _owned(frame, seen.numbers, seen.boxes)
+    return _sightings(rows)
+
+
+def _frames(path: Path) -> Iterator[Shown]:
+    """Decode a recording's first frames, one at a time: in full size they are many gigabytes."""
+    nobody = truth([], [], [])
     try:
         with av.open(str(path)) as container:
-            frames = [
-                Shown(frame.time or 0.0, np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), truth([], [], []))
-                for frame in islice(container.decode(video=0), FRAMES)
-            ]
+            for frame in islice(container.decode(video=0), FRAMES):
+                yield Shown(frame.time or 0.0, np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), nobody)
     except (OSError, av.FFmpegError) as error:
         raise InputError(f"{str(path)!r} cannot be read: {error}") from error
-    tracker = Tracker(scenes.settings.tracker, scenes.threshold)
-    rows: list[tuple[float, int, Floats, bool]] = []
-    before: Watched | None = None
-    for frame in watch(frames, scenes.detector, scenes.settings.detector):
-        cut = before is not None and is_cut(before.thumbnail, frame.thumbnail, frame.pts - before.pts)
-        seen = tracker.step(frame.pts, frame.found, frame.looks, pixel=frame.pixel, cut=cut)
-        rows += _owned(frame, seen.numbers, seen.boxes)
-        before = frame
-    return _sightings(rows)
 
 
 def generated(frames: Sequence[Watched]) -> Sightings:

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.card import SURE
 from pipeline.messages import Floats
 from pipeline.settings import TrackerSettings
 from pipeline.tracker.appearance import COVERED, MEMORY, covered, unlikeness
@@ -20,9 +21,6 @@ SOON: Final = 0.3
 
 NARROWLY: Final = 0.5
 """By how much its cost is then below the limit at least: whoever looks more like it comes first."""
-
-SURE: Final = 0.77
-"""Score from which one sighting makes a track, where neither settings nor card say it."""
 
 DOUBT: Final = 0.1
 """s for which a face that is not a track yet may go unseen before it is forgotten."""
