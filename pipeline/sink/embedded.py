@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,12 +43,16 @@ START: Final = 3.0
 SAVE: Final = 120.0
 """s that the server may take to save its data when it stops."""
 
+CHECK: Final = (1.0, 300.0)
+"""s between looks at whether the server still runs, and at most, doubled, while it cannot be started again."""
+
 
 class EmbeddedRedis:
     """Starts the server, or joins the one that another process runs on the same folder; the last to leave stops it.
 
     The server is no child of the terminal: Ctrl-C does not reach it. Should its owner be killed it goes on, saves every
-    minute, and is found again by the next process that uses the folder.
+    minute, and is found again by the next process that uses the folder. Should the server be killed (it is what a
+    machine short of memory kills first) it is started again where it was, with what it saved last.
 
     Args:
         out: folder of ``redis.rdb``; made if missing.
@@ -70,7 +75,7 @@ class EmbeddedRedis:
             self._folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 with self._locked():
-                    self.socket = self._running() or self._start()
+                    self.socket = self._running() or self._start(Path(tempfile.mkdtemp(prefix=PREFIX)))
                     self._holder = _client(self.socket)
             except BaseException:
                 os.close(self._folder)
@@ -78,6 +83,9 @@ class EmbeddedRedis:
         except OSError as error:
             raise failure(out, error) from error
         self.url = f"unix://{self.socket}"
+        self._closing = threading.Event()
+        self._guard = threading.Thread(target=self._watch, name="embedded-redis", daemon=True)
+        self._guard.start()
 
     def close(self) -> None:
         """Save, and stop the server, unless another process still holds it.
@@ -85,6 +93,8 @@ class EmbeddedRedis:
         Raises:
             OutputError: the data could not be saved.
         """
+        self._closing.set()
+        self._guard.join()
         try:
             with self._locked():
                 holders = [client for client in self._holder.client_list() if client["name"] == HOLDER]
@@ -131,10 +141,41 @@ class EmbeddedRedis:
             return None
         return socket
 
-    def _start(self) -> str:
+    def _watch(self) -> None:
+        """Start the server again whenever it has ended, until we close."""
+        delay, longest = CHECK
+        while not self._closing.wait(delay):
+            try:
+                if self._ended():
+                    self._revive()
+                delay = CHECK[0]
+            except (BrokerError, OSError) as error:
+                delay = min(2 * delay, longest)
+                log.warning("%s", error)
+
+    def _ended(self) -> bool:
+        """Return whether nothing answers any more: who loads, is slow or was stopped is still there."""
+        try:
+            self._holder.ping()
+        except redis.RedisError as error:
+            return isinstance(error, redis.ConnectionError) and not isinstance(error, redis.BusyLoadingError)
+        return False
+
+    def _revive(self) -> None:
+        with self._locked():
+            # Another process that shares the server may have been here first.
+            if self._running() is None:
+                folder = Path(self.socket).parent
+                folder.mkdir(mode=0o700, exist_ok=True)
+                self._start(folder)
+                log.warning(
+                    "the embedded Redis ended before its time and was started again; "
+                    "of what it was given in the last minute, the streams may lack some"
+                )
+
+    def _start(self, folder: Path) -> str:
+        """Start the server with its socket in a folder: not in OUT, because its path may have 107 bytes at most."""
         executable = _server()
-        # Not in OUT: the path of a socket may have 107 bytes at most.
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         socket = folder / "redis.socket"
         pid = folder / "redis.pid"
         command = [

@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,25 @@ def test_a_server_whose_owner_was_killed_is_found_again(tmp_path):
         assert server.url == url
         assert length(server.url) > 20
     assert not Path(server.socket).exists()
+
+
+def test_a_server_that_is_killed_is_started_again_and_nothing_waits_for_ever(tmp_path, caplog):
+    made = results(40)
+    with EmbeddedRedis(tmp_path) as server, EmbeddedRedis(tmp_path) as other:
+        writer = RedisWriter(server.url, RedisSettings(), Tally(), wait=True)
+        with redis.Redis.from_url(server.url) as client:
+            for result in made[:20]:
+                writer.write(result)
+            while length(server.url) < sum(len(result.emotions) for result in made[:20]):
+                time.sleep(0.01)
+            client.save()
+            os.kill(client.info("server")["process_id"], signal.SIGKILL)
+        for result in made[20:]:
+            writer.write(result)
+        writer.close()
+        assert length(other.url) == sum(len(result.emotions) for result in made)
+    assert caplog.text.count("was started again") == 1
+    assert not Path(server.socket).parent.exists()
 
 
 def test_a_note_of_a_server_that_is_gone_is_replaced(tmp_path):
