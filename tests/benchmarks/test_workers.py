@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, newest
 from tests.site import rows, site
 from workers.scene import SECONDS, render
 
@@ -39,7 +39,7 @@ def carried(client):
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_layouts(name, benchmark, clip, tmp_path, capsys):
     options = ["AFFECTSTREAM_BUS__FRAMES=raw"] if name.endswith("raw") else []
-    with Server(tmp_path, executables()[0]) as server, site(server.url, tmp_path / "site", options) as running:
+    with Server(tmp_path, newest()) as server, site(server.url, tmp_path / "site", options) as running:
         workers = running.start(*LAYOUTS[name])
         for worker in workers:  # a warm start: what is compared is work, not the loading of libraries
             running.wait(lambda one=worker: "joined to the others" in one.log.read_text())

@@ -12,7 +12,7 @@ import time
 import pandas as pd
 import pytest
 
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, newest
 from tests.rtsp import RtspServer, require
 from tests.site import rows, site
 from workers.scene import render
@@ -72,7 +72,7 @@ def host():
 @pytest.fixture
 def there(host, tmp_path):
     """A site whose workers are on the other host, its Redis on this one."""
-    with Server(tmp_path, executables()[0], *OPEN) as server:
+    with Server(tmp_path, newest(), *OPEN) as server:
         url = f"redis://{HERE}:{server.port}"
         with site(url, tmp_path / "site", ["AFFECTSTREAM_BUS__LEASE=2"], host.prefix) as running:
             yield running

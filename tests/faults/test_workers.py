@@ -12,7 +12,7 @@ import time
 import pandas as pd
 import pytest
 
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, newest
 from tests.site import Site, rows, site
 from workers.scene import render
 
@@ -62,7 +62,7 @@ def film(tmp_path_factory):
 
 @pytest.fixture
 def server(tmp_path):
-    with Server(tmp_path, executables()[0], *AOF) as running:
+    with Server(tmp_path, newest(), *AOF) as running:
         yield running
 
 
@@ -164,7 +164,7 @@ def test_a_redis_that_dies_and_comes_back_loses_nothing(film, server, hasty):
 
 
 def test_a_redis_that_forgets_everything_is_told_and_read_into_anew(film, tmp_path):
-    with Server(tmp_path, executables()[0]) as server, site(server.url, tmp_path / "site", HASTY) as running:
+    with Server(tmp_path, newest()) as server, site(server.url, tmp_path / "site", HASTY) as running:
         running.start(*APART)
         running.add("scene", film.path)
         running.wait(lambda: begun(running, 40))
@@ -231,7 +231,7 @@ def test_sources_come_and_go_while_others_are_read(film, hasty):
 
 
 def test_workers_wait_for_a_redis_that_is_not_there_yet(film, tmp_path):
-    server = Server(tmp_path, executables()[0])
+    server = Server(tmp_path, newest())
     with site(server.url, tmp_path / "site", HASTY) as running:
         workers = running.start("ingest+tracker+inference+sink", "inference")
         running.wait(lambda: all("waiting for it" in worker.log.read_text() for worker in workers))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, newest
 from tests.rtsp import RtspServer, require
 from tests.site import site
 from workers.scene import render
@@ -29,7 +29,7 @@ def test_fifty_cameras_share_alike(tmp_path):
     render(tmp_path / "scene.mp4", seconds=60)
     with (
         RtspServer(tmp_path / "scene.mp4") as camera,
-        Server(tmp_path, executables()[0], "--appendonly", "yes") as server,
+        Server(tmp_path, newest(), "--appendonly", "yes") as server,
         site(server.url, tmp_path / "site", ["AFFECTSTREAM_BUS__LEASE=15"]) as running,
     ):
         front, inference, sink = running.start("ingest+tracker", "inference", "sink")

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.bus import keys
 from pipeline.settings import BusSettings, ParquetSettings
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, newest
 from workers.cluster import Cluster
 from workers.config import Config
 from workers.engine import Engine
@@ -17,7 +17,7 @@ from workers.layout import STAGES, parse_layout
 
 @pytest.fixture
 def client(tmp_path):
-    with Server(tmp_path, executables()[0]) as server, server.client() as client:
+    with Server(tmp_path, newest()) as server, server.client() as client:
         config = Config(out=tmp_path / "out", bus=BusSettings(lease=0.6), parquet=ParquetSettings(part_seconds=1))
         cluster = Cluster(
             parse_layout("+".join(STAGES)),

@@ -13,7 +13,7 @@ import typer
 
 from pipeline.ingest.source import source_id
 from tests import networks, video
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, newest
 from tests.rtsp import free_port
 from workers.cli import app
 
@@ -108,7 +108,7 @@ def test_doctor_knows_machine_and_source(affectstream, tmp_path):
 
 def test_doctor_of_a_redis_that_does_not_tell_its_version(affectstream, tmp_path):
     user = ("--user", "door", "on", ">hunter2", "~affect:*", "+client", "+set")
-    with Server(tmp_path, executables()[0], *user) as server:
+    with Server(tmp_path, newest(), *user) as server:
         ended = affectstream("doctor", "--redis", f"redis://door:hunter2@127.0.0.1:{server.port}")
     assert ended.code == 0, ended.out
     assert f"Redis answers at 127.0.0.1:{server.port}" in ended.out

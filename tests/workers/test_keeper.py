@@ -15,7 +15,7 @@ from pipeline.messages import End, Frame
 from pipeline.run import file_run
 from pipeline.settings import BusSettings
 from pipeline.tally import Tally
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, newest
 from tests.video import clip
 from workers.config import Config
 from workers.engine import Engine
@@ -26,7 +26,7 @@ from workers.shard import Tools
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("redis"), executables()[0]) as running:
+    with Server(tmp_path_factory.mktemp("redis"), newest()) as running:
         yield running
 
 

@@ -6,13 +6,13 @@ import re
 import pytest
 
 from pipeline.bus import keys
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, oldest
 from tests.video import clip
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("redis"), executables()[-1]) as running:
+    with Server(tmp_path_factory.mktemp("redis"), oldest()) as running:
         yield running
 
 
@@ -117,7 +117,7 @@ def test_a_key_of_another_kind(sources, client, words):
 
 @pytest.mark.parametrize("command", [["sources", "list"], ["worker", "inference"]])
 def test_a_redis_that_lets_nobody_in(affectstream, tmp_path, command):
-    with Server(tmp_path, executables()[-1], password="right") as server:
+    with Server(tmp_path, oldest(), password="right") as server:
         at = f"127.0.0.1:{server.port}"
         one_line(affectstream(*command, "--redis", f"redis://:hunter2@{at}"), 1, at, "password")
         one_line(affectstream(*command, "--redis", f"rediss://:hunter2@{at}"), 1, at, "without TLS")
@@ -132,7 +132,7 @@ def test_a_redis_that_is_not_there(affectstream):
 @pytest.mark.parametrize("stages", ["inference", "sink", "ingest"])
 def test_a_user_that_may_not_do_enough(affectstream, tmp_path, stages):
     user = ("--user", "door", "on", ">hunter2", "~affect:*", "+ping", "+set", "+client")
-    with Server(tmp_path, executables()[-1], *user) as server:
+    with Server(tmp_path, oldest(), *user) as server:
         url = f"redis://door:hunter2@127.0.0.1:{server.port}"
         ended = affectstream("worker", stages, "--redis", url, "--out", tmp_path / "out")
     assert ended.code == 1

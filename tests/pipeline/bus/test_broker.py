@@ -21,12 +21,12 @@ from pipeline.messages import End
 from pipeline.settings import BusSettings
 from pipeline.sink.connection import explain
 from pipeline.tally import Tally
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, executables, oldest
 
 
 @pytest.fixture
 def own_server(tmp_path):
-    with Server(tmp_path, executables()[-1], "--appendonly", "yes") as server:
+    with Server(tmp_path, oldest(), "--appendonly", "yes") as server:
         yield server
 
 
@@ -142,7 +142,7 @@ def test_a_request_that_cannot_even_be_written_is_not_repeated(broker, never):
 
 def test_a_user_that_may_not_do_enough_is_told_what_is_needed(tmp_path, never):
     user = ("--user", "door", "on", ">hunter2", "~affect:*", "+ping", "+set", "+client")
-    with Server(tmp_path, executables()[-1], *user) as server:
+    with Server(tmp_path, oldest(), *user) as server:
         broker = Broker(f"redis://door:hunter2@127.0.0.1:{server.port}")
         with pytest.raises(BrokerError, match=r"NOPERM.*~affect:\* \+@read") as error:
             broker.call(lambda: broker.client.hgetall(keys.SOURCES), never)
@@ -162,7 +162,7 @@ def test_a_user_that_may_not_do_enough_is_told_what_is_needed(tmp_path, never):
 )
 def test_what_does_not_open_is_one_line_without_the_password(tmp_path, url, message):
     with (
-        Server(tmp_path, executables()[-1], password="right") as server,
+        Server(tmp_path, oldest(), password="right") as server,
         pytest.raises(BrokerError, match=message) as error,
     ):
         Broker(url.format(port=server.port))

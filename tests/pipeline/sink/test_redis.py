@@ -15,7 +15,7 @@ from pipeline.sink.redis import RedisWriter
 from pipeline.sink.streams import EVENT_FIELDS, FIELDS
 from pipeline.tally import Tally
 from tests.pipeline.sink.runs import results
-from tests.redis_server import Server, executables
+from tests.redis_server import Server, executables, oldest
 
 RESULTS = results(120, life=40)
 ROWS = [row for result in RESULTS for row in result.emotions]
@@ -161,7 +161,7 @@ def test_a_key_that_holds_something_else_is_refused_whole(server, client):
 )
 def test_a_server_that_takes_no_writes_is_refused_at_the_start(tmp_path, options, message):
     with (
-        Server(tmp_path, executables()[-1], *options) as server,
+        Server(tmp_path, oldest(), *options) as server,
         pytest.raises(BrokerError, match=f"127.0.0.1:{server.port}.*{message}"),
     ):
         RedisWriter(server.url, RedisSettings(), Tally(), wait=True)
@@ -169,7 +169,7 @@ def test_a_server_that_takes_no_writes_is_refused_at_the_start(tmp_path, options
 
 @pytest.mark.parametrize("login", ["", ":hunter2@", "door:hunter2@"])
 def test_a_wrong_password_is_never_shown(tmp_path, login):
-    with Server(tmp_path, executables()[-1], password="right") as server:
+    with Server(tmp_path, oldest(), password="right") as server:
         url = f"redis://{login}127.0.0.1:{server.port}"
         with pytest.raises(BrokerError, match=rf"^Redis at 127.0.0.1:{server.port}: .*password") as error:
             RedisWriter(url, RedisSettings(), Tally(), wait=True)
@@ -179,7 +179,7 @@ def test_a_wrong_password_is_never_shown(tmp_path, login):
 
 def test_a_user_who_may_not_do_enough_is_told_what_is_needed(tmp_path):
     user = ("--user", "door", "on", ">hunter2", "~affect:*", "+ping", "+set", "+client")
-    with Server(tmp_path, executables()[-1], *user) as server:
+    with Server(tmp_path, oldest(), *user) as server:
         url = f"redis://door:hunter2@127.0.0.1:{server.port}"
         with pytest.raises(BrokerError, match=r"NOPERM.*evalsha.*affect:\*") as error:
             publish(url, RESULTS)
@@ -192,7 +192,7 @@ def test_a_user_who_may_do_what_is_told_to_be_needed_can_publish(tmp_path, monke
     assert told is not None
     user = ("--user", "door", "on", ">hunter2", "~affect:*", *(f"+{name}" for name in re.findall(r"\w+", told[1])))
     options = [word for word in user if word != "+and"]
-    with Server(tmp_path, executables()[-1], *options) as server, server.client() as client:
+    with Server(tmp_path, oldest(), *options) as server, server.client() as client:
         for run in ("r1", "r2"):
             publish(f"redis://door:hunter2@127.0.0.1:{server.port}", results(5, run=run))
         assert client.hkeys("affect:progress:door") == ["r2"]
