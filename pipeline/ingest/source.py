@@ -55,7 +55,10 @@ class Source(msgspec.Struct, frozen=True):
         return f"Source({self.id!r}, {self.safe_url!r})"
 
 
-_USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"]*@")
+# All up to the last @: what may not stand in a password unescaped must be hidden too where it does.
+_USER_INFO = re.compile(r"(?<=://)\S*@")
+_ALONE = re.compile(r"(?<=://).*@", re.DOTALL)
+_QUERY_MARK = re.compile(r"[?#]")
 _QUERY = re.compile(r"(://[^\s?#'\"]*)[?#][^\s'\"]*")
 # Some cameras take their password in the path: /user=admin_password=secret_channel=1.sdp
 _FIELD = re.compile(
@@ -77,8 +80,13 @@ def redact(text: str) -> str:
     return _FIELD.sub(r"\1***", text)
 
 
+def _hidden(url: str) -> str:
+    """``redact`` for a text that begins with a URL and may hold blanks where none may be."""
+    return redact(_ALONE.sub("***@", url))
+
+
 def source_id(text: str) -> str:
-    """Turn a live source as a user writes it into an id; nothing secret in a URL survives.
+    """Turn a live source as a user writes it into an id; nothing secret in a URL survives. Raises ``InputError``.
 
     >>> source_id("rtsp://user:pw@door.local/stream1"), source_id("0")
     ('door-local-stream1', 'webcam-0')
@@ -86,7 +94,8 @@ def source_id(text: str) -> str:
     if _webcam(text) is not None:
         return f"webcam-{_webcam(text)}"
     if "://" in text:
-        text = _FIELD.sub("/", _QUERY.sub(r"\1", _USER_INFO.sub("", text))).split("://", 1)[1]
+        _split(text)
+        text = _FIELD.sub("/", _USER_INFO.sub("", _QUERY_MARK.split(text)[0])).split("://", 1)[1]
     return name_id(text)
 
 
@@ -116,7 +125,7 @@ def parse_source(
 ) -> Source:
     """Understand one source as a user writes it; ``name`` gives its id. Raises ``InputError``."""
     text = text.strip()
-    live, safe_url = True, redact(text)
+    live, safe_url = True, text
     if _webcam(text) is not None:
         url = f"/dev/video{text}" if text.isdecimal() and sys.platform == "linux" else text
         if url.startswith("/dev/") and not Path(url).exists():
@@ -125,6 +134,8 @@ def parse_source(
     elif "://" in text:
         url = text
         parts = _split(text)
+        head, *query = _QUERY_MARK.split(text, maxsplit=1)
+        safe_url = redact(head) + ("?***" if query else "")
         if parts.scheme.lower() not in SCHEMES:
             raise InputError(
                 f"cannot read {parts.scheme}:// in {safe_url}; URLs begin with "
@@ -136,7 +147,7 @@ def parse_source(
         path = existing(text)
         if path.is_dir():
             raise InputError(f"{text} is a folder; name one file, or replay the folder")
-        live, url, safe_url = False, str(path.resolve()), text
+        live, url = False, str(path.resolve())
     return Source(
         id=name_id(name) if name else source_id(text) if live else name_id(Path(text).stem),
         url=url,
@@ -190,7 +201,7 @@ def existing(text: str) -> Path:
 
 def _matches(text: str) -> list[Path]:
     if "://" in text:
-        raise InputError(f"replay reads files and {redact(text)} is a URL; use run for live sources")
+        raise InputError(f"replay reads files and {_hidden(text)} is a URL; use run for live sources")
     if glob.has_magic(text) and not at_home(Path(text)).exists():
         names = sorted(glob.glob(str(at_home(Path(text))), recursive=True))  # noqa: PTH207 (absolute patterns)
         files = [Path(name) for name in names if Path(name).is_file()]
@@ -235,8 +246,15 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 (raises where the port is not a number)
-    except ValueError as error:
-        raise InputError(f"{redact(url)} is not a URL: {redact(str(error))}") from None
+        # An @ that comes later is one of the user's name and password, which a / ? or # has cut in two.
+        sound = "@" not in parts.path + parts.query + parts.fragment and not re.search(r"\s", parts.netloc)
+    except ValueError:  # its message may quote the password
+        sound = False
+    if not sound:
+        raise InputError(
+            f"{_hidden(url)} is not a URL; write SCHEME://USER:PASSWORD@HOST:PORT/PATH, and where a name or a password "
+            "holds one of them, %2F for /, %3F for ?, %23 for #, %40 for @ (in a path too), %20 for a blank"
+        )
     return parts
 
 

@@ -51,6 +51,7 @@ def test_id_is_always_well_formed(text: str) -> None:
         "https://door.local/hls/live.m3u8#hush",
         "rtsp://door.local/user=me&password=hush&channel=1&stream=0.sdp",
         "rtsp://door.local/user=me_password=hush_channel=1_stream=0.sdp",
+        "rtsp://me:hu'sh@door.local/live",
     ],
 )
 def test_secrets_stay_out_of_sight(text: str) -> None:
@@ -72,6 +73,23 @@ def test_errors_name_the_url_without_its_password() -> None:
     with pytest.raises(InputError, match="not a URL") as caught:
         parse_source("rtsp://me:hush@door.local:port/live")
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "password", ["hush/hush", "12/hush", "hush#hush", "1?hush", "hush@x/hush", "12/hush?hush", "a hush"]
+)
+def test_passwords_that_hold_what_they_may_not_are_refused_and_not_shown(password: str) -> None:
+    url = f"rtsp://me:{password}@door.local/live"
+    for read in (parse_source, source_id):
+        with pytest.raises(InputError, match=r"rtsp://\*\*\*@door.local/live is not a URL.*%2F for /") as caught:
+            read(url)
+        assert "hush" not in str(caught.value)
+        assert "hush" not in str(caught.value.__cause__)
+    with pytest.raises(InputError, match="is a URL") as caught:
+        expand([url])
+    assert "hush" not in str(caught.value)
+    if " " not in password:
+        assert "hush" not in redact(f"[rtsp @ 0x1] {url}: failed")
 
 
 def test_webcam_that_is_not_there() -> None:
