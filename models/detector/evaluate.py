@@ -119,7 +119,7 @@ def look(
         truths: list[Truth] = []
         found: list[list[Array]] = [[] for _ in finders]
         for photo in photos.photos:
-            picture, truth = view.change(_read(photo.path), photos.truth(photo))
+            picture, truth = view.change(read(photo.path), photos.truth(photo))
             truths.append(truth)
             for rows, finder in zip(found, finders, strict=True):
                 rows.append(_find(finder, picture, view.side))
@@ -134,13 +134,6 @@ def _by_kind(matched: Matches, kinds: tuple[str, ...]) -> dict[str, Measured]:
     each = {kind: measured(matched, at) for at, kind in enumerate(kinds) if matched.totals[at].any()}
     # Of one kind there is nothing to tell apart.
     return {ALL: measured(matched)} | (each if len(kinds) > 1 else {})
-
-
-def _read(path: Path) -> Image:
-    try:
-        return read(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{str(path)!r} is no picture that can be read") from error
 
 
 def _find(finder: Finder, picture: Image, side: int | None) -> Array:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from models.detector.boxes import STRIDES
 from models.detector.network import SIZES, Conv, Detector, Head, Separable
+from models.program import run
 
 OPSET = 11
 IR_VERSION = 6
@@ -165,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

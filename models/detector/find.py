@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from models.detector.boxes import Array, Image
+from pipeline.errors import InputError
 from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
 from pipeline.tracker.detector import Detector
@@ -50,8 +51,8 @@ def fit(image: Image, side: int) -> tuple[Image, float]:
 
 
 def read(path: Path) -> Image:
-    """Read a picture as uint8 BGR (H, W, 3). Raises FileNotFoundError if it cannot be read."""
+    """Read a picture as uint8 BGR (H, W, 3). Raises InputError if it cannot be read."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise FileNotFoundError(f"{str(path)!r} is missing or is no picture")
+        raise InputError(f"{str(path)!r} is no picture that can be read")
     return image.astype(np.uint8, copy=False)

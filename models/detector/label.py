@@ -19,6 +19,8 @@ from rich.progress import track
 
 from models.detector.boxes import Array, Image, from_corners, iou, mirror, suppress
 from models.detector.find import OVERLAP, Finder, fit, read
+from models.program import run
+from pipeline.errors import InputError
 
 SIDES = (256, 416, 640, 896)
 LOWEST = 0.1
@@ -84,6 +86,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     args = parser.parse_args()
     paths = [path for folder in args.folders for path in sorted(folder.glob("*.webp"))]
+    if not paths:
+        raise InputError(f"no photos (*.webp) in {', '.join(repr(str(folder)) for folder in args.folders)}")
+    # Now rather than in each process, which could only say that it ended.
+    Finder(args.teacher, LOWEST)
     with ProcessPoolExecutor(args.jobs, initializer=_start, initargs=(args.teacher,)) as pool:
         looked = pool.map(_label, paths, chunksize=16)
         labels = list(track(looked, "labelling", total=len(paths)))
@@ -105,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

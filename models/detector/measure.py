@@ -21,7 +21,9 @@ from models.detector.evaluate import told as views_told
 from models.detector.find import Finder, fit, read
 from models.detector.matching import SAME_REAL, match
 from models.detector.speed import beside
+from models.program import run
 from pipeline.card import shipped
+from pipeline.errors import InputError
 
 COMMAND = "python -m models.detector.measure --data DATA --teacher TEACHER.onnx"
 SHIFTS = ((0, 0), (3, 2), (5, 7), (8, 4), (11, 13))
@@ -107,9 +109,17 @@ def figure(what: str, numbers: dict[str, Any], data: str, protocol: str) -> dict
     return {"what": what} | numbers | {"data": data, "protocol": protocol, "command": COMMAND}
 
 
+def photos_held_back(data: Path) -> list[Path]:
+    """The photos that are kept for the measurement; raises InputError where there are none."""
+    paths = [path for path in sorted((data / "photos").glob("*.webp")) if held_back(path.name)]
+    if not paths:
+        raise InputError(f"no photos held back in {str(data / 'photos')!r}; give --data the folder that holds photos/")
+    return paths
+
+
 def agreement_figures(data: Path, teacher: Finder, student: Finder, threshold: float) -> Iterator[dict[str, Any]]:
     """Recall, extra boxes and landmark error against the teacher, on the photos held back."""
-    paths = [path for path in sorted((data / "photos").glob("*.webp")) if held_back(path.name)]
+    paths = photos_held_back(data)
     rows = []
     for path in track(paths, "photos held back"):
         picture = read(path)
@@ -152,7 +162,7 @@ def in_pixels(rows: Array, scale: float) -> Array:
 
 def jitter_figures(data: Path, finders: dict[str, Finder]) -> Iterator[dict[str, Any]]:
     """How much each detector's landmarks move against the face when the picture is shifted by a few px."""
-    paths = [path for path in sorted((data / "photos").glob("*.webp")) if held_back(path.name)][::3]
+    paths = photos_held_back(data)[::3]
     told: dict[str, list[list[float]]] = {name: [] for name in finders}
     for path in track(paths, "shifted photos"):
         small, _ = fit(read(path), SIDE)
@@ -263,4 +273,4 @@ def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[st
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

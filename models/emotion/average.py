@@ -12,8 +12,9 @@ from models.emotion.ingredients import Started
 from models.emotion.network import build
 from models.emotion.outcome import judge
 from models.emotion.runs import describe, read_config
+from models.program import run
 from pipeline.card import shipped
-from pipeline.errors import AffectError, InputError
+from pipeline.errors import InputError
 
 
 def averaged(folders: Sequence[Path]) -> Weights:
@@ -61,7 +62,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AffectError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(main)

@@ -23,8 +23,9 @@ from models.emotion.evaluation.robustness import degraded, shrunk
 from models.emotion.faces import LabelledFaces, read_faces
 from models.emotion.metrics import truth
 from models.emotion.speed import milliseconds
+from models.program import run
 from pipeline.card import shipped
-from pipeline.errors import AffectError, InputError
+from pipeline.errors import InputError
 from pipeline.inference.classifier import Classifier
 from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
@@ -133,7 +134,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AffectError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(main)

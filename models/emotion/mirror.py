@@ -18,8 +18,8 @@ from onnx import helper, numpy_helper
 from rich.console import Console
 
 from models.emotion.derived import derived_card
+from models.program import run
 from pipeline.card import EmotionCard, emotion_card, network_file
-from pipeline.errors import AffectError
 
 BEGINNING = np.iinfo(np.int64).min
 """Where a slice that runs backwards ends."""
@@ -92,7 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AffectError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(main)

@@ -32,8 +32,9 @@ from models.emotion.derived import derived_card
 from models.emotion.exchange import BATCHES, MOST_LOST, Exchange, exchange, table
 from models.emotion.faces import read_faces
 from models.emotion.figures import DATA, entry
+from models.program import run
 from pipeline.card import EmotionCard, emotion_card, network_file
-from pipeline.errors import AffectError, ModelError
+from pipeline.errors import ModelError
 from pipeline.inference.contract import tensor
 from pipeline.messages import Bytes
 
@@ -224,7 +225,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AffectError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(main)

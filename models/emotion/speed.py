@@ -10,8 +10,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from models.program import run
 from pipeline.card import emotion_card, network_file
-from pipeline.errors import AffectError
 from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
 
@@ -79,7 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AffectError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(main)

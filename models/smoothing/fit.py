@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 from scipy.optimize import minimize
 
+from models.program import run
 from models.smoothing.series import Doubles, Track, log_ratios
 from models.smoothing.tracks import read_tracks
 from pipeline.settings import SmootherSettings
@@ -135,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

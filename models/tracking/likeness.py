@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 
+from models.program import run
 from models.tracking.evaluate import Scenes
 from models.tracking.measures import MATCH
 from models.tracking.truth import overlaps, truth
@@ -204,4 +205,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
