@@ -1,8 +1,7 @@
 """The demo's clip: one portrait, twice, moving through a scene whose truth is known.
 
 The portrait is the U.S. Navy's photograph of Commodore Grace Hopper (public domain) that matplotlib ships as sample
-data; filterpy brings matplotlib along, so nothing is downloaded. Her mouth and brows are warped over time, for the
-clip to have something to tell.
+data, so nothing is downloaded. Her mouth and brows are warped over time, for the clip to have something to tell.
 """
 
 from dataclasses import dataclass
