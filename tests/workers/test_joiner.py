@@ -155,8 +155,8 @@ def sightings(faces, frames, cuts):
         points = array[:, None, :2] + array[:, None, 2:] * np.linspace(0.3, 0.7, 10, dtype=np.float32).reshape(5, 2)
         found = Detections(array, points, np.array(scores, np.float32))
         scene = sum(number >= cut for cut in cuts)
-        view = np.random.default_rng(scene).normal(size=(12, 16, 3)).astype(np.float32)
-        seen.append(Sighting(number / 25, found, 1.0, view / np.linalg.norm(view)))
+        view = np.random.default_rng(scene).integers(0, 256, (24, 32, 3), np.uint8)
+        seen.append(Sighting(number / 25, found, 1.0, view))
     return seen
 
 
