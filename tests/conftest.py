@@ -14,9 +14,20 @@ collect_ignore = ["rtsp_server.py"]
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """Folder with recorded videos and photos; tests that need it are skipped where it is absent."""
-    named = os.environ.get("AFFECTSTREAM_DATA")
-    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"no data in {folder}; set AFFECTSTREAM_DATA")
-    return folder
+    """Folder with recorded videos and photos; tests that need it are skipped where none is named."""
+    return named("AFFECTSTREAM_DATA")
+
+
+@pytest.fixture(scope="session")
+def teacher() -> Path:
+    """Folder with YuNet networks, of which one taught the detector; skipped likewise."""
+    return named("AFFECTSTREAM_TEACHER")
+
+
+def named(variable: str) -> Path:
+    """Return the folder that an environment variable names; skip the test where it is not set."""
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"{variable} names no folder")
+    assert Path(folder).is_dir(), f"{variable}: {folder} is no folder"
+    return Path(folder)

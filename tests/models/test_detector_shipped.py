@@ -135,14 +135,14 @@ def opencv(network: Path, picture: Image, threshold: float) -> Array:
     return faces[np.argsort(-faces[:, 14])]
 
 
-def test_the_standard_one_agrees_with_the_teacher_on_photos_held_back(data: Path) -> None:
-    teacher = data.parent / "teacher" / "yunet_n_dynamic.onnx"
-    if not teacher.is_file():
-        pytest.skip(f"no teacher network at {teacher}")
+def test_the_standard_one_agrees_with_the_teacher_on_photos_held_back(data: Path, teacher: Path) -> None:
+    network = teacher / "yunet_n_dynamic.onnx"
+    if not network.is_file():
+        pytest.skip(f"no teacher network at {network}")
     paths = [path for path in sorted((data / "photos").glob("people_*.webp")) if held_back(path.name)][:60]
     card = read_card(shipped("detector"))
     assert isinstance(card, DetectorCard)
-    finders = Finder(teacher, 0.3), Finder(shipped("detector"), card.threshold)
+    finders = Finder(network, 0.3), Finder(shipped("detector"), card.threshold)
     results = []
     for path in paths:
         picture = read(path)

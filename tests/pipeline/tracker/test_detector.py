@@ -111,8 +111,8 @@ def test_what_would_fail_at_the_first_frame_is_refused_before(options, named):
         Detector(network(**options), low=0.3, overlap=0.45)
 
 
-def test_agrees_with_opencv_on_its_own_file(data, portrait):
-    path = data.parent / "teacher" / "face_detection_yunet_2026may.onnx"
+def test_agrees_with_opencv_on_its_own_file(teacher, portrait):
+    path = teacher / "face_detection_yunet_2026may.onnx"
     if not path.is_file():
         pytest.skip(f"no network at {path}")
     found = Detector(session(path), low=0.3, overlap=0.45)(portrait)

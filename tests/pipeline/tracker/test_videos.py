@@ -22,8 +22,8 @@ Follow = Callable[..., list[Faces]]
 
 
 @pytest.fixture(scope="module")
-def detector(data) -> Detector:
-    path = data.parent / "teacher" / "yunet_n_dynamic.onnx"
+def detector(teacher) -> Detector:
+    path = teacher / "yunet_n_dynamic.onnx"
     if not path.is_file():
         pytest.skip(f"no detector at {path}")
     return Detector(session(path), low=0.3, overlap=0.45)
