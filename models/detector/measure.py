@@ -20,7 +20,7 @@ from models.detector.evaluate import ALL, LOW, SIDE, SMALLEST, look, read_photos
 from models.detector.evaluate import told as views_told
 from models.detector.find import Finder, fit, read
 from models.detector.matching import SAME_REAL, match
-from models.detector.speed import beside
+from models.detector.speed import per_picture
 from models.program import run
 from pipeline.card import shipped
 from pipeline.errors import InputError
@@ -222,7 +222,7 @@ def real_figures(data: Path, finders: dict[str, Finder]) -> tuple[list[dict[str,
 def speed_figures(paths: dict[str, Path]) -> Iterator[dict[str, Any]]:
     """Time of each detector for a picture, at the size of most videos and at half of it."""
     for width, height in ((640, 384), (320, 192)):
-        times = beside([*paths.values()], width=width, height=height)
+        times = per_picture([*paths.values()], width=width, height=height)
         for name, (median, fastest, calls) in zip(paths, times, strict=True):
             told = {"value": round(median, 3), "fastest": round(fastest, 3), "n": calls}
             how = "median processor time of n calls, in turns with the other, ONNX Runtime, one thread, float32"

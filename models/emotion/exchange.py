@@ -8,7 +8,8 @@ from rich.table import Table
 from models.emotion.evaluate import Report, open_network, report
 from models.emotion.evaluation.comparison import Comparison, compare
 from models.emotion.metrics import Faces, divergence
-from models.emotion.speed import beside
+from models.emotion.speed import per_face
+from models.timing import Timing
 from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
 
@@ -28,13 +29,13 @@ class Exchange:
     """Mean KL(old || new), nats."""
     changed: float
     """Share of faces that get another label."""
-    times: list[tuple[tuple[float, float, int], tuple[float, float, int]]]
-    """For each of `BATCHES` the old and the new network's time per face (see `speed.beside`)."""
+    times: list[tuple[Timing, Timing]]
+    """For each of `BATCHES` the old and the new network's time per face."""
 
     @property
     def worth_it(self) -> bool:
         """Whether the new one is faster at every size of batch and right about as often."""
-        return self.paired.accuracy.value >= -MOST_LOST and all(new[0] < old[0] for old, new in self.times)
+        return self.paired.accuracy.value >= -MOST_LOST and all(new.median < old.median for old, new in self.times)
 
 
 def exchange(old: Path, new: Path, faces: Faces, seconds: float) -> Exchange:
@@ -45,7 +46,7 @@ def exchange(old: Path, new: Path, faces: Faces, seconds: float) -> Exchange:
     """
     before, after = (report(faces, open_network(path)) for path in (old, new))
     sessions = [open_session(path, RuntimeSettings(threads=1, provider="cpu")) for path in (old, new)]
-    timed = [beside(sessions, batch, seconds=seconds) for batch in BATCHES]
+    timed = [per_face(sessions, batch, seconds=seconds) for batch in BATCHES]
     return Exchange(
         new=after,
         paired=compare(faces, after, before),
@@ -71,7 +72,7 @@ def table(rows: dict[str, tuple[Exchange, int]]) -> Table:
             f"{row.paired.divergence.value:+.4f}",
             f"{row.drift:.5f}",
             f"{row.changed:.2%}",
-            *(f"{new[0]:.2f} ({old[0]:.2f})" for old, new in row.times),
+            *(f"{new.median:.2f} ({old.median:.2f})" for old, new in row.times),
             f"{size / 1e6:.2f}",
         )
     return shown

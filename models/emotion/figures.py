@@ -22,7 +22,7 @@ from models.emotion.evaluate import PROTOCOL, Report, open_network, report
 from models.emotion.evaluation.robustness import degraded, shrunk
 from models.emotion.faces import LabelledFaces, read_faces
 from models.emotion.metrics import truth
-from models.emotion.speed import milliseconds
+from models.emotion.speed import per_face
 from models.program import run
 from pipeline.card import shipped
 from pipeline.errors import InputError
@@ -110,7 +110,7 @@ def main() -> None:
             figures.append(told | {"precision": precision, "f1": round(row.f1.value, 4)})
     session = open_session(options.model, RuntimeSettings(threads=1, provider="cpu"))
     for batch in (1, 8):
-        median, fastest, calls = milliseconds(session, batch, seconds=options.seconds)
+        ((median, fastest, calls),) = per_face([session], batch, seconds=options.seconds)
         told = {
             "what": f"ms per face, batch {batch}",
             "value": round(median, 3),

@@ -11,6 +11,7 @@ from models.detector.find import read
 from models.emotion.exchange import BATCHES, MOST_LOST, exchange
 from models.emotion.metrics import Faces, divergence
 from models.emotion.quantize import Batches, Way, card_of, figures, left_in_float, quantise
+from models.timing import Timing
 from pipeline.card import emotion_card, shipped, variants
 from pipeline.errors import ModelError
 from pipeline.inference.classifier import Classifier
@@ -116,13 +117,14 @@ def test_losses_are_told_face_by_face(quantised, faces):
 def test_what_is_slower_or_loses_too_much_is_not_worth_it(faces):
     votes = np.zeros((len(faces), 10), np.int64)
     votes[:, 0] = 10
-    timed = [((2.0, 2.0, 9), (1.0, 1.0, 9)), ((2.0, 2.0, 9), (1.5, 1.5, 9))]
+    slow, fast = Timing(2.0, 2.0, 9), Timing(1.0, 1.0, 9)
+    timed = [(slow, fast), (slow, Timing(1.5, 1.5, 9))]
     good = replace(exchange(NETWORK, NETWORK, Faces(faces, votes), seconds=0.05), times=timed)
     assert good.paired.accuracy.value == 0
     assert good.worth_it
     worse = replace(good.paired, accuracy=replace(good.paired.accuracy, value=-0.0031))
     assert not replace(good, paired=worse).worth_it
-    assert not replace(good, times=[timed[0], ((1.0, 1.0, 9), (1.1, 1.1, 9))]).worth_it
+    assert not replace(good, times=[timed[0], (fast, Timing(1.1, 1.1, 9))]).worth_it
 
 
 def test_the_one_that_ships_is_made_of_the_one_that_ships_and_worth_it():

@@ -20,7 +20,7 @@ from models.emotion.evaluation.origin import Origin, origin
 from models.emotion.evaluation.references import Raters, Reference, raters, references
 from models.emotion.evaluation.sample import Sample
 from models.emotion.faces import LabelledFaces
-from models.emotion.speed import milliseconds
+from models.emotion.speed import per_face
 from pipeline.inference.classifier import Classifier
 from pipeline.labels import LABELS
 from pipeline.onnx import open_session
@@ -180,4 +180,4 @@ def _mapped(sample: Sample, found: NDArray[Any]) -> NDArray[np.int64]:
 def timings(path: Path, seconds: float) -> list[Timing]:
     """Time per face on one core, in batches of 1, 8 and 32."""
     session = open_session(path, RuntimeSettings(threads=1, provider="cpu"))
-    return [Timing(batch, *milliseconds(session, batch, seconds=seconds)) for batch in (1, 8, 32)]
+    return [Timing(batch, *per_face([session], batch, seconds=seconds)[0]) for batch in (1, 8, 32)]
