@@ -145,7 +145,7 @@ class EmbeddedRedis:
                 except BlockingIOError:
                     raise BrokerError(
                         f"a Redis that cannot be reached from here ({socket}) writes {self._out / 'redis.rdb'}; is its "
-                        "owner in a container, or does it have a /tmp of its own? Name a server for both with --redis URL"
+                        "owner in a container, or has it a /tmp of its own? Name a server for both with --redis URL"
                     ) from None
             self._forget(Path(socket).parent)
             return None

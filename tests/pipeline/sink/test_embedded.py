@@ -290,8 +290,12 @@ def test_data_that_cannot_be_saved_are_told_of_and_the_server_stops(tmp_path):
 
 
 def test_that_data_could_not_be_saved_does_not_hide_what_went_wrong_before(tmp_path, caplog):
-    with pytest.raises(OutputError, match="no table"), EmbeddedRedis(tmp_path / "out") as server:
-        publish(server.url, results(20))
-        shutil.rmtree(tmp_path / "out")
-        raise OutputError("no table could be written")
+    def write():
+        with EmbeddedRedis(tmp_path / "out") as server:
+            publish(server.url, results(20))
+            shutil.rmtree(tmp_path / "out")
+            raise OutputError("no table could be written")
+
+    with pytest.raises(OutputError, match="no table"):
+        write()
     assert "could not save" in caplog.text
