@@ -59,7 +59,7 @@ class Video:
             self.stream = self._video_stream()
         except (av.FFmpegError, OSError) as error:
             waited = time.monotonic() - begun
-            if source.live and waited > 0.9 * min(source.settings.open_timeout, source.settings.read_timeout / 2):
+            if source.live and waited > 0.9 * source.settings.open_timeout:
                 # What was cut short by a time-out may also be reported as garbage.
                 raise SourceLost(f"{source.safe_url} does not answer in time") from None
             raise self._explain(error) from None
@@ -87,16 +87,18 @@ class Video:
             # The prefix keeps FFmpeg from taking a colon in a file name for the end of a protocol.
             return av.open(f"file:{source.url}", metadata_errors="replace")
         options = {"analyzeduration": "2000000", "fpsprobesize": "0"}  # a camera's rate is measured, not guessed
+        patience = settings.read_timeout
+        # FFmpeg's own limit is one for opening and reading, so it must be the longer of the two; PyAV keeps them apart.
         if self._scheme in ("rtsp", "rtsps"):
             # After the first time-out the parser's last packet comes out, and only the second one is seen here.
-            options |= {"rtsp_transport": settings.transport, "timeout": str(round(settings.read_timeout / 2 * 1e6))}
+            patience /= 2
+            options["rtsp_transport"] = settings.transport
+            limit = "timeout"
         else:
-            options |= {"rw_timeout": str(round(settings.read_timeout * 1e6))}
+            limit = "rw_timeout"
+        options[limit] = str(round(max(settings.open_timeout, patience) * 1e6))
         return av.open(
-            source.url,
-            options=options,
-            timeout=(settings.open_timeout, settings.read_timeout),
-            metadata_errors="replace",
+            source.url, options=options, timeout=(settings.open_timeout, patience), metadata_errors="replace"
         )
 
     def _video_stream(self) -> Any:

@@ -189,6 +189,22 @@ def test_silence_ends_in_a_time_out(scheme: str, silent: int) -> None:
     assert time.monotonic() - begun < 2.5
 
 
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_camera_may_take_longer_to_answer_than_between_packets(scheme: str, silent: int) -> None:
+    begun = time.monotonic()
+    with pytest.raises(SourceLost, match="in time"):
+        Video(source(f"{scheme}://127.0.0.1:{silent}/live", open_timeout=2.0, read_timeout=0.5))
+    assert time.monotonic() - begun > 1.9
+
+
+def test_a_camera_that_is_slow_to_answer_opens(server: RtspServer) -> None:
+    server.freeze()
+    threading.Timer(1.5, server.thaw).start()
+    video = Video(source(server.url, open_timeout=15.0, read_timeout=1.0))
+    assert next(video.frames(lambda n: None)).frame.width == 160
+    video.close()
+
+
 def test_nobody_listens() -> None:
     with pytest.raises(SourceLost, match="refuses the connection"):
         Video(source(f"rtsp://127.0.0.1:{rtsp.free_port()}/live"))
