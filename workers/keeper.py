@@ -10,7 +10,7 @@ import redis
 from pipeline.bus import keys
 from pipeline.bus.lease import Lease, new_token
 from pipeline.channel import Closed
-from pipeline.errors import AffectError, InputError, SourceError, StateError
+from pipeline.errors import AffectError, InputError, OutputError, SourceError, StateError
 from pipeline.sink.connection import is_passing
 from workers.shard import ChainShard, Shard, SinkShard, Tools
 
@@ -97,7 +97,7 @@ class Keeper:
             if error is None and shard.finished:
                 self._finished[source] = shard.stored
                 self._failed.pop(source, None)
-            elif isinstance(error, SourceError | InputError | StateError) or (
+            elif isinstance(error, SourceError | InputError | OutputError | StateError) or (
                 error is not None and not isinstance(error, AffectError)
             ):
                 self._fail(source, shard, error)

@@ -18,7 +18,7 @@ from pipeline.bus.ordered import Ordered
 from pipeline.bus.owned import Publisher, ReaderLink, StreamLink
 from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
-from pipeline.errors import SourceError, StateError
+from pipeline.errors import AffectError, MessageError, ModelError, SourceError, StateError, VersionError
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
@@ -81,6 +81,7 @@ class Shard(threading.Thread):
         self.finished = False
         self._tools = tools
         self._poison = Poison(tools.broker, lease.worker, tools.tally, lease.stopped)
+        self._ledger: Ledger | None = None
         self._inbox: Ordered | None = None
 
     def run(self) -> None:
@@ -94,6 +95,8 @@ class Shard(threading.Thread):
         except BaseException as error:
             self.error = error
         finally:
+            if self._ledger is not None and not _may_be_of_a_message(self.error):
+                self._ledger.absolve()
             self.lease.stopped.set()
 
     def stop(self) -> None:
@@ -107,9 +110,10 @@ class Shard(threading.Thread):
         """Make the stages, and have them remember what ``position`` says."""
 
         def give_up(message: Any, error: Exception) -> list[Any]:
-            number = self._inbox.number(message) if self._inbox is not None else position.given
+            number = self._number(message)
             self._poison.set_aside(self.lease.source, number, encode(message, quality=None), repr(error))
-            return []
+            # Without its end a source would be under way for ever. A sink counts the ends that it takes.
+            return [message] if isinstance(message, End) and names != ("sink",) else []
 
         source, name = self.lease.source, "+".join(names)
         if position.chain not in {"", name}:
@@ -125,8 +129,15 @@ class Shard(threading.Thread):
                 raise StateError(f"source {source!r}: {error}") from None
         return chain
 
+    def _number(self, message: Any) -> int:
+        """Return the number of a message in its stream; of one that comes from a reader, the number of its frame."""
+        if self._inbox is not None:
+            return self._inbox.number(message)
+        return message.stamp.frame if isinstance(message, Frame) else 0
+
     def _ordered(self, ledger: Ledger, key: str, *kinds: type[Message]) -> Ordered:
         tools = self._tools
+        self._ledger = ledger
         self._inbox = Ordered(
             tools.broker, self.lease, ledger, self._poison, key=key, kinds=kinds, tries=tools.config.bus.tries
         )
@@ -134,6 +145,13 @@ class Shard(threading.Thread):
 
 
 _LOST = {"forgotten": "Redis has lost what was remembered of it; it begins anew from what is there"}
+
+
+def _may_be_of_a_message(error: BaseException | None) -> bool:
+    """Return whether what ended the work may be the doing of the message in hand, rather than of the disk or Redis."""
+    if isinstance(error, AffectError):
+        return isinstance(error, ModelError | MessageError) and not isinstance(error, VersionError)
+    return error is not None
 
 
 class ChainShard(Shard):

@@ -41,6 +41,7 @@ class Broker:
         self.room = self.client.register_script(scripts.ROOM)
         self.share = self.client.register_script(scripts.SHARE)
         self.attempt = self.client.register_script(scripts.ATTEMPT)
+        self.absolve = self.client.register_script(scripts.ABSOLVE)
         self.acquire = self.client.register_script(scripts.ACQUIRE)
         self.renew = self.client.register_script(scripts.RENEW)
         self.release = self.client.register_script(scripts.RELEASE)

@@ -79,6 +79,8 @@ class Ledger:
         self._strict = strict
         self._way_out = f"`affectstream sources remove {lease.source} --forget`, then add it again, to begin anew"
         self._step = 0
+        self._attempted = 0
+        """Number of the message that was begun with last, of a step that is not finished; 0 where there is none."""
         self.taken = 0
         """Number of the last message that was dealt with for good."""
         self.careful = False
@@ -116,8 +118,19 @@ class Ledger:
         begun, tried = self._broker.call(
             lambda: self._broker.attempt(keys=[self._key], args=[number, int(first)]), self._lease.stopped
         )
+        self._attempted = number
         self.careful = begun > 1
         return int(tried)
+
+    def absolve(self) -> None:
+        """Take back what ``attempt`` noted: the owner ends on purpose, and no message is to blame for it.
+
+        While Redis is away nothing is taken back.
+        """
+        if self._attempted:
+            with suppress(redis.RedisError, OSError):
+                self._broker.absolve(keys=[self._lease.key, self._key], args=[self._lease.token, self._attempted])
+            self._attempted = 0
 
     def is_current(self) -> bool:
         """Return whether what Redis remembers is the last step of this owner, or the one that it began with."""
@@ -151,6 +164,7 @@ class Ledger:
             if answer == b"done":
                 self._step += 1
                 self.taken = position.taken
+                self._attempted = 0
                 self.careful = False
                 return
             if answer != b"full":
@@ -166,9 +180,6 @@ class Ledger:
         delay, longest = ROOM
         while True:
             if stopped.wait(delay):
-                # Whoever goes on begins this step anew, and not because it failed.
-                with suppress(redis.RedisError, OSError):
-                    self._broker.client.hset(self._key, "begun", 0)
                 raise Closed
             if self._broker.call(lambda: self._broker.room(keys=names, args=arguments), stopped):
                 return

@@ -10,6 +10,7 @@ from pipeline.bus.ledger import Ledger
 from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
 from pipeline.errors import MessageError, VersionError
+from pipeline.messages import End
 
 FETCHED = 64
 """Entries that are fetched at once."""
@@ -97,7 +98,12 @@ class Ordered:
         return taken
 
     def _set_aside(self, taken: Taken) -> Taken:
-        """What is left of a message on which every owner so far has died."""
+        """What is left of a message on which every owner so far has died.
+
+        An end stays as it is: without it its source would be under way for ever.
+        """
+        if isinstance(taken.message, End):
+            return taken
         message = b"" if taken.message is None else encode(taken.message, quality=None)
         reason = "the process that worked on it died every time"
         self._poison.set_aside(self._lease.source, taken.number, message, reason)

@@ -99,6 +99,17 @@ if tonumber(ARGV[1]) > at then redis.call('HSET', KEYS[1], 'at', ARGV[1], 'tried
 return {begun, redis.call('HINCRBY', KEYS[1], 'tried', 1)}
 """
 
+ABSOLVE: Final = """
+-- An owner ends of its own accord: the message that it began with last is not what it died of.
+-- KEYS: lease, state. ARGV: token, number of the message.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local begun, at, tried = unpack(redis.call('HMGET', KEYS[2], 'begun', 'at', 'tried'))
+redis.call('HDEL', KEYS[2], 'nothing')  -- a script that has written may go on though memory is full
+if tonumber(begun or 0) > 0 then redis.call('HINCRBY', KEYS[2], 'begun', -1) end
+if at == ARGV[2] and tonumber(tried or 0) > 0 then redis.call('HINCRBY', KEYS[2], 'tried', -1) end
+return 1
+"""
+
 SHARE: Final = (
     f"{MISTYPED}\n"
     + """

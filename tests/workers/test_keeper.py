@@ -14,6 +14,7 @@ from pipeline.errors import VersionError
 from pipeline.messages import End, Frame
 from pipeline.run import file_run
 from pipeline.settings import BusSettings
+from pipeline.sink.parts import is_last, part_name, parts
 from pipeline.tally import Tally
 from tests.redis_server import Server, newest
 from tests.video import clip
@@ -303,6 +304,68 @@ def test_another_version_ends_the_process_and_stays_where_it_is(site):
     site.keepers.clear()
     assert site.client.xlen(keys.frames("door")) == 1
     assert site.client.xlen(keys.POISON) == 0
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """What failed is tried again at once."""
+    monkeypatch.setattr("workers.keeper.PAUSE", (0.01, 0.01))
+
+
+def blocked(site, out):
+    """A file lies where the folder of the source should be."""
+    out.parent.mkdir(parents=True)
+    out.touch()
+    return out, "cannot write to"
+
+
+def damaged(site, out):
+    """A part of the run was cut short."""
+    run = file_run(site.film, site.engine.settings, site.engine.hashes)
+    part = out / "date=2026-01-01" / part_name(run, 0, 9)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"PAR1")
+    return part, "is not whole"
+
+
+@pytest.mark.parametrize("obstacle", [blocked, damaged])
+def test_a_disk_that_refuses_costs_no_message_and_holds_up_no_other_source(site, hasty, caplog, obstacle):
+    table = site.out / "emotions" / "source=door"
+    in_the_way, told = obstacle(site, table)
+    site.add("door")
+    site.add("gate")
+    site.keeper("ingest", "tracker", "inference")
+    sink = site.keeper("sink")
+    refusals = sink._tools.config.bus.tries + 2
+    site.until(lambda: caplog.text.count(told) > refusals)
+    site.until(lambda: site.client.smembers(keys.UNDER_WAY) == {b"door"})
+    assert site.client.xlen(keys.POISON) == 0
+    in_the_way.unlink()
+    site.until(lambda: not site.client.exists(keys.UNDER_WAY))
+    assert site.client.xlen(keys.POISON) == 0
+    assert [is_last(part.path) for part in parts(table)] == [True]
+
+
+class Picky:
+    """A stage that can do nothing with one frame, nor with the end."""
+
+    def process(self, inputs):
+        for message in inputs:
+            if isinstance(message, End) or message.stamp.frame == 7:
+                raise ValueError("that one")
+        return inputs
+
+
+def test_what_no_attempt_gets_through_is_told_by_its_frame_and_the_run_still_ends(site, monkeypatch):
+    monkeypatch.setattr(Tools, "stages", lambda *_: [Picky()])
+    site.add("door")
+    site.keeper("ingest", "tracker", pending=100)
+    site.until(lambda: site.client.xlen(keys.FACES) == 30)
+    messages = [decode(fields[b"m"]) for _, fields in site.client.xrange(keys.FACES)]
+    assert [message.stamp.frame for message in messages[:-1]] == [frame for frame in range(30) if frame != 7]
+    assert messages[-1].complete
+    told = [fields for _, fields in site.client.xrange(keys.POISON)]
+    assert [(one[b"n"], b"that one" in one[b"reason"]) for one in told] == [(b"7", True), (b"0", True)]
 
 
 def test_workers_of_other_stages_do_not_go_on_with_it(site, caplog):

@@ -161,11 +161,12 @@ def test_one_that_is_stopped_while_it_waits_changes_nothing_and_is_not_blamed(cl
 
     with pytest.raises(Closed):
         ledger.commit(Position(taken=1, given=1), ids[:1], [(1, b"a")])
+    ledger.absolve()
 
     assert len(client.xrange(INBOX)) == 3
     _, successor = own(inbox=INBOX, outbox=outbox, acquire=False)
     successor.load()
-    successor.attempt(1, first=True)
+    assert successor.attempt(1, first=True) == 1
     assert not successor.careful
 
 
@@ -187,6 +188,44 @@ def test_attempts_count_owners_that_got_no_further(client, own, outbox):
     assert not again.careful
     fresh = begin()
     assert (fresh.attempt(4, first=True), fresh.careful) == (1, False)
+
+
+def test_owners_that_end_on_purpose_are_not_counted(client, own):
+    def begin():
+        lease, ledger = own(inbox=INBOX)
+        ledger.load()
+        return lease, ledger
+
+    for _ in range(9):
+        lease, ledger = begin()
+        assert (ledger.attempt(1, first=True), ledger.careful) == (1, False)
+        ledger.absolve()
+        lease.release()
+    dead, ledger = begin()
+    ledger.attempt(1, first=True)
+    client.delete(dead.key)  # expires
+    lease, careful = begin()
+    assert [careful.attempt(number, first=number == 1) for number in (1, 2)] == [2, 1]
+    ledger.absolve()  # wakes up, and takes nothing back: it is another's turn
+    careful.absolve()
+    lease.release()
+    lease, last = begin()
+    assert [last.attempt(number, first=number == 1) for number in (1, 2)] == [0, 1]
+    last.commit(Position(taken=2), [], [])
+    last.absolve()  # of nothing
+    assert client.hmget(keys.state("tracker", "door"), "begun", "tried") == ["0", "1"]
+
+
+def test_what_began_is_taken_back_though_memory_is_full(client, own):
+    _, ledger = own(inbox=INBOX)
+    ledger.load()
+    ledger.attempt(1, first=True)
+    client.config_set("maxmemory", 1)
+    try:
+        ledger.absolve()
+    finally:
+        client.config_set("maxmemory", 0)
+    assert client.hget(keys.state("tracker", "door"), "begun") == "0"
 
 
 def test_numbers_of_ids_by_the_thousand(client, own):

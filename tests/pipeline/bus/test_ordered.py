@@ -207,7 +207,7 @@ def test_another_version_stays_where_it_is(client, read):
 
 def test_a_message_that_kills_its_owners_is_set_aside_alone(client, read, poisoned):
     for number in range(1, 6):
-        put(client, number)
+        put(client, number, faces(1))
     deaths = 0
     while True:
         owner = read(tries=3, acquire=False)
@@ -224,3 +224,11 @@ def test_a_message_that_kills_its_owners_is_set_aside_alone(client, read, poison
     (entry,) = poisoned()
     assert entry["n"] == "4"
     assert "died every time" in entry["reason"]
+
+
+def test_an_end_is_never_set_aside_or_its_source_would_never_be_over(client, read, poisoned):
+    put(client, 1)
+    for _ in range(9):
+        (taken,) = read(tries=3, acquire=False).take()  # and does not come back
+        assert taken.message == End("door", "r1", complete=True)
+    assert poisoned() == []
