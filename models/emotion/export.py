@@ -188,6 +188,6 @@ def add_figures(path: Path, outcomes: Sequence[Outcome]) -> None:
         both = (("majority accuracy", outcome.accuracy), ("KL(votes || prediction), nats", outcome.divergence))
         for what, found in both:
             source = {"data": outcome.part, "command": "affectstream train"}
-            figures.append({"what": what, **found.told(), "n": found.n, **source})
+            figures.append({"what": what, **found.told(), **outcome.size, **source})
     file = path.with_suffix(".json")
     file.write_text(json.dumps(json.loads(file.read_text()) | {"figures": figures}, indent=2) + "\n")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Estimate, estimate
+from models.bootstrap import Estimate, Resamples
 from models.emotion.evaluate import open_network
 from models.emotion.faces import LabelledFaces
 from models.emotion.metrics import divergence, truth
@@ -29,6 +29,7 @@ class Outcome:
         hits: bool (n,), whether the most probable label is that of the majority.
         kl: float64 (n,), KL(votes || prediction) in nats.
         confusion: int64 (labels, labels): rows by majority, columns by prediction.
+        people: (n,) who is seen; None where the data do not say.
     """
 
     part: str
@@ -36,28 +37,40 @@ class Outcome:
     hits: NDArray[np.bool_]
     kl: NDArray[np.float64]
     confusion: NDArray[np.int64]
+    people: NDArray[np.str_] | None
 
     @cached_property
     def accuracy(self) -> Estimate:
-        """With its 95 % bootstrap interval over faces."""
-        return estimate(self.hits)
+        """With its 95 % bootstrap interval: over people where they are known, else over faces."""
+        return self._drawn.mean(self.hits)
 
     @cached_property
     def divergence(self) -> Estimate:
-        """With its 95 % bootstrap interval over faces, nats."""
-        return estimate(self.kl)
+        """With its 95 % bootstrap interval as that of the accuracy, nats."""
+        return self._drawn.mean(self.kl)
+
+    @cached_property
+    def size(self) -> dict[str, int]:
+        """What the intervals are over: `n` faces and, where they are known, how many `people`."""
+        known = {} if self.people is None else {"people": len(np.unique(self.people))}
+        return {"n": len(self.hits)} | known
+
+    @cached_property
+    def _drawn(self) -> Resamples:
+        return Resamples(len(self.hits), groups=self.people)
 
     def figures(self) -> dict[str, Any]:
         """As JSON holds it."""
-        told: dict[str, Any] = {"part": self.part, "n": len(self.hits), "labels": list(self.labels)}
+        told: dict[str, Any] = {"part": self.part, **self.size, "labels": list(self.labels)}
         told |= {"accuracy": self.accuracy.told(), "kl": self.divergence.told()}
         return told | {"confusion": self.confusion.tolist()}
 
     def __str__(self) -> str:
         accuracy, kl = self.accuracy, self.divergence
+        people = f" of {self.size['people']:,} people" if "people" in self.size else ""
         return (
             f"accuracy {accuracy.value:.4f} ({accuracy.low:.4f} to {accuracy.high:.4f}), "
-            f"KL {kl.value:.3f} nats, n = {accuracy.n:,}, on {self.part}"
+            f"KL {kl.value:.3f} nats, n = {accuracy.n:,}{people}, on {self.part}"
         )
 
 
@@ -77,17 +90,20 @@ def judge(model: Path, faces: LabelledFaces, part: str) -> Outcome:
     confusion = np.zeros((len(LABELS), len(LABELS)), np.int64)
     np.add.at(confusion, (majority, chosen), 1)
     kl = divergence(votes.shares[votes.kept], said)
-    return Outcome(part, faces.labels, majority == chosen, kl, confusion[np.ix_(columns, columns)])
+    people = None if faces.people is None else faces.people[votes.kept]
+    return Outcome(part, faces.labels, majority == chosen, kl, confusion[np.ix_(columns, columns)], people)
 
 
 def pooled(outcomes: Sequence[Outcome], part: str) -> Outcome:
-    """Several folds as one: each face counts once."""
+    """Several folds of one data set as one: each face counts once, and a person in several folds is one person."""
+    people = [outcome.people for outcome in outcomes if outcome.people is not None]
     return Outcome(
         part,
         outcomes[0].labels,
         np.concatenate([outcome.hits for outcome in outcomes]),
         np.concatenate([outcome.kl for outcome in outcomes]),
         np.asarray(sum(outcome.confusion for outcome in outcomes), np.int64),
+        np.concatenate(people) if people else None,
     )
 
 
