@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from models.bootstrap import Estimate, Resamples
 from models.crops.scene import found
-from models.emotion.bootstrap import Estimate, estimate
 from models.emotion.evaluation.calibration import calibration_error, tempered
 from models.emotion.evaluation.robustness import Change, blurred, covered, darkened, noisy
 from models.emotion.metrics import Faces, divergence, truth
@@ -89,7 +89,10 @@ class Row:
 
 
 def bands(faces: Faces, judged: Judged) -> Iterator[Row]:
-    """Measure each band of quality that holds faces, then all together; all faces must have a majority."""
+    """Measure each band of quality that holds faces, then all together; all faces must have a majority.
+
+    Intervals are over faces, each with all its showings in the band.
+    """
     votes = truth(faces.votes)
     limits = [*pairwise(BANDS), (BANDS[0], BANDS[-1])]
     for low, high in limits:
@@ -98,10 +101,12 @@ def bands(faces: Faces, judged: Judged) -> Iterator[Row]:
             continue
         rows, given = judged.rows[within], judged.probabilities[within]
         hits = given.argmax(1) == votes.majority[rows]
+        # Showings of one face resemble each other.
+        drawn = Resamples(len(hits), groups=rows)
         yield Row(
             (low, high),
-            estimate(hits),
-            estimate(divergence(votes.shares[rows], given)),
+            drawn.mean(hits),
+            drawn.mean(divergence(votes.shares[rows], given)),
             tempered(votes.shares[rows], given)[1],
             float(given.max(1).mean()),
             calibration_error(given.max(1), hits),

@@ -27,6 +27,20 @@ def test_bands_agree_with_a_count_by_hand():
     assert table([low, middle, high, whole]).row_count == 4
 
 
+def test_showings_of_a_face_do_not_count_as_faces():
+    votes = np.zeros((40, 10), np.int64)
+    votes[:, 1] = 10
+    faces = Faces(np.zeros((40, 48, 48), np.uint8), votes)
+    rows = np.arange(40)
+    probabilities = np.array([certain(int(row % 3 > 0), 0.9 - row / 100) for row in rows], np.float32)
+    once, _ = bands(faces, Judged(rows, np.full(40, 0.9, np.float32), probabilities))
+    four = Judged(np.tile(rows, 4), np.full(160, 0.9, np.float32), np.tile(probabilities, (4, 1)))
+    for often in bands(faces, four):
+        assert often.accuracy.n == 160
+        for many, few in ((often.accuracy, once.accuracy), (often.divergence, once.divergence)):
+            assert (many.low, many.value, many.high) == pytest.approx((few.low, few.value, few.high))
+
+
 def test_an_even_distribution_has_all_the_entropy():
     votes = np.array([[10, *[0] * 9]])
     judged = Judged(np.array([0]), np.array([0.5], np.float32), np.full((1, 8), 0.125, np.float32))
