@@ -14,16 +14,20 @@ SHORTEST: Final = 25
 
 
 def read_tracks(folder: Path) -> list[Track]:
-    """Read ``OUT/emotions``; tracks of fewer than ``SHORTEST`` rows are left out.
+    """Read an output, a folder that has ``emotions/`` (or is it); tracks of fewer than ``SHORTEST`` rows are left out.
 
     Raises:
         InputError: the folder holds no tracks.
     """
+    # Not all of the output: the table of tracks beside it has no distributions.
+    within = folder / "emotions" if (folder / "emotions").is_dir() else folder
     columns = ["source", "track", "pts", "quality", *(f"p_{label}" for label in LABELS)]
     try:
-        rows = pd.read_parquet(folder, columns=columns).sort_values("pts", kind="stable")
+        rows = pd.read_parquet(within, columns=columns).sort_values("pts", kind="stable")
     except (OSError, ValueError) as error:
-        raise InputError(f"no emotions in {str(folder)!r}; name the folder OUT/emotions of a replay") from error
+        raise InputError(f"no emotions in {str(folder)!r}; name the --out folder of a replay") from error
+    if rows.empty:
+        raise InputError(f"no rows in {str(folder)!r}; replay videos that show faces")
     tracks = []
     for _, part in rows.groupby(["source", "track"], observed=True):
         if len(part) >= SHORTEST:

@@ -5,8 +5,13 @@ import pytest
 from models.smoothing.fit import concentrated, fit, thin
 from models.smoothing.series import Track, log_ratios, softmax
 from models.smoothing.tracks import read_tracks
+from pipeline import messages
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
+from pipeline.messages import Clock, End, Results, Stamp
+from pipeline.settings import ParquetSettings
+from pipeline.sink.parquet import ParquetWriter
+from tests.outputs import write_output
 
 
 def walk(seed, *, ratio, exponent, scale, count=600):
@@ -73,6 +78,33 @@ def test_tracks_are_read_in_order_and_short_ones_left_out(tmp_path):
 
     assert (np.diff(track.pts) > 0).all()
     assert track.seen == pytest.approx(rows.iloc[59::-1, :8].to_numpy())
+
+
+def test_an_output_is_read_without_its_table_of_tracks(tmp_path):
+    out = write_output(tmp_path, 3, length=60)
+    # In a run of its own, since the first is complete.
+    first, last = (Stamp("door", "r2", frame, frame / 25, 0, Clock.FILE, 0) for frame in (0, 40))
+    summary = messages.Track("door", "r2", "r1-0", first, last, 90, 41, 1.6, (0.125,) * 8, "neutral", 1.0, 0, "net@0")
+    writer = ParquetWriter(out, ParquetSettings())
+    writer.write(Results(tracks=(summary,), ends=(End("door", "r2", complete=True),)))
+    writer.close()
+    assert len(pd.read_parquet(out / "tracks")) == 1
+    tracks, same = read_tracks(out), read_tracks(out / "emotions")
+    assert sum(len(track.pts) for track in tracks) == len(pd.read_parquet(out / "emotions"))
+    for track, other in zip(tracks, same, strict=True):
+        np.testing.assert_array_equal(track.pts, other.pts)
+        np.testing.assert_array_equal(track.seen, other.seen)
+        assert np.isfinite(track.seen).all()
+
+
+def test_an_output_without_rows_is_named(tmp_path):
+    writer = ParquetWriter(tmp_path, ParquetSettings())
+    writer.write(Results(ends=(End("door", "r1", complete=True),)))
+    writer.close()
+    with pytest.raises(InputError, match="no rows in") as caught:
+        read_tracks(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_folders_without_tracks_are_named(tmp_path):

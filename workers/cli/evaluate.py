@@ -83,7 +83,7 @@ def tracking(
 def smoothing(
     parquet: Annotated[
         Path | None,
-        typer.Option("--parquet", metavar="OUT/emotions", help="Also count flips on the tracks of a replay."),
+        typer.Option("--parquet", metavar="OUT", help="Also count flips on the tracks of a replay."),
     ] = None,
     seed: Annotated[
         int, typer.Option("--seed", min=2000, help="Seed of the first series; each further one takes the next.")
@@ -99,7 +99,7 @@ def smoothing(
 
     Example:
 
-      affectstream evaluate smoothing --parquet results/emotions
+      affectstream evaluate smoothing --parquet results
     """
     from models.smoothing.compare import compare, table
     from models.smoothing.tracks import read_tracks
