@@ -1,6 +1,6 @@
 """Fit the smoother's linear model to real tracks by maximum likelihood.
 
-    python -m models.smoothing.fit OUT/emotions
+    python -m models.smoothing.fit OUT
 
 The model is that of ``pipeline.sink.smoother`` where nothing is odd: log-ratios walk at random and are seen through
 noise whose variance is a track's own scale over a power of the quality. The likelihood is that of the innovations
@@ -118,7 +118,7 @@ def fit(tracks: Sequence[Track], step: float = 0.0) -> Fit:
 def main() -> None:
     """Print the fits."""
     parser = argparse.ArgumentParser(description="Fit the smoother's linear model to real tracks.")
-    parser.add_argument("folder", type=Path, metavar="OUT/emotions", help="what a replay wrote")
+    parser.add_argument("folder", type=Path, metavar="OUT", help="what a replay wrote")
     tracks = read_tracks(parser.parse_args().folder)
     gain = -expm1(-NOMINAL_STEP / SmootherSettings().time_constant)
     shipped = gain * gain / (1 - gain) / NOMINAL_STEP
