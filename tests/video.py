@@ -1,5 +1,6 @@
 """Makes small clips of every kind with PyAV."""
 
+import struct
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -90,6 +91,25 @@ def damage(path: Path, numbers: Iterable[int]) -> Path:
         at, size = places[number]
         content[at : at + size] = bytes(size)
     path.write_bytes(content)
+    return path
+
+
+def photos(path: Path, orientation: int, frames: int = 2) -> Path:
+    """Write a clip of JPEGs as cameras take them, with an orientation (Exif 2.32, 4.6.4 A); return its path."""
+    plain = clip(path.with_stem(f"{path.stem}-plain"), frames=frames, codec="mjpeg", pixels="yuvj420p", full_range=True)
+    # One directory, of one entry: tag 0x0112, a single unsigned short.
+    tags = struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    segment = struct.pack(">BBH6s", 0xFF, 0xE1, 8 + len(tags), b"Exif") + tags
+    with av.open(str(plain)) as source, av.open(str(path), "w") as out:
+        copy = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                jpeg = bytes(packet)
+                photo = av.Packet(jpeg[:2] + segment + jpeg[2:])
+                photo.pts, photo.dts, photo.time_base, photo.stream = packet.pts, packet.dts, packet.time_base, copy
+                photo.is_keyframe = True
+                out.mux(photo)
+    plain.unlink()
     return path
 
 

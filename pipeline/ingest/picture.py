@@ -5,6 +5,7 @@ from typing import Any, Final
 import av
 import msgspec
 import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from pipeline.errors import SourceError
@@ -20,6 +21,17 @@ STRIDE: Final = 32
 _UNSPECIFIED_SPACE: Final = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_ROWS: Final = 720  # from here on untagged video is BT.709 rather than BT.601, as players assume
 _LARGEST_ASPECT: Final = 8.0  # pixels more oblong than this are a mistake in the header
+
+
+def _unnamed(kinds: type[SideDataType], value: int) -> Any:
+    """Make a member for a kind of side data that PyAV has no name for."""
+    kind: Any = object.__new__(kinds)
+    kind._name_, kind._value_ = f"KIND_{value}", value
+    return kind
+
+
+# PyAV 18 reads no side data at all of a frame that has some of a kind it does not know, such as the Exif of a JPEG.
+SideDataType._missing_ = classmethod(_unnamed)  # type: ignore[method-assign, assignment]
 
 
 class Picture(msgspec.Struct, frozen=True, eq=False):

@@ -14,7 +14,7 @@ from pipeline.ingest.source import parse_source
 from pipeline.messages import Frame
 from pipeline.settings import DetectorSettings
 from pipeline.tally import Tally
-from tests.video import QUADRANTS, clip, picture
+from tests.video import QUADRANTS, clip, photos, picture
 
 ONE, W = 1 << 16, 1 << 30
 UPRIGHT = np.array(QUADRANTS)
@@ -118,6 +118,28 @@ def test_orientation(matrix: tuple[int, int, int, int], turned: NDArray[np.int64
     assert frame.luma.shape == size[::-1]
     assert frame.image.shape == ((96, 64, 3) if a == 0 else (64, 96, 3))
     assert quadrants(frame.luma, studio=True) == pytest.approx(turned, abs=2)
+    assert quadrants(frame.image) == pytest.approx(turned, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turned"),
+    [
+        (1, UPRIGHT),
+        (2, np.fliplr(UPRIGHT)),
+        (3, np.rot90(UPRIGHT, 2)),
+        (4, np.flipud(UPRIGHT)),
+        (5, UPRIGHT.T),
+        (6, np.rot90(UPRIGHT, -1)),
+        (7, np.rot90(UPRIGHT, 2).T),
+        (8, np.rot90(UPRIGHT)),
+    ],
+)
+def test_orientation_of_jpegs(orientation: int, turned: NDArray[np.int64], tmp_path: Path) -> None:
+    frame = first(photos(tmp_path / "a.avi", orientation))
+    size = (96, 160) if orientation > 4 else (160, 96)
+    assert (frame.width, frame.height) == size
+    assert frame.luma.shape == size[::-1]
+    assert quadrants(frame.luma) == pytest.approx(turned, abs=2)
     assert quadrants(frame.image) == pytest.approx(turned, abs=3)
 
 
