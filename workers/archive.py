@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from pipeline.errors import AffectError, SourceError
 from pipeline.ingest.decode import Video
+from pipeline.ingest.failures import unexpected
 from pipeline.ingest.source import Source
 from workers import tasks
 from workers.config import Config
@@ -141,3 +142,5 @@ def _outcome(future: Future[Outcome], source: Source) -> Outcome:
         return future.result()
     except AffectError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
+    except Exception as error:
+        return Outcome(source.id, Status.FAILED, note=str(unexpected(error, source)))

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from pipeline.channel import Channel, Closed
 from pipeline.errors import SourceError
+from pipeline.ingest.failures import unexpected
 from pipeline.ingest.source import Source
 from pipeline.messages import End, Frame
 from workers.worker import Worker
@@ -54,8 +55,9 @@ class SourceLink:
             message = next(self._messages)
         except StopIteration:
             raise Closed from None
-        except SourceError as error:
-            self._failed(self._reader.source, error)
+        except Exception as error:
+            source = self._reader.source
+            self._failed(source, error if isinstance(error, SourceError) else unexpected(error, source))
             self._messages = iter(())
             message = End(self._reader.source.id, self._reader.run, complete=False)
         self._ended = isinstance(message, End)

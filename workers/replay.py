@@ -7,7 +7,8 @@ run has come, so a run that was interrupted is completed, and one that is comple
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from pipeline.errors import SourceError
+from pipeline.errors import AffectError, SourceError
+from pipeline.ingest.failures import unexpected
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import Source
 from pipeline.tally import Count, Tally
@@ -37,19 +38,26 @@ def replay_file(
     Raises:
         AffectError: results cannot be written; that will not get better with the next file.
     """
-    begun = time.monotonic()
-    tally = Tally()
     try:
-        run = engine.run_of(source)
+        return _replayed(source, engine, config, redis, report, stopped)
     except SourceError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
+    except AffectError:
+        raise
+    except Exception as error:
+        return Outcome(source.id, Status.FAILED, note=str(unexpected(error, source)))
+
+
+def _replayed(
+    source: Source, engine: Engine, config: Config, redis: str | None, report: Report, stopped: Callable[[], bool]
+) -> Outcome:
+    begun = time.monotonic()
+    tally = Tally()
+    run = engine.run_of(source)
     with open_writers(config, redis, tally, live=False) as writers:
         if all(writer.frontier(source.id, run).complete for writer in writers):
             return Outcome(source.id, Status.ALREADY, run)
-        try:
-            reader = FileReader(source, run, tally)
-        except SourceError as error:
-            return Outcome(source.id, Status.FAILED, note=str(error))
+        reader = FileReader(source, run, tally)
         runner = Runner(engine, [reader], writers, tally, live=False)
         runner.start()
         while not runner.wait(POLL):

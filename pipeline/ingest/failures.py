@@ -1,6 +1,8 @@
 """Why a source cannot be read, in words: lasting reasons told apart from passing ones."""
 
+import logging
 import socket
+import traceback
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -9,6 +11,8 @@ import av.error
 
 from pipeline.errors import SourceError, SourceLost
 from pipeline.ingest.source import Source, redact
+
+logger = logging.getLogger(__name__)
 
 _Reasons = tuple[tuple[type[Exception], str], ...]
 
@@ -52,6 +56,13 @@ def explain(error: Exception, source: Source) -> SourceError:
     if reason is None and host is not None and not _resolves(host):
         reason = f"cannot be reached: there is no host {host!r}"
     return SourceLost(f"{shown} {reason or 'cannot be read: ' + _words(error)}")
+
+
+def unexpected(error: Exception, source: Source) -> SourceError:
+    """Turn an error that nobody foresaw into a lasting one of its source, lest it end all others; log its traceback."""
+    logger.debug("%s: %s", source.id, redact("".join(traceback.format_exception(error))))
+    words = redact(f"{type(error).__name__}: {error}").splitlines()[0]
+    return SourceError(f"{source.safe_url} failed in a way that was not foreseen ({words}); please report it")
 
 
 def _reason(error: Exception, reasons: _Reasons) -> str | None:

@@ -1,4 +1,7 @@
+import logging
+
 import pytest
+from av.sidedata.sidedata import Type as SideDataType
 
 from pipeline.errors import SourceError
 from pipeline.ingest.source import expand, parse_source
@@ -42,3 +45,31 @@ def test_what_was_skipped_is_told_of_a_file_that_was_stopped_too(config, tmp_pat
     (outcome,) = replay([source], Engine.load(config), config, None, report, lambda: frames > 50)
     assert outcome.status is Status.STOPPED
     assert outcome.note == "run again to complete it; 2 corrupt packets skipped"
+
+
+def test_what_nobody_foresaw_fails_one_file_alone(config, tmp_path, monkeypatch, caplog):
+    # As PyAV is without what makes it read the orientation of a JPEG.
+    monkeypatch.delattr(SideDataType, "_missing_")
+    odd, plain = video.photos(tmp_path / "a.avi", 1), video.clip(tmp_path / "b.mp4", frames=5)
+    caplog.set_level(logging.DEBUG, "pipeline.ingest.failures")
+    sources = expand([str(odd), str(plain)])
+    failed, done = replay(sources, Engine.load(config), config, None, lambda _: None, lambda: False)
+    assert (failed.status, done.status) == (Status.FAILED, Status.DONE)
+    assert failed.note == (
+        f"{odd} failed in a way that was not foreseen (ValueError: 31 is not a valid Type); please report it"
+    )
+    assert "Traceback" in caplog.text
+
+
+def test_what_nobody_foresaw_behind_the_decoder_fails_one_file_alone(config, tmp_path, monkeypatch):
+    sources = expand([str(video.clip(tmp_path / name, frames=5)) for name in ("a.mp4", "b.mp4")])
+    opened = Engine.sink
+
+    def sink(engine, tally):
+        monkeypatch.setattr(Engine, "sink", opened)
+        raise ZeroDivisionError("of one file")
+
+    monkeypatch.setattr(Engine, "sink", sink)
+    failed, done = replay(sources, Engine.load(config), config, None, lambda _: None, lambda: False)
+    assert (failed.status, done.status) == (Status.FAILED, Status.DONE)
+    assert "(ZeroDivisionError: of one file)" in failed.note
