@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from rich.table import Table
 
+from models.bootstrap import Estimate, estimate
 from models.crops.scene import found
-from models.emotion.bootstrap import Estimate, estimate
 from models.emotion.evaluate import report
 from models.emotion.metrics import Faces, divergence, truth
 from pipeline.errors import InputError

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bootstrap import interval
 from models.detector.matching import FALSE, Matches
 
 FALSE_PER_PHOTO = 0.1
@@ -99,8 +100,8 @@ class Measured:
         ]
         return {
             "n": self.n,
-            "recall": estimate(self.recall, self.recalls),
-            "average_precision": estimate(self.precision, self.precisions),
+            "recall": interval(self.recall, self.recalls, self.n).told(),
+            "average_precision": interval(self.precision, self.precisions, self.n).told(),
             "curve": points,
         }
 
@@ -121,9 +122,3 @@ def measured(matches: Matches, kind: int | None = None) -> Measured:
         precisions=np.concatenate([block.average_precision() for block in blocks]),
         curves=whole,
     )
-
-
-def estimate(value: float, drawn: Numbers) -> dict[str, Any]:
-    """A value with the 95 % interval of its draws."""
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return {"value": round(value, 4), "ci95": [round(float(low), 4), round(float(high), 4)]}

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from models.bootstrap import interval
 from models.detector.boxes import Array, Image, from_corners
-from models.detector.curves import Measured, estimate, measured
+from models.detector.curves import Measured, measured
 from models.detector.find import Finder, read
 from models.detector.matching import LEFT_OUT, Matches, Truth, matches
 from models.detector.views import VIEWS, View
@@ -147,6 +148,7 @@ def told(sights: list[Sight], against: list[Sight] | None = None) -> dict[str, A
         kinds = {kind: one.told() for kind, one in sight.kinds.items()}
         for kind, one in sight.kinds.items() if against else ():
             other = against[at].kinds[kind] if against else one
-            kinds[kind]["recall_ahead"] = estimate(one.recall - other.recall, one.recalls - other.recalls)
+            ahead = interval(one.recall - other.recall, one.recalls - other.recalls, one.n)
+            kinds[kind]["recall_ahead"] = ahead.told()
         views[sight.view] = kinds
     return views

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from models.bootstrap import Resamples
 from models.detector.boxes import Array, Image, held_back, iou, mirror
 from models.detector.curves import FALSE_PER_PHOTO
 from models.detector.evaluate import ALL, LOW, SIDE, SMALLEST, look, read_photos
@@ -96,12 +97,11 @@ def looks_ahead(face: Array) -> bool:
 
 def ratio(above: Numbers, below: Numbers) -> dict[str, Any]:
     """Sum over sum of per-photo numbers (P,), with a 95 % interval by bootstrap over photos."""
-    rng = np.random.default_rng(0)
-    draws = rng.integers(0, len(above), (2000, len(above)))
-    resampled = above[draws].sum(axis=1) / np.maximum(below[draws].sum(axis=1), 1e-9)
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    value = float(above.sum() / max(below.sum(), 1e-9))
-    return {"value": round(value, 4), "ci95": [round(float(low), 4), round(float(high), 4)], "n": int(below.sum())}
+    draws = Resamples(len(above))
+    drawn = draws.totals(np.stack([above, below], axis=1))
+    value = above.sum() / max(below.sum(), 1e-9)
+    found = draws.estimate(value, drawn[:, 0] / np.maximum(drawn[:, 1], 1e-9))
+    return found.told() | {"n": int(below.sum())}
 
 
 def figure(what: str, numbers: dict[str, Any], data: str, protocol: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
-from models.emotion.bootstrap import Estimate
+from models.bootstrap import Estimate
 from models.emotion.data import DUPLICATE, without
 from models.emotion.evaluate import PROTOCOL, Report, open_network, report
 from models.emotion.evaluation.robustness import degraded, shrunk

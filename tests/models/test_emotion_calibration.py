@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.emotion.bootstrap import Resamples
+from models.bootstrap import Resamples
 from models.emotion.evaluation.calibration import calibrate, calibration_error, reliability, tempered
 from models.emotion.evaluation.sample import sample
 from pipeline.labels import LABELS

@@ -8,7 +8,7 @@ from scipy.spatial import distance
 from scipy.special import rel_entr
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support, roc_auc_score, roc_curve
 
-from models.emotion.bootstrap import Resamples, estimate
+from models.bootstrap import Resamples, estimate
 from models.emotion.evaluation import roc
 from models.emotion.evaluation.confusion import confusion
 from models.emotion.evaluation.measures import MEASURES, chebyshev, cosine, jensen_shannon

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Resamples
+from models.bootstrap import Resamples
 from models.emotion.evaluation import clarity
 from models.emotion.evaluation.measures import KL
 from models.emotion.evaluation.panels import concentrations, floor, questions, unseen

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Resamples
+from models.bootstrap import Resamples
 from models.emotion.evaluation.robustness import SWEEPS, Sweep, brightened, degraded, shifted, shrunk, sweep, turned
 from models.emotion.evaluation.sample import sample
 

@@ -8,7 +8,7 @@ import typer
 from workers.cli import terminal
 
 if TYPE_CHECKING:
-    from models.emotion.bootstrap import Estimate
+    from models.bootstrap import Estimate
     from models.emotion.evaluate import Report
     from models.emotion.evaluation.comparison import Comparison
     from models.emotion.faces import LabelledFaces

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-from models.emotion.bootstrap import Estimate, Resamples
+from models.bootstrap import Estimate, Resamples
 from models.emotion.evaluation.sample import Sample
 from models.emotion.metrics import EPSILON, divergence
 from pipeline.labels import LABELS

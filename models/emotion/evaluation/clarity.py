@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Estimate, Resamples
+from models.bootstrap import Estimate, Resamples
 from models.emotion.evaluation.sample import Sample, entropy
 from models.emotion.metrics import divergence
 

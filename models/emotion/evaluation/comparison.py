@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Estimate
+from models.bootstrap import Estimate
 from models.emotion.evaluate import Report, resamples
 from models.emotion.evaluation.sample import sample
 from models.emotion.metrics import Faces, divergence

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Estimate, Resamples
+from models.bootstrap import Estimate, Resamples
 from pipeline.labels import LABELS
 
 COUNT = len(LABELS)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Estimate
+from models.bootstrap import Estimate
 from models.emotion.evaluate import Report, predict, resamples
 from models.emotion.evaluation import clarity, panels, robustness, roc
 from models.emotion.evaluation.calibration import Calibration, calibrate

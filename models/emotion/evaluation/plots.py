@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Estimate
+from models.bootstrap import Estimate
 from models.emotion.evaluation import roc as curves
 from models.emotion.evaluation.calibration import Calibration, Reliability
 from models.emotion.evaluation.confusion import Confusion

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Estimate, Resamples
+from models.bootstrap import Estimate, Resamples
 from models.emotion.evaluate import Report
 from models.emotion.evaluation import panels
 from models.emotion.evaluation.measures import MEASURES

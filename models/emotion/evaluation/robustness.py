@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.emotion.bootstrap import Estimate, Resamples
+from models.bootstrap import Estimate, Resamples
 from models.emotion.evaluation.sample import Sample
 from models.emotion.metrics import divergence
 

@@ -6,7 +6,7 @@ from math import isnan
 
 from matplotlib.figure import Figure
 
-from models.emotion.bootstrap import Estimate
+from models.bootstrap import Estimate
 from models.emotion.evaluation import plots
 from models.emotion.evaluation.calibration import BINS
 from models.emotion.evaluation.clarity import SHIFT

@@ -26,6 +26,13 @@ class Estimate:
         return {"value": round(self.value, 4), "ci95": [round(self.low, 4), round(self.high, 4)]}
 
 
+def interval(value: float, drawn: NDArray[np.float64], n: int) -> Estimate:
+    """`value` with the interval of `drawn` (draws,); draws in which it is undefined (NaN) are left out."""
+    known = drawn[~np.isnan(drawn)]
+    low, high = np.percentile(known, (2.5, 97.5)) if len(known) else (np.nan, np.nan)
+    return Estimate(float(value), float(low), float(high), n)
+
+
 class Resamples:
     """Draws of n rows with replacement, the same for every figure, so that figures can be subtracted."""
 
@@ -64,10 +71,8 @@ class Resamples:
         return np.concatenate([np.stack(block, 1) for block in sums])
 
     def estimate(self, value: float, drawn: NDArray[np.float64], n: int | None = None) -> Estimate:
-        """`value` with the interval of `drawn` (draws,); draws in which it is undefined (NaN) are left out."""
-        known = drawn[~np.isnan(drawn)]
-        low, high = np.percentile(known, (2.5, 97.5)) if len(known) else (np.nan, np.nan)
-        return Estimate(float(value), float(low), float(high), self.counts.shape[1] if n is None else n)
+        """`value` with the interval of `drawn` (draws,), as `interval` gives it; of all rows unless `n` is given."""
+        return interval(value, drawn, self.counts.shape[1] if n is None else n)
 
     def mean(self, values: NDArray[Any]) -> Estimate:
         """The mean of `values` (n,)."""
