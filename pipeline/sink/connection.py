@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import redis
@@ -27,8 +27,13 @@ end
 """
 """Lua, to be put before a script."""
 
-_PASSING: Final = re.compile(r"\b(OOM|READONLY|MISCONF|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS)\b")
+_PASSING: Final = re.compile(
+    r"\b(OOM|READONLY|MISCONF|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|UNBLOCKED)\b"
+)
 """Refusals that end without anybody changing what was asked."""
+
+_DEMOTED: Final = re.compile(r"\b(READONLY|MASTERDOWN)\b")
+"""What only a replica says."""
 
 _CODES: Final[dict[type[redis.RedisError], str]] = {
     redis.OutOfMemoryError: "OOM",
@@ -97,6 +102,7 @@ def connect(url: str, *, patient: bool = False) -> "redis.Redis":
             protocol=2,
             client_name=NAME,
         )
+        client.connection_pool.connection_class = _leaving(client.connection_pool.connection_class)
     except ValueError:
         # The library's message may quote the URL, password included.
         raise BrokerError(
@@ -110,6 +116,30 @@ def connect(url: str, *, patient: bool = False) -> "redis.Redis":
             client.close()
             raise refusal(url, error) from None
     return client
+
+
+def _leaving(kind: Any) -> Any:
+    """Return a class of connections like ``kind`` that end where a master became a replica.
+
+    Its address may lead to the new master by now; a connection that stays would be told READONLY for ever.
+    """
+
+    class Leaving(kind):  # type: ignore[misc]
+        def read_response(self, *args: Any, **options: Any) -> Any:
+            try:
+                answer = super().read_response(*args, **options)
+            except redis.ResponseError as error:
+                if _DEMOTED.search(_text(error)) is None:
+                    raise
+                self.disconnect()
+                # Not the answer to one request alone: whoever waits for those of others must not read on.
+                raise redis.ConnectionError(_text(error)) from None
+            within = answer if isinstance(answer, list) else ()  # a transaction
+            if any(isinstance(one, redis.ResponseError) and _DEMOTED.search(_text(one)) for one in within):
+                self.disconnect()
+            return answer
+
+    return Leaving
 
 
 def is_passing(error: Exception) -> bool:
