@@ -128,8 +128,6 @@ def parse_source(
     live, safe_url = True, text
     if _webcam(text) is not None:
         url = f"/dev/video{text}" if text.isdecimal() and sys.platform == "linux" else text
-        if url.startswith("/dev/") and not Path(url).exists():
-            raise InputError(f"there is no webcam {url}; `ls /dev/video*` lists those that are connected")
         safe_url = url
     elif "://" in text:
         url = text

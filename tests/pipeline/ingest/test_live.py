@@ -1,4 +1,8 @@
 import itertools
+import os
+import shutil
+import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +15,7 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.errors import SourceError
+from pipeline.errors import SourceError, SourceLost
 from pipeline.ingest.live import LiveReader, Phase, Resume
 from pipeline.ingest.source import Source, parse_source
 from pipeline.ingest.webcam import Webcam
@@ -110,11 +114,14 @@ def multipart(pictures: int, step: float) -> Answer:
     return answer
 
 
+QUICK = IngestSettings(open_timeout=2.0, read_timeout=2.0, backoff=(0.05, 0.1))
+
+
 def read(
     url: str, tally: Tally | None = None, frames: int | None = None, resume: Resume | None = None, **settings: object
 ) -> list[Frame | End]:
-    quick = {"open_timeout": 2.0, "read_timeout": 2.0, "backoff": (0.05, 0.1), **settings}
-    source = parse_source(url, name="door", ingest=IngestSettings.model_validate(quick))
+    ingest = IngestSettings.model_validate(QUICK.model_dump() | settings)
+    source = parse_source(url, name="door", ingest=ingest)
     reader = LiveReader(source, "run", tally or Tally(), resume)
     messages = []
     for message in reader:
@@ -351,3 +358,45 @@ def test_webcam_reader_gives_what_opencv_captures(tmp_path: Path) -> None:
     arrivals = [item.ticks for item in decoded if item.ticks is not None]
     assert arrivals == sorted(arrivals)
     assert webcam.step == pytest.approx(0.04)
+
+
+def test_a_webcam_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = clip(tmp_path / "a.avi", codec="mjpeg", pixels="yuvj420p", full_range=True, frames=5)
+    source = Source("webcam-0", str(tmp_path / "video0"), "/dev/video0", live=True, settings=QUICK)
+    reader = LiveReader(source, "run", Tally())
+    threading.Timer(0.5, shutil.copy, (path, source.url)).start()
+    assert isinstance(next(iter(reader)), Frame)
+    reader.stop()
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0].startswith("webcam-0: /dev/video0 is not there; `ls /dev/video*` lists")
+    assert "back after" in told[1]
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Have the rights of a user who owns nothing, where there are more to give up."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_webcam_that_may_not_be_opened() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # others may look into this one
+        Path(folder).chmod(0o755)
+        device = Path(folder, "video0")
+        device.touch(mode=0)
+        with nobody(), pytest.raises(SourceLost, match=f"/dev/video0 may not be opened .* '{device.group()}'"):
+            Webcam(Source("webcam-0", str(device), "/dev/video0", live=True))
+
+
+def test_opencv_says_nothing_of_its_own(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    device = str(tmp_path / "video0")
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(device)  # it is there, and its permissions are in order; still nobody can open it
+        with pytest.raises(SourceLost, match="/dev/video0 does not open; another program"):
+            Webcam(Source("webcam-0", device, "/dev/video0", live=True))
+    assert capfd.readouterr().err == ""
