@@ -23,10 +23,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 
+from models.detector.boxes import iou
 from models.program import run
 from models.tracking.evaluate import Scenes
 from models.tracking.measures import MATCH
-from models.tracking.truth import overlaps, truth
+from models.tracking.truth import truth
 from models.tracking.watch import Shown, Watched, watch
 from pipeline.errors import InputError
 from pipeline.messages import Floats
@@ -103,7 +104,7 @@ def _owned(frame: Watched, people: Sequence[int], boxes: Floats) -> Iterator[tup
     """Give each detection to the person whose box it is nearest to."""
     if not len(people) or not len(frame.found.boxes):
         return
-    shared = overlaps(boxes, frame.found.boxes)
+    shared = iou(boxes, frame.found.boxes)
     free = covered(frame.found.boxes) <= COVERED
     for column, row in enumerate(shared.argmax(0)):
         if shared[row, column] >= MATCH:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from models.tracking.truth import Truth, intersections, overlaps
+from models.detector.boxes import iou
+from models.tracking.truth import Truth, intersections
 from pipeline.errors import InputError
 from pipeline.messages import Floats
 
@@ -60,7 +61,7 @@ def compared(truth: Truth, given: Sequence[int], boxes: Floats, match: float = M
 
     A box that lies on a face which does not count, and on none that does, is left out.
     """
-    similarity = overlaps(truth.boxes, boxes)
+    similarity = iou(truth.boxes, boxes)
     within = intersections(truth.boxes, boxes) / np.maximum(boxes[:, 2:].prod(1), 1e-9)
     matched = (similarity[truth.counted] >= match).any(0)
     kept = matched | ~(within[~truth.counted] >= WITHIN).any(0)

@@ -64,14 +64,6 @@ def renewed(times: Sequence[float], truths: Sequence[Truth], absence: float = AB
     return result
 
 
-def overlaps(one: Floats, other: Floats) -> Floats:
-    """IoU of (n, 4) with (m, 4) boxes, (n, m)."""
-    shared = intersections(one, other)
-    areas = one[:, None, 2:].prod(2) + other[None, :, 2:].prod(2)
-    ratio: Floats = shared / np.maximum(areas - shared, 1e-9)
-    return ratio
-
-
 def intersections(one: Floats, other: Floats) -> Floats:
     """Area that (n, 4) share with (m, 4) boxes, (n, m), px²."""
     near = np.maximum(one[:, None, :2], other[None, :, :2])

@@ -6,13 +6,14 @@ import sys
 import numpy as np
 import pytest
 
+from models.detector.boxes import iou
 from models.tracking import generator
 from models.tracking.cast import cast
 from models.tracking.evaluate import Scenes
 from models.tracking.generator import HEIGHT, ROAM, WIDTH, Actor, Shot, Wave, draw, true_faces
 from models.tracking.measures import measure
 from models.tracking.trial import RATES, SEARCHES, VARIANTS, WHOLE, run, thinned
-from models.tracking.truth import overlaps, truth
+from models.tracking.truth import truth
 from models.tracking.watch import MISSED, Shown, Watched, flawless, watch
 from pipeline.settings import DetectorSettings, PipelineSettings, TrackerSettings
 from pipeline.tracker import association, kalman
@@ -94,7 +95,7 @@ def test_a_flawless_detector_finds_who_is_in_sight(walk):
     for frame in found:
         assert frame.looks.shape == (len(frame.found.scores), LOOK)
         if len(frame.found.scores):
-            assert overlaps(frame.truth.boxes, frame.found.boxes).max(0).min() > 0.7
+            assert iou(frame.truth.boxes, frame.found.boxes).max(0).min() > 0.7
             points = frame.found.landmarks
             corners = frame.found.boxes[:, None, :2]
             assert ((points > corners) & (points < corners + frame.found.boxes[:, None, 2:])).all()
