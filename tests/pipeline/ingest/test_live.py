@@ -389,7 +389,8 @@ def test_a_webcam_that_may_not_be_opened() -> None:
         Path(folder).chmod(0o755)
         device = Path(folder, "video0")
         device.touch(mode=0)
-        with nobody(), pytest.raises(SourceLost, match=f"/dev/video0 may not be opened .* '{device.group()}'"):
+        group = device.group()
+        with nobody(), pytest.raises(SourceLost, match=f"/dev/video0 may not be opened .* '{group}'"):
             Webcam(Source("webcam-0", str(device), "/dev/video0", live=True))
 
 
