@@ -7,8 +7,9 @@ from importlib.metadata import version
 
 from pipeline.errors import BrokerError
 from pipeline.sink.embedded import EmbeddedRedis
-from pipeline.sink.parquet import Origin, ParquetWriter
+from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.redis import RedisWriter
+from pipeline.sink.tables import Origin
 from pipeline.sink.writer import Writer
 from pipeline.tally import Tally
 from workers.config import Config
@@ -58,7 +59,7 @@ def open_writers(config: Config, redis: str | None, tally: Tally, *, live: bool)
     with ExitStack() as stack:
         writers: list[Writer] = []
         # Redis last: what a reader of the stream sees is then already on its way to the disk.
-        parquet = ParquetWriter(config.out, config.parquet, origin=origin(config))
+        parquet = ParquetWriter(config.out, config.parquet, origin=origin(config), patient=live)
         stack.callback(parquet.close)
         writers.append(parquet)
         if redis is not None:

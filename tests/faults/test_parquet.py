@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import OutputError
 from pipeline.settings import ParquetSettings
+from pipeline.sink import tables
 from pipeline.sink.parquet import ParquetWriter
 from tests.pipeline.sink.runs import results
 
@@ -115,10 +116,14 @@ def test_a_full_disk_leaves_nothing_corrupt_and_is_recovered_from(small_disk, wh
         pd.testing.assert_frame_equal(rows(small_disk, table), whole[table])
 
 
-def test_a_writer_goes_on_when_there_is_room_again(small_disk, whole):
+BY_TIME = ParquetSettings(part_seconds=1.0)
+
+
+@pytest.mark.parametrize("cuts", [CUTS, BY_TIME], ids=["by rows", "by time"])
+def test_a_writer_that_fails_keeps_every_row_until_there_is_room_again(small_disk, whole, cuts):
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(200_000))
-    writer = ParquetWriter(small_disk, CUTS)
+    writer = ParquetWriter(small_disk, cuts)
     failures = 0
     for result in results(FRAMES, life=50):
         try:
@@ -129,4 +134,39 @@ def test_a_writer_goes_on_when_there_is_room_again(small_disk, whole):
     writer.close()
 
     assert failures == 1
-    pd.testing.assert_frame_equal(rows(small_disk, "emotions"), whole["emotions"])
+    for table in ("emotions", "tracks"):
+        pd.testing.assert_frame_equal(rows(small_disk, table), whole[table])
+
+
+@pytest.mark.parametrize("cuts", [CUTS, BY_TIME], ids=["by rows", "by time"])
+def test_a_patient_writer_warns_and_tries_again(small_disk, whole, cuts, monkeypatch, caplog):
+    monkeypatch.setattr(tables, "RETRY", 0.0)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(200_000))
+    writer = ParquetWriter(small_disk, cuts, patient=True)
+    waited = 0
+    for result in results(FRAMES, life=50):
+        writer.write(result)
+        waited += "no space left" in caplog.text
+        if waited == 50:
+            subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+    writer.close()
+
+    assert caplog.text.count("no space left") == caplog.text.count("can be written again") == 1
+    for table in ("emotions", "tracks"):
+        pd.testing.assert_frame_equal(rows(small_disk, table), whole[table])
+
+
+def test_patience_has_its_limit_in_memory_and_at_the_end(small_disk, monkeypatch):
+    (small_disk / "ballast").write_bytes(bytes(250_000))
+    made = results(FRAMES, life=50)
+    writer = ParquetWriter(small_disk, ParquetSettings(part_rows=40), patient=True)
+
+    def write_all():
+        for result in made:
+            writer.write(result)
+
+    with pytest.raises(OutputError, match="no space left"):
+        write_all()
+    with pytest.raises(OutputError, match="no space left"):
+        writer.close()
