@@ -1,6 +1,5 @@
 """Checkpoints of training runs, and the folders that hold them."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from models.emotion.recipe import Recipe, make
 from pipeline.errors import AffectError, InputError
+from pipeline.sink.durable import write_whole
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -47,11 +47,8 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Writes a checkpoint beside the old one and renames it: a kill leaves one of the two, whole."""
     path = folder / CHECKPOINT
     part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    part.unlink(missing_ok=True)  # of a run that was killed as it wrote
+    write_whole(lambda file: torch.save(state, file), path, part)
 
 
 def final_weights(state: dict[str, Any]) -> Weights:

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="torch comes with the train extra")
 
 from models.emotion import average, experiment, train  # noqa: E402
 from models.emotion.augment import augment  # noqa: E402
-from models.emotion.checkpoint import TrainingError, read_checkpoint  # noqa: E402
+from models.emotion.checkpoint import TrainingError, read_checkpoint, write_checkpoint  # noqa: E402
 from models.emotion.data import on_labels  # noqa: E402
 from models.emotion.experiment import Bench, divided, resolved  # noqa: E402
 from models.emotion.faces import LabelledFaces  # noqa: E402
@@ -159,6 +159,16 @@ def test_a_damaged_checkpoint_is_named(source: Source, tmp_path: Path, bench: Be
         experiment.train(recipe(), source, tmp_path, bench)
     with pytest.raises(InputError, match=r"no checkpoint at .*nowhere/checkpoint\.pt"):
         experiment.train(recipe(start=str(tmp_path / "nowhere")), source, tmp_path / "run", bench)
+
+
+def test_a_checkpoint_is_whole_whatever_became_of_the_one_before(tmp_path: Path) -> None:
+    state: dict[str, object] = {"epoch": 1, "recipe": {}, "network": {}, "average": {}, "optimizer": {}}
+    (tmp_path / "checkpoint.part").write_bytes(b"killed as it wrote")
+    write_checkpoint(tmp_path, state)
+    with pytest.raises(Exception, match="pickle"):
+        write_checkpoint(tmp_path, state | {"epoch": 2, "history": lambda: None})
+    assert read_checkpoint(tmp_path) == state
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
 def test_a_further_stage_begins_with_the_last_and_is_taught(
