@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from rich.table import Table
 
-from models.bootstrap import Estimate, estimate
+from models.bootstrap import Estimate, Resamples
 from models.crops.scene import found
 from models.emotion.evaluate import report
 from models.emotion.metrics import Faces, divergence, truth
@@ -54,11 +54,14 @@ def measurable(faces: Faces, count: int | None, seed: int) -> Faces:
         raise InputError("no face has an emotion with more than half of its votes, so none can be measured")
     if count is not None:
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[:count])
-    return Faces(faces.images[rows], faces.votes[rows])
+    return faces.take(rows)
 
 
 def measure(faces: Faces, engine: Engine, heights: Iterable[float] = HEIGHTS, seed: int = 0) -> Iterator[Row]:
-    """Measure faces that all have a majority; sizes at which none was found are left out."""
+    """Measure faces that all have a majority; sizes at which none was found are left out.
+
+    Intervals are over people where the data name them, else over faces.
+    """
     votes = truth(faces.votes)
     network = engine.classifier
     before = report(faces, network).probabilities
@@ -70,14 +73,15 @@ def measure(faces: Faces, engine: Engine, heights: Iterable[float] = HEIGHTS, se
         after = network(seen.crops)
         hits = after.argmax(1) == votes.majority[seen.rows]
         shares = votes.shares[seen.rows]
+        drawn = Resamples(len(hits), groups=faces.units(seen.rows))
         scale, shift, roll = misplacement(seen.errors, faces.images.shape[1])
         yield Row(
             height,
             len(faces.images),
             len(seen.rows),
-            estimate(right[seen.rows]),
-            estimate(hits),
-            estimate(right[seen.rows].astype(float) - hits),
+            drawn.mean(right[seen.rows]),
+            drawn.mean(hits),
+            drawn.mean(right[seen.rows].astype(float) - hits),
             (float(divergence(shares, before[seen.rows]).mean()), float(divergence(shares, after).mean())),
             scale,
             shift,

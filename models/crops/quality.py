@@ -91,7 +91,7 @@ class Row:
 def bands(faces: Faces, judged: Judged) -> Iterator[Row]:
     """Measure each band of quality that holds faces, then all together; all faces must have a majority.
 
-    Intervals are over faces, each with all its showings in the band.
+    Intervals are over faces, each with all its showings in the band; over people where the data name them.
     """
     votes = truth(faces.votes)
     limits = [*pairwise(BANDS), (BANDS[0], BANDS[-1])]
@@ -102,7 +102,7 @@ def bands(faces: Faces, judged: Judged) -> Iterator[Row]:
         rows, given = judged.rows[within], judged.probabilities[within]
         hits = given.argmax(1) == votes.majority[rows]
         # Showings of one face resemble each other.
-        drawn = Resamples(len(hits), groups=rows)
+        drawn = Resamples(len(hits), groups=faces.units(rows))
         yield Row(
             (low, high),
             drawn.mean(hits),

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from models.bootstrap import Estimate, Resamples
 from models.emotion.evaluation.confusion import ClassFigures, Confusion, confusion
 from models.emotion.evaluation.sample import Sample, sample
-from models.emotion.faces import LabelledFaces, read_faces
+from models.emotion.faces import read_faces
 from models.emotion.metrics import Faces, divergence
 from pipeline.inference.classifier import Classifier
 from pipeline.settings import EmotionSettings, RuntimeSettings
@@ -109,5 +108,4 @@ def judged(faces: Faces, chosen: Sample, model: str, probabilities: NDArray[np.f
 
 def resamples(faces: Faces, chosen: Sample, *, draws: int = 2000) -> Resamples:
     """Draws of the sample: of people, where the data say who is seen, since the faces of one resemble each other."""
-    people: NDArray[Any] | None = faces.people if isinstance(faces, LabelledFaces) else None
-    return Resamples(len(chosen.rows), groups=None if people is None else people[chosen.rows], draws=draws)
+    return Resamples(len(chosen.rows), groups=faces.units(chosen.rows), draws=draws)

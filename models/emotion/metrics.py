@@ -5,8 +5,8 @@ crowd-sourced label distribution"): a single vote is taken for a slip and droppe
 emotions holds more than half of the votes that remain, those for "unknown" and "not a face" included.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,14 @@ class Faces:
 
     images: NDArray[np.uint8]
     votes: NDArray[np.int64]
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """The faces at `rows`: indices (m,) or bool (n,)."""
+        return replace(self, images=self.images[rows], votes=self.votes[rows])
+
+    def units(self, rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """What is drawn, (m,), for intervals over the faces at `rows` (m,), in which a face may be often: the faces."""
+        return rows
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from models.crops.quality import BANDS, DEGRADATIONS, Judged, bands, table
+from models.emotion.faces import LabelledFaces
 from models.emotion.metrics import Faces
+from pipeline.labels import LABELS
 
 FACE = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
 
@@ -39,6 +41,20 @@ def test_showings_of_a_face_do_not_count_as_faces():
         assert often.accuracy.n == 160
         for many, few in ((often.accuracy, once.accuracy), (often.divergence, once.divergence)):
             assert (many.low, many.value, many.high) == pytest.approx((few.low, few.value, few.high))
+
+
+def test_faces_of_a_person_do_not_count_as_people():
+    votes = np.zeros((40, 10), np.int64)
+    votes[:, 1] = 10
+    images = np.zeros((40, 48, 48), np.uint8)
+    rows = np.arange(40)
+    probabilities = np.array([certain(int(row % 10 > 3), 0.9 - row % 10 / 100) for row in rows], np.float32)
+    judged = Judged(rows, np.full(40, 0.9, np.float32), probabilities)
+    people = np.array([f"S{row % 10}" for row in rows])
+    known, _ = bands(LabelledFaces(images, votes, people, LABELS, "made", ""), judged)
+    ten, _ = bands(Faces(images, votes), Judged(*(column[:10] for column in judged)))
+    for many, few in ((known.accuracy, ten.accuracy), (known.divergence, ten.divergence)):
+        assert (many.low, many.value, many.high) == pytest.approx((few.low, few.value, few.high))
 
 
 def test_an_even_distribution_has_all_the_entropy():

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from models.crops.alignment import measurable, measure, misplacement, tables
 from models.crops.scene import CELL, HEIGHT, WIDTH, found, pages, relative
+from models.emotion.faces import LabelledFaces
 from models.emotion.metrics import Faces
 from pipeline.errors import InputError
+from pipeline.labels import LABELS
 from pipeline.settings import DetectorSettings, PipelineSettings
 from pipeline.tracker.align import crops
 from workers.engine import Engine
@@ -101,6 +103,23 @@ def test_the_figures_are_those_of_the_faces_found(engine, faces):
     assert (row.faces, row.found, row.own.n, row.perfect.n) == (4, 4, 4, 4)
     assert row.lost.value == pytest.approx(row.perfect.value - row.own.value)
     assert [table.row_count for table in tables([row])] == [1, 1]
+
+
+def test_intervals_are_over_people_where_they_are_known(engine, faces):
+    images = np.repeat(faces.images[3:], 16, axis=0)
+    said = int(engine.classifier(images[:1]).argmax())
+    # The network is right of the one person, wrong of the other.
+    votes = np.zeros((16, 10), np.int64)
+    votes[:8, said] = votes[8:, (said + 1) % 8] = 9
+    votes[3] = 4
+    people = np.repeat(["a", "b"], 8)
+    known = measurable(LabelledFaces(images, votes, people, LABELS, "made", ""), None, 0)
+    (over_people,) = measure(known, engine, (96,))
+    (over_faces,) = measure(Faces(known.images, known.votes), engine, (96,))
+    assert (over_people.perfect.low, over_people.perfect.high) == (0, 1)
+    assert 0 < over_faces.perfect.low < over_faces.perfect.high < 1
+    assert over_people.own.high - over_people.own.low > over_faces.own.high - over_faces.own.low
+    assert over_people.perfect.value == over_faces.perfect.value
 
 
 def test_only_faces_with_a_majority_are_measured(faces):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +52,13 @@ class LabelledFaces(Faces):
     def __len__(self) -> int:
         return len(self.images)
 
-    def take(self, rows: NDArray[Any]) -> "LabelledFaces":
+    def take(self, rows: NDArray[Any]) -> Self:
         """The faces at `rows`: indices (m,) or bool (n,)."""
-        people = None if self.people is None else self.people[rows]
-        return replace(self, images=self.images[rows], votes=self.votes[rows], people=people)
+        return replace(super().take(rows), people=None if self.people is None else self.people[rows])
+
+    def units(self, rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """As `Faces` has it, but people where they are known: the faces of one resemble each other."""
+        return rows if self.people is None else self.people[rows]
 
 
 def labelled(
