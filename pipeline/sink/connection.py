@@ -3,7 +3,7 @@
 import re
 import ssl
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -16,6 +16,12 @@ TIMEOUT: Final = 5.0
 
 NAME: Final = "affectstream"
 """What connections call themselves in ``CLIENT LIST``."""
+
+_ANY: Final = ("db", "username", "password", "client_name", "socket_timeout", "health_check_interval")
+_TCP: Final = (*_ANY, "socket_connect_timeout", "socket_keepalive")
+_TLS: Final = ("cert_reqs", "check_hostname", "ca_certs", "ca_path", "certfile", "keyfile", "password", "min_version")
+OPTIONS: Final = {"redis": _TCP, "rediss": (*_TCP, *(f"ssl_{name}" for name in _TLS)), "unix": _ANY}
+"""What may stand in the query of a URL, by its scheme; the client library's other arguments are no text."""
 
 MISTYPED: Final = """
 -- The error for a key that holds something else than `wanted`, or nil. Scripts ask before they write: what fails
@@ -70,29 +76,53 @@ def address(url: str) -> str:
     '/tmp/redis.socket'
     """
     try:
-        parts = urlsplit(url)
-        if parts.scheme == "unix":
-            return parts.path
-        port = parts.port or 6379
+        parts = _split(url)
     except ValueError:
-        # A password with a slash in it ends up here; so the port is not shown either.
         return "the given URL"
-    return f"{parts.hostname or 'localhost'}:{port}"
+    return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
 
 
-def connect(url: str, *, patient: bool = False) -> "redis.Redis":
-    """Return a client that answers, and may write.
+def shown(url: str) -> str:
+    """Return a URL with ``***`` in the place of whatever may be a name, a password or a query.
+
+    >>> shown("redis://me:sec/ret@example.org/3?password=secret")
+    'redis://***@example.org/3?***'
+    """
+    return re.sub(r"\?.*", "?***", re.sub("(?<=://).*@", "***@", url))
+
+
+def _split(url: str) -> SplitResult:
+    """Take a URL apart; raises ``ValueError`` where it is none, or what is its host cannot be told.
+
+    A ``/``, ``?`` or ``#`` in a password ends what ought to hold the host, and the ``@`` comes behind.
+    """
+    parts = urlsplit(url)
+    parts.port  # noqa: B018 (raises where the port is not a number)
+    host = parts.netloc.rpartition("@")[2]
+    if host if parts.scheme == "unix" else "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError
+    return parts
+
+
+def unasked(url: str) -> "redis.Redis":
+    """Return a client that has asked nothing yet.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``.
-        patient: whether it is left to the caller to wait for a server that is not there or takes no writes for now.
 
     Raises:
-        BrokerError: nothing answers there, or it is not a Redis, or does not let us write.
+        BrokerError: the URL cannot be used.
     """
     try:
-        if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        parts = _split(url)
+        if (known := OPTIONS.get(parts.scheme)) is None:
             raise BrokerError("the Redis URL must begin with redis://, rediss:// or unix:// (or be none for no Redis)")
+        for name in parse_qs(parts.query, keep_blank_values=True):
+            if name not in known:
+                raise BrokerError(
+                    f"the Redis URL for {address(url)} has an unknown option {name!r}; "
+                    f"{parts.scheme}:// knows {', '.join(known)}"
+                )
         client = redis.Redis.from_url(
             url,
             socket_timeout=TIMEOUT,
@@ -106,8 +136,23 @@ def connect(url: str, *, patient: bool = False) -> "redis.Redis":
     except ValueError:
         # The library's message may quote the URL, password included.
         raise BrokerError(
-            f"the Redis URL for {address(url)} cannot be read; write redis://HOST:PORT/DATABASE"
+            "the Redis URL cannot be read; write redis://NAME:PASSWORD@HOST:PORT/DATABASE or unix:///PATH, and in name "
+            "and password %40 for @, %2F for /, %3F for ?, %23 for # and %25 for %"
         ) from None
+    return client
+
+
+def connect(url: str, *, patient: bool = False) -> "redis.Redis":
+    """Return a client that answers, and may write.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``.
+        patient: whether it is left to the caller to wait for a server that is not there or takes no writes for now.
+
+    Raises:
+        BrokerError: nothing answers there, or it is not a Redis, or does not let us write; or the URL cannot be used.
+    """
+    client = unasked(url)
     try:
         # A replica and a full server answer a ping, but take no writes.
         client.set("affect:probe", 1, px=1)
@@ -171,7 +216,7 @@ def explain(url: str, error: Exception) -> str:
         if word in text:
             return f"{text}: {way_out}" if word in {"WRONGTYPE", "NOPERM", "unknown command"} else way_out
     if isinstance(error, redis.AuthenticationError):
-        return _WAYS_OUT["WRONGPASS"]
+        return _WAYS_OUT["NOAUTH" if "Authentication required" in text else "WRONGPASS"]
     if any(isinstance(cause, ssl.SSLError) for cause in _chain(error)):
         text = f"TLS failed ({text}); check its certificate, or take redis:// if it speaks without TLS"
     elif isinstance(error, redis.exceptions.InvalidResponse) or "Protocol Error" in text:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.ingest.source import redact
+from pipeline.sink.connection import shown
 
 
 def interpreter() -> str:
@@ -44,7 +44,7 @@ def how_to_read(console: Console, out: Path, source: str, redis: str | None) -> 
         else:
             lines.append((title, f"redis-server --dir {out} --dbfilename redis.rdb", f"redis-cli XRANGE {stream} - +"))
     elif redis is not None:
-        lines.append((f"Redis stream {stream}", f"redis-cli -u {redact(redis)} XRANGE {stream} - + COUNT 3"))
+        lines.append((f"Redis stream {stream}", f"redis-cli -u {shown(redis)} XRANGE {stream} - + COUNT 3"))
     for title, *commands in lines:
         console.print(f"\n[bold]{escape(title)}[/bold]")
         for command in commands:

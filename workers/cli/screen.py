@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pipeline.ingest.source import Source, redact
+from pipeline.ingest.source import Source
 from pipeline.labels import LABELS
+from pipeline.sink.connection import shown
 from pipeline.sink.parts import parts
 from workers.cli import terminal
 from workers.config import Config
@@ -33,7 +34,7 @@ def banner(engine: Engine, config: Config, redis: str | None) -> None:
     )
     console.print(
         f"[dim]network {engine.classifier.id} · Parquet in {escape(str(config.out))} · "
-        f"Redis {escape(redact(redis)) if redis else 'off'}[/dim]"
+        f"Redis {escape(shown(redis)) if redis else 'off'}[/dim]"
     )
 
 

@@ -10,7 +10,7 @@ from pipeline.errors import BrokerError
 from pipeline.messages import Change
 from pipeline.settings import RedisSettings
 from pipeline.sink import connection, streams
-from pipeline.sink.connection import address
+from pipeline.sink.connection import address, connect, shown
 from pipeline.sink.redis import RedisWriter
 from pipeline.sink.streams import EVENT_FIELDS, FIELDS
 from pipeline.tally import Tally
@@ -177,6 +177,14 @@ def test_a_wrong_password_is_never_shown(tmp_path, login):
     assert error.value.__cause__ is None
 
 
+def test_a_missing_password_is_not_called_a_wrong_one(tmp_path):
+    with Server(tmp_path, oldest(), password="right") as server:
+        with pytest.raises(BrokerError, match=r": it asks for a password; give redis://NAME:PASSWORD@"):
+            connect(f"redis://127.0.0.1:{server.port}")
+        with pytest.raises(BrokerError, match=r": the name or password is wrong"):
+            connect(f"redis://:hunter2@127.0.0.1:{server.port}")
+
+
 def test_a_user_who_may_not_do_enough_is_told_what_is_needed(tmp_path):
     user = ("--user", "door", "on", ">hunter2", "~affect:*", "+ping", "+set", "+client")
     with Server(tmp_path, oldest(), *user) as server:
@@ -205,6 +213,15 @@ def test_a_user_who_may_do_what_is_told_to_be_needed_can_publish(tmp_path, monke
         ("redis://:hunter2@127.0.0.1:port", "cannot be read"),
         ("redis://:hunter2/@127.0.0.1:6379", "cannot be read"),
         ("redis://:hunter2@[::1/0", "cannot be read"),
+        ("redis://:hunter2/w@127.0.0.1:6379", "cannot be read.*%2F for /"),
+        ("redis://:p@hunter2/w@127.0.0.1:6379", "cannot be read.*%40 for @"),
+        ("redis://:12/hunter2@127.0.0.1", "cannot be read"),
+        ("rediss://me:p?hunter2@127.0.0.1", "cannot be read"),
+        ("redis://me:p#hunter2@127.0.0.1", "cannot be read"),
+        ("unix://me:p/hunter2@/tmp/redis.socket", "cannot be read"),
+        ("redis://:hunter2@127.0.0.1:6379?foo=1", "127.0.0.1:6379 has an unknown option 'foo'; redis:// knows db, "),
+        ("rediss://:hunter2@127.0.0.1?ssl_ca_cert=a.pem", "unknown option 'ssl_ca_cert'; rediss:// knows .*ssl_ca_certs"),
+        ("redis://:hunter2@127.0.0.1?ssl_ca_certs=a.pem", "unknown option 'ssl_ca_certs'; redis:// knows"),
         ("redis://:hunter2@127.0.0.1:1/0", "127.0.0.1:1: cannot connect.*--redis none"),
         ("unix:///nowhere/redis.socket", "/nowhere/redis.socket: cannot connect"),
     ],
@@ -245,6 +262,14 @@ def test_a_failure_of_tls_is_told_so():
     with pytest.raises(BrokerError, match=f"127.0.0.1:{port}: TLS failed"):
         RedisWriter(f"rediss://127.0.0.1:{port}", RedisSettings(), Tally(), wait=True)
     thread.join()
+
+
+@pytest.mark.parametrize("login", ["", "me:", ":12/", ":p@", ":p@ss/", ":p?", ":p#", "me:p%2F", ":[", ":/@/"])
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "unix"])
+def test_nothing_shown_of_a_url_is_secret(scheme, login):
+    url = f"{scheme}://{login}hunter2@broker:7000/2"
+    assert shown(url) == f"{scheme}://***@broker:7000/2"
+    assert "hunter2" not in address(url)
 
 
 def test_addresses_hold_no_secret():
