@@ -1,6 +1,8 @@
 """Opening a network in ONNX Runtime: provider chosen explicitly, threads bounded, failures said in one line."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -60,18 +62,25 @@ def open_session(path: Path, runtime: RuntimeSettings) -> ort.InferenceSession:
     # Spinning threads would take the cores from the decoder and the other stages while they wait.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    try:
+    with refusals(f"{str(path)!r} is not an ONNX network that can be run here"):
         session = ort.InferenceSession(str(path), options, providers=[provider])
-    # ONNX Runtime's exceptions share no base class below Exception.
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{str(path)!r} is not an ONNX network that can be run here: {reason}") from error
     if provider not in session.get_providers():
         raise ModelError(
             f"ONNX Runtime could not start {runtime.provider!r} for {path.name!r} "
             "(driver or library missing); choose another with --provider"
         )
     return session
+
+
+@contextmanager
+def refusals(told: str) -> Iterator[None]:
+    """Make whatever ONNX Runtime raises within a ``ModelError`` of one line: ``told``, and the first of its reasons."""
+    try:
+        yield
+    # ONNX Runtime's exceptions share no base class below Exception.
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(f"{told}: {reason}") from error
 
 
 def checked_hash(path: Path, wanted: str) -> str:

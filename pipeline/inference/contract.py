@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.card import EmotionCard, EmotionInput
 from pipeline.errors import ModelError
 from pipeline.messages import Bytes
+from pipeline.onnx import refusals
 
 DTYPES: Final = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 """What the pipeline can feed, by ONNX Runtime's names."""
@@ -195,12 +196,7 @@ def _noise(card: EmotionCard, count: int) -> Bytes:
 
 def _run(card: EmotionCard, session: ort.InferenceSession, faces: Bytes) -> Values:
     spec = card.input
-    try:
+    described = f"{spec.dtype}, {spec.layout}, {spec.size} px, {len(faces)} faces"
+    with refusals(f"the network {card.name!r} refuses what its card describes ({described})"):
         (rows,) = session.run([card.output.name], {spec.name: tensor(spec, faces)})
-    # ONNX Runtime's exceptions share no base class below Exception.
-    except Exception as error:
-        raise ModelError(
-            f"the network {card.name!r} refuses what its card describes ({spec.dtype}, {spec.layout}, {spec.size} px, "
-            f"{len(faces)} faces): {str(error).splitlines()[0]}"
-        ) from error
     return np.asarray(rows, np.float64)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.card import DetectorCard
 from pipeline.errors import ModelError
+from pipeline.onnx import refusals
 
 STRIDES: Final = (8, 16, 32)
 """px of the input between the cells of each grid."""
@@ -112,8 +113,5 @@ def run(session: ort.InferenceSession, height: int, width: int) -> dict[str, NDA
     """
     wanted = [f"{value}_{stride}" for value in VALUES for stride in STRIDES]
     noise = np.random.default_rng(0).uniform(0, 255, (1, 3, height, width)).astype(np.float32)
-    try:
+    with refusals(f"the detector refuses {width}x{height} px"):
         return dict(zip(wanted, session.run(wanted, {session.get_inputs()[0].name: noise}), strict=True))
-    # ONNX Runtime's exceptions share no base class below Exception.
-    except Exception as error:
-        raise ModelError(f"the detector refuses {width}x{height} px: {str(error).splitlines()[0]}") from error

@@ -2,7 +2,12 @@ import os
 import subprocess
 import sys
 
+import onnxruntime as ort
 import pytest
+
+from pipeline.errors import ModelError
+from pipeline.onnx import open_session, refusals
+from pipeline.settings import RuntimeSettings
 
 
 @pytest.mark.parametrize(
@@ -14,3 +19,19 @@ def test_nobody_is_told_that_networks_run_here(tmp_path, code):
     inherited = {name: value for name, value in os.environ.items() if name not in silent}
     subprocess.run([sys.executable, "-c", code], check=True, env=inherited | {"HOME": str(tmp_path)})
     assert not list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("[Fail] no such shape\nat node 3", "it refuses: [Fail] no such shape"), ("", "it refuses: Fail")],
+)
+def test_whatever_onnx_runtime_raises_is_one_line(reason, told):
+    with pytest.raises(ModelError) as raised, refusals("it refuses"):
+        raise ort.capi.onnxruntime_pybind11_state.Fail(reason)
+    assert str(raised.value) == told
+
+
+def test_a_file_that_is_no_network_is_named(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"no network")
+    with pytest.raises(ModelError, match=r"net\.onnx' is not an ONNX network that can be run here: \S"):
+        open_session(tmp_path / "net.onnx", RuntimeSettings())
