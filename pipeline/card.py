@@ -79,11 +79,9 @@ class EmotionCard(Base, frozen=True, kw_only=True, tag_field="kind", tag="emotio
 
 
 class DetectorInput(msgspec.Struct, frozen=True):
-    """Image that a detector takes: (1, 3, H, W) BGR, 0-255."""
+    """Image that a detector takes: (1, 3, H, W) BGR, 0-255; H and W are multiples of its coarsest stride, 32 px."""
 
     name: str
-    multiple: int = 32
-    """H and W must be multiples of this."""
 
 
 SURE: Final = 0.77

@@ -1,9 +1,10 @@
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from pipeline.card import NOUNS, STANDARD, all_shipped, network_file, read_card, shipped, variants
+from pipeline.card import NOUNS, STANDARD, all_shipped, detector_card, network_file, read_card, shipped, variants
 from pipeline.errors import InputError
 
 
@@ -47,3 +48,10 @@ def test_a_file_that_has_a_bare_name_is_a_file(tmp_path, monkeypatch):
     (tmp_path / "mine").touch()
     monkeypatch.chdir(tmp_path)
     assert os.fspath(network_file("emotion", Path("mine"))) == "mine"
+
+
+def test_a_card_may_say_more_than_the_pipeline_reads(tmp_path):
+    card = json.loads(shipped("detector").with_suffix(".json").read_text())
+    card["input"] |= {"multiple": 32, "colours": "BGR"}
+    (tmp_path / "faces.json").write_text(json.dumps(card))
+    assert detector_card(tmp_path / "faces.onnx") == detector_card(shipped("detector"))
