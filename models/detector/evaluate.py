@@ -103,7 +103,6 @@ class Sight:
     """What was found in one view of all photos."""
 
     view: str
-    matches: Matches
     kinds: dict[str, Measured]
     """`ALL` first."""
 
@@ -127,7 +126,7 @@ def look(
             progress()
         for told, rows in zip(sights, found, strict=True):
             matched = matches(rows, truths, len(photos.kinds))
-            told.append(Sight(view.name, matched, _by_kind(matched, photos.kinds)))
+            told.append(Sight(view.name, _by_kind(matched, photos.kinds)))
     return sights
 
 

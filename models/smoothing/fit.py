@@ -50,8 +50,6 @@ class Fit:
     """Of quality: measurement noise is divided by its power."""
     scales: Doubles
     """(tracks,) variance R of a log-ratio at full quality."""
-    likelihood: float
-    """Logarithm, less a constant."""
     step: float
     """s between the frames that were used."""
 
@@ -112,7 +110,7 @@ def fit(tracks: Sequence[Track], step: float = 0.0) -> Fit:
     )
     ratio, exponent = exp(found.x[0]), float(found.x[1])
     scales = np.array([concentrated(part, ratio, exponent)[1] for part in parts])
-    return Fit(ratio, exponent, scales[np.isfinite(scales)], -float(found.fun), max(step, NOMINAL_STEP))
+    return Fit(ratio, exponent, scales[np.isfinite(scales)], max(step, NOMINAL_STEP))
 
 
 def main() -> None:
