@@ -9,6 +9,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models.detector.boxes import STRIDES, Array
+from pipeline.tracker.detector import squared_scores
 
 
 class Teacher:
@@ -30,7 +31,7 @@ class Teacher:
         corner, stride = cells(image.shape[-1])
         size = np.exp(box[:, 2:]) * stride[:, None]
         middle = corner + box[:, :2] * stride[:, None]
-        score = np.sqrt(np.clip(cls * obj, 0, 1))[:, 0]
+        score = np.sqrt(squared_scores(cls, obj))[:, 0]
         return score, np.concatenate([middle - size / 2, size], axis=1), np.tile(corner, 5) + points * stride[:, None]
 
 

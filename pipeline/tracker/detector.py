@@ -71,8 +71,7 @@ class Detector:
         def joined(value: str) -> Floats:
             return np.concatenate([outputs[f"{value}_{stride}"][0] for stride in STRIDES])
 
-        # The score is the geometric mean of the two; values a little outside [0, 1] do occur.
-        squares = np.clip(joined("cls")[:, 0], 0, 1) * np.clip(joined("obj")[:, 0], 0, 1)
+        squares = squared_scores(joined("cls"), joined("obj"))[:, 0]
         chosen = np.flatnonzero(squares >= self._low**2)
         scores: Floats = np.sqrt(squares[chosen])
         column, row, stride = _grid(height, width)[chosen].T
@@ -95,6 +94,15 @@ class Detector:
             return rows
         kept = cv2.dnn.NMSBoxes(boxes[rows].tolist(), scores[rows].tolist(), 0.0, self._overlap)
         return rows[np.asarray(kept, np.int64).ravel()]
+
+
+def squared_scores(cls: Floats, obj: Floats) -> Floats:
+    """Return the squares of the scores, in [0, 1]: a score is the geometric mean of the two values of its cell.
+
+    Values a little outside [0, 1] do occur. Each is brought back by itself, or two below 0 would make one above.
+    """
+    squares: Floats = np.clip(cls, 0, 1) * np.clip(obj, 0, 1)
+    return squares
 
 
 @lru_cache(maxsize=8)
