@@ -64,14 +64,18 @@ class PoolLink:
         self._join()
 
     def read(self) -> Sequence[Faces | End]:
-        """See ``Link.read``; messages that cannot be worked on are set aside."""
+        """See ``Link.read``; messages that cannot be worked on are set aside.
+
+        Raises:
+            VersionError: a message is of another version; it stays in the group for whoever can read it.
+        """
         while not self._stopped.is_set():
-            entries = self._abandoned() or self._new()
+            abandoned = self._abandoned()
             messages: list[Faces | End] = []
             self._taken = []
-            for name, fields in entries:
+            for name, fields in abandoned or self._new():
                 in_hand = _in_hand(name, fields)
-                message = self._read(in_hand)
+                message = self._read(in_hand, abandoned=bool(abandoned))
                 if message is not None:
                     messages.append(message)
                     self._taken.append(in_hand)
@@ -128,12 +132,9 @@ class PoolLink:
             claim = partial(client.xautoclaim, keys.FACES, keys.GROUP, self._name, idle, count=1)
             cursor, entries, *_ = self._request(partial(claim, start_id=cursor))
             for name, fields in entries:
-                if not fields:
-                    self._let_go()
-                elif self._deliveries(name) > self._settings.tries:
-                    self._set_aside(_in_hand(name, fields), "the process that worked on it died every time")
-                else:
+                if fields:
                     return [(name, fields)]
+                self._let_go()
             if cursor == b"0-0":
                 break
         self._looked = time.monotonic()
@@ -162,19 +163,30 @@ class PoolLink:
             if member["pending"] == 0 and member["idle"] > FORGOTTEN:
                 self._request(partial(client.xgroup_delconsumer, keys.FACES, keys.GROUP, member["name"]))
 
-    def _read(self, in_hand: _InHand) -> Faces | End | None:
+    def _read(self, in_hand: _InHand, *, abandoned: bool) -> Faces | End | None:
         try:
             message = decode_one_of(in_hand.data, (Faces, End))
         except VersionError:
+            self._hand_back(in_hand.id)
             raise
         except MessageError as error:
             self._set_aside(in_hand, str(error))
             return None
         assert isinstance(message, Faces | End)
-        if in_hand.source and in_hand.number:
+        if not (in_hand.source and in_hand.number):
+            self._set_aside(in_hand, "it has no source or no number")
+        # Without its end a source would be under way for ever.
+        elif abandoned and isinstance(message, Faces) and self._deliveries(in_hand.id) > self._settings.tries:
+            self._set_aside(in_hand, "the process that worked on it died every time")
+        else:
             return message
-        self._set_aside(in_hand, "it has no source or no number")
         return None
+
+    def _hand_back(self, name: bytes) -> None:
+        """Take back that this member was given an entry: it ends because of it, but has not died of it."""
+        claim = partial(self._broker.client.xclaim, keys.FACES, keys.GROUP, self._name, 0, [name], justid=True)
+        deliveries = self._deliveries(name)
+        self._request(lambda: claim(retrycount=max(0, deliveries - 1)))
 
     def _set_aside(self, in_hand: _InHand, reason: str) -> None:
         self._poison.set_aside(in_hand.source, in_hand.number, in_hand.data, reason)
