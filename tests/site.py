@@ -13,23 +13,40 @@ from pathlib import Path
 import pandas as pd
 import redis
 
+from tests.forked import Forked
+
 LABELS = ["track", "source", "run", "clock", "dominant", "model"]
 
 
+AFFECTSTREAM = (sys.executable, "-m", "workers.cli")
+
+FORKED = ()
+"""No program: workers are forked, see ``tests.forked``."""
+
+
 class Process:
-    """One ``affectstream worker``; ``prefix``: words before its command, as of a program that runs it elsewhere."""
+    """One ``affectstream worker``.
+
+    ``program``: the words that start ``affectstream``, on another host for instance; forked if there are none.
+    """
 
     def __init__(
-        self, stages: str, url: str, folder: Path, number: int, options: Sequence[str], prefix: Sequence[str] = ()
+        self, stages: str, url: str, folder: Path, number: int, options: Sequence[str], program: Sequence[str]
     ) -> None:
         self.stages = stages
         self.log = folder / f"{stages}-{number}.log"
-        command = [*prefix, sys.executable, "-m", "workers.cli", "worker", stages, "--redis", url]
+        words = ["worker", stages, "--redis", url]
         if "sink" in stages:
-            command += ["--out", str(folder / "out")]
+            words += ["--out", str(folder / "out")]
         environment = os.environ | {"COLUMNS": "250"} | dict(option.split("=", 1) for option in options)
+        self._process: subprocess.Popen[bytes] | Forked
+        if not program:
+            self._process = Forked(words, self.log, environment)
+            return
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
+            self._process = subprocess.Popen(
+                [*program, *words], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment
+            )
 
     @property
     def pid(self) -> int:
@@ -56,9 +73,9 @@ class Process:
 class Site:
     """Workers that share a Redis and a folder."""
 
-    def __init__(self, url: str, folder: Path, options: Sequence[str] = (), prefix: Sequence[str] = ()) -> None:
+    def __init__(self, url: str, folder: Path, options: Sequence[str], program: Sequence[str]) -> None:
         self.url = url
-        self._prefix = prefix
+        self._program = program
         self.out = folder / "out"
         self.workers: list[Process] = []
         self._folder = folder
@@ -68,14 +85,14 @@ class Site:
     def start(self, *layouts: str) -> list[Process]:
         started = []
         for stages in layouts:
-            process = Process(stages, self.url, self._folder, len(self.workers), self._options, self._prefix)
+            process = Process(stages, self.url, self._folder, len(self.workers), self._options, self._program)
             self.workers.append(process)
             started.append(process)
         return started
 
     def sources(self, *words: str) -> str:
         """Run ``affectstream sources``; return what it prints."""
-        command = [sys.executable, "-m", "workers.cli", "sources", *words, "--redis", self.url]
+        command = [*AFFECTSTREAM, "sources", *words, "--redis", self.url]
         return subprocess.run(
             command, check=True, capture_output=True, text=True, env=os.environ | {"COLUMNS": "250"}
         ).stdout
@@ -118,10 +135,10 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(url: str, folder: Path, options: Sequence[str] = (), prefix: Sequence[str] = ()) -> Iterator[Site]:
-    """Give a site whose workers are gone afterwards."""
+def site(url: str, folder: Path, options: Sequence[str] = (), program: Sequence[str] = AFFECTSTREAM) -> Iterator[Site]:
+    """Give a site whose workers are gone afterwards; see ``Process``."""
     folder.mkdir(parents=True, exist_ok=True)
-    running = Site(url, folder, options, prefix)
+    running = Site(url, folder, options, program)
     try:
         yield running
     finally:

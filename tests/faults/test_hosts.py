@@ -14,7 +14,7 @@ import pytest
 
 from tests.redis_server import Server, newest
 from tests.rtsp import RtspServer, require
-from tests.site import rows, site
+from tests.site import AFFECTSTREAM, rows, site
 from workers.scene import render
 
 HERE, THERE = "10.213.77.1", "10.213.77.2"
@@ -74,7 +74,7 @@ def there(host, tmp_path):
     """A site whose workers are on the other host, its Redis on this one."""
     with Server(tmp_path, newest(), *OPEN) as server:
         url = f"redis://{HERE}:{server.port}"
-        with site(url, tmp_path / "site", ["AFFECTSTREAM_BUS__LEASE=2"], host.prefix) as running:
+        with site(url, tmp_path / "site", ["AFFECTSTREAM_BUS__LEASE=2"], (*host.prefix, *AFFECTSTREAM)) as running:
             yield running
 
 

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from tests.redis_server import Server, newest
-from tests.site import rows, site
+from tests.site import FORKED, rows, site
 from workers.scene import render
 
 LATER = b"\x93\x63\xa5novel\x90"  # [99, "novel", []]
@@ -13,7 +13,7 @@ LATER = b"\x93\x63\xa5novel\x90"  # [99, "novel", []]
 @pytest.fixture
 def running(tmp_path):
     options = ("AFFECTSTREAM_BUS__FRAMES=raw", "AFFECTSTREAM_BUS__LEASE=1", "AFFECTSTREAM_BUS__CLAIM=1")
-    with Server(tmp_path, newest()) as server, site(server.url, tmp_path / "site", options) as made:
+    with Server(tmp_path, newest()) as server, site(server.url, tmp_path / "site", options, FORKED) as made:
         made.client.close()
         # Messages are no text.
         made.client = redis.Redis.from_url(server.url, decode_responses=True, encoding_errors="replace")

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.redis_server import Server, newest
-from tests.site import Site, rows, site
+from tests.site import FORKED, Site, rows, site
 from workers.scene import render
 
 APART = ("ingest", "tracker", "inference", "sink")
@@ -68,7 +68,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def hasty(server, tmp_path):
-    with site(server.url, tmp_path / "site", HASTY) as running:
+    with site(server.url, tmp_path / "site", HASTY, FORKED) as running:
         yield running
 
 
@@ -164,7 +164,7 @@ def test_a_redis_that_dies_and_comes_back_loses_nothing(film, server, hasty):
 
 
 def test_a_redis_that_forgets_everything_is_told_and_read_into_anew(film, tmp_path):
-    with Server(tmp_path, newest()) as server, site(server.url, tmp_path / "site", HASTY) as running:
+    with Server(tmp_path, newest()) as server, site(server.url, tmp_path / "site", HASTY, FORKED) as running:
         running.start(*APART)
         running.add("scene", film.path)
         running.wait(lambda: begun(running, 40))
@@ -178,7 +178,7 @@ def test_a_redis_that_forgets_everything_is_told_and_read_into_anew(film, tmp_pa
 
 def test_a_standby_takes_over_within_ten_seconds(film, server, tmp_path):
     options = [option for option in HASTY if "LEASE" not in option]  # as it is by default
-    with site(server.url, tmp_path / "site", options) as running:
+    with site(server.url, tmp_path / "site", options, FORKED) as running:
         owners = running.start(*APART)
         running.start("tracker", "sink")
         running.add("scene", film.path)
@@ -232,7 +232,7 @@ def test_sources_come_and_go_while_others_are_read(film, hasty):
 
 def test_workers_wait_for_a_redis_that_is_not_there_yet(film, tmp_path):
     server = Server(tmp_path, newest())
-    with site(server.url, tmp_path / "site", HASTY) as running:
+    with site(server.url, tmp_path / "site", HASTY, FORKED) as running:
         workers = running.start("ingest+tracker+inference+sink", "inference")
         running.wait(lambda: all("waiting for it" in worker.log.read_text() for worker in workers))
         assert workers[1].stop() == 0
