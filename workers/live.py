@@ -46,9 +46,9 @@ class Session:
     def __init__(self, sources: Sequence[Source], engine: Engine, config: Config, redis: str | None) -> None:
         self.tally = Tally()
         # A run for each: ids of tracks are unique within a run, and must be among all sources.
-        self.readers = [LiveReader(source, live_run(), self.tally) for source in sources]
+        self.readers = [LiveReader(source, live_run(), self.tally, others=self._hopeful) for source in sources]
         self._stack = ExitStack()
-        self._writers = self._stack.enter_context(open_writers(config, redis, self.tally, live=True))
+        self._writers = self._stack.enter_context(open_writers(config, redis, self.tally, sources, live=True))
         self.runner = Runner(engine, self.readers, self._writers, self.tally, live=True)
 
     def __enter__(self) -> Self:
@@ -70,3 +70,7 @@ class Session:
         for writer in self._writers:
             writer.tick()
         return ended
+
+    def _hopeful(self) -> bool:
+        """Return whether any source may still give frames."""
+        return any(reader.hopeful for reader in self.readers)

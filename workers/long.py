@@ -32,7 +32,7 @@ from workers.executor import Executor
 from workers.joiner import Joined, Joiner
 from workers.looking import Looked
 from workers.milestone import Milestone, load, place, save
-from workers.outcome import Outcome, Status, noted, skipped
+from workers.outcome import Outcome, Status, noted
 from workers.outputs import open_writers
 from workers.replay import POLL
 
@@ -78,7 +78,7 @@ def replay_long(
     try:
         run = executor.submit(tasks.identify, config, source).result()
         tally, stopped_at = Tally(), place(config.out, source.id, run)
-        with open_writers(config, redis, tally, live=False) as writers:
+        with open_writers(config, redis, tally, [source], live=False) as writers:
             if all(writer.frontier(source.id, run).complete for writer in writers):
                 stopped_at.unlink(missing_ok=True)
                 return Outcome(source.id, Status.ALREADY, run)
@@ -107,7 +107,7 @@ def replay_long(
         counts[Count.FRAMES],
         counts[Count.FACES],
         time.monotonic() - begun,
-        noted("" if complete else "run again to complete it", skipped(counts[Count.CORRUPT])),
+        "" if complete else "run again to complete it",
     )
 
 
@@ -198,8 +198,7 @@ class _Work:
         if looked is None:
             self._stopped = True
             return
-        for what, number in ((Count.FRAMES, looked.frames), (Count.CORRUPT, looked.corrupt)):
-            self._tally.add(self._source.id, what, number)
+        self._tally.add(self._source.id, Count.FRAMES, looked.frames)
         joined = self._joiner.follow(part, looked)
         places = joined.again
         again: Future[dict[int, Scores] | None] = Future()

@@ -1,13 +1,15 @@
 """Where results go: the Parquet folder, and the Redis that the configuration names or an embedded one."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 
 from pipeline.errors import BrokerError
+from pipeline.ingest.source import Source
 from pipeline.sink.embedded import EmbeddedRedis
 from pipeline.sink.parquet import ParquetWriter
+from pipeline.sink.parts import READ_FROM
 from pipeline.sink.redis import RedisWriter
 from pipeline.sink.tables import Origin
 from pipeline.sink.writer import Writer
@@ -20,13 +22,14 @@ OFF = "none"
 """Value of ``redis.url`` that publishes nothing."""
 
 
-def origin(config: Config) -> Origin:
-    """Return what a part's metadata tells of the program that wrote it, and of its settings that may change rows."""
+def origin(config: Config, source: Source | None = None) -> Origin:
+    """Return what a part's metadata tells of who wrote it, the settings that may change rows, and the source."""
     sections = {"ingest", "detector", "tracker", "emotion", "smoother", "runtime"}
-    return {
-        "affectstream.version": version("affectstream"),
-        "affectstream.settings": config.model_dump_json(include=sections),
-    }
+    told = {"affectstream.version": version("affectstream")}
+    if source is not None:
+        config = config.model_copy(update={"ingest": source.settings, "detector": source.detector})
+        told[READ_FROM] = source.safe_url if source.live else source.url
+    return told | {"affectstream.settings": config.model_dump_json(include=sections)}
 
 
 @contextmanager
@@ -49,8 +52,10 @@ def redis_server(config: Config) -> Iterator[str | None]:
 
 
 @contextmanager
-def open_writers(config: Config, redis: str | None, tally: Tally, *, live: bool) -> Iterator[list[Writer]]:
-    """Open the writers of a run and close them whatever happens.
+def open_writers(
+    config: Config, redis: str | None, tally: Tally, sources: Sequence[Source], *, live: bool
+) -> Iterator[list[Writer]]:
+    """Open the writers of some sources' runs and close them whatever happens.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -59,7 +64,9 @@ def open_writers(config: Config, redis: str | None, tally: Tally, *, live: bool)
     with ExitStack() as stack:
         writers: list[Writer] = []
         # Redis last: what a reader of the stream sees is then already on its way to the disk.
-        parquet = ParquetWriter(config.out, config.parquet, origin=origin(config), patient=live)
+        parquet = ParquetWriter(
+            config.out, config.parquet, origins={source.id: origin(config, source) for source in sources}, patient=live
+        )
         stack.callback(parquet.close)
         writers.append(parquet)
         if redis is not None:

@@ -54,7 +54,7 @@ def _replayed(
     begun = time.monotonic()
     tally = Tally()
     run = engine.run_of(source)
-    with open_writers(config, redis, tally, live=False) as writers:
+    with open_writers(config, redis, tally, [source], live=False) as writers:
         if all(writer.frontier(source.id, run).complete for writer in writers):
             return Outcome(source.id, Status.ALREADY, run)
         reader = FileReader(source, run, tally)

@@ -246,7 +246,7 @@ class SinkShard(Shard):
         link = SinkLink(
             self._ordered(ledger, keys.scores(lease.source), Scores, End),
             Publisher(ledger, replace(position, chain="sink"), chain, None),
-            ParquetWriter(tools.config.out, tools.config.parquet, lease.verify, origin(tools.config)),
+            ParquetWriter(tools.config.out, tools.config.parquet, lease.verify, {lease.source: origin(tools.config)}),
             Streams(tools.broker.client, tools.config.redis),
             tools.broker,
             lease,

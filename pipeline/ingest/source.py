@@ -6,7 +6,7 @@ import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -224,15 +224,29 @@ def _distinct_ids(paths: Sequence[Path]) -> list[str]:
         taken = Counter(ids)
         if max(taken.values(), default=0) <= 1:
             break
-        ids = [
-            name_id("-".join(path.parts[len(path.parts) - 1 - parents :])) if taken[old] > 1 else old
-            for old, path in zip(ids, paths, strict=True)
-        ]
+        ids = [_id_with(path, parents) if taken[old] > 1 else old for old, path in zip(ids, paths, strict=True)]
     taken = Counter(ids)  # names that differ only in what an id cannot hold
     return [
         f"{old[: MAX_ID - 9]}-{_digest(str(path))}" if taken[old] > 1 else old
         for old, path in zip(ids, paths, strict=True)
     ]
+
+
+def longer_id(path: Path, taken: Collection[str]) -> str:
+    """Return the shortest id of a file, made of its name, ending and at least one parent folder, that is not taken.
+
+    >>> longer_id(Path("/a/p02/video.mp4"), {"video"}), longer_id(Path("/a/p02/video.mp4"), {"p02-video-mp4"})
+    ('p02-video-mp4', 'a-p02-video-mp4')
+    """
+    made = (_id_with(path, parents) for parents in range(1, len(path.parts)))
+    return next(
+        (name for name in made if name not in taken), f"{name_id(path.stem)[: MAX_ID - 9]}-{_digest(str(path))}"
+    )
+
+
+def _id_with(path: Path, parents: int) -> str:
+    """Return the id made of a file's name, ending and so many of its parent folders."""
+    return name_id("-".join(path.parts[len(path.parts) - 1 - parents :]))
 
 
 def _webcam(text: str) -> int | None:

@@ -14,9 +14,10 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from pipeline.errors import OutputError
@@ -45,7 +46,7 @@ class ParquetWriter:
         fence: for a writer that may be replaced while it sleeps: called when a part lies ready under its hidden name,
             before it gets its own; raises if another writer has these runs now. A successor takes away what hidden
             parts it finds and looks for finished ones only then, so that no part appears behind its back.
-        origin: what else the metadata of every file should tell of where its rows come from.
+        origins: by source, what else the metadata of its files should tell of where its rows come from.
         patient: whether ``write`` and ``tick`` only warn of a part that cannot be written, as long as ``HELD`` parts'
             worth of rows have not gathered: what comes live cannot be had again.
 
@@ -58,7 +59,7 @@ class ParquetWriter:
         out: Path,
         settings: ParquetSettings,
         fence: Fence | None = None,
-        origin: Origin = NOWHERE,
+        origins: Mapping[str, Origin] = MappingProxyType({}),
         *,
         patient: bool = False,
     ) -> None:
@@ -67,7 +68,7 @@ class ParquetWriter:
         self._troubled = False
         self._settings = settings
         self._fence = fence
-        self._origin = origin
+        self._origins = origins
         self._runs: dict[tuple[str, str], RunTables] = {}
         self._lock = threading.Lock()
         try:
@@ -148,7 +149,7 @@ class ParquetWriter:
         del self._runs[end.source, end.run]
 
     def _run(self, source: str, run: str) -> "RunTables":
-        key = (source, run)
+        key, origin = (source, run), self._origins.get(source, NOWHERE)
         if key not in self._runs:
-            self._runs[key] = RunTables(self._out, source, run, self._settings, self._fence, self._origin)
+            self._runs[key] = RunTables(self._out, source, run, self._settings, self._fence, origin)
         return self._runs[key]

@@ -19,6 +19,9 @@ from pipeline.errors import OutputError
 COMPLETE: Final = "affectstream.complete"
 """Name in a part's metadata of whether its run ends with it: 1 or 0."""
 
+READ_FROM: Final = "affectstream.read_from"
+"""Name in a part's metadata of the absolute path of the file, or of the URL without secrets, that its rows tell of."""
+
 _PART: Final = re.compile(r"part-(?P<run>.+)-\d{10,}-(?P<last>\d{10,})\.parquet")
 _HIDDEN: Final = re.compile(r"\.part-(?P<run>.+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
 
@@ -63,18 +66,23 @@ def unfinished(folder: Path, run: str, *, abandoned: bool) -> Iterator[Path]:
 
 
 def is_last(part: Path) -> bool:
-    """Return whether a part says that its run ends with it.
+    """Return whether a part says that its run ends with it; raises as ``metadata``."""
+    return metadata(part).get(COMPLETE) == "1"
+
+
+def metadata(part: Path) -> dict[str, str]:
+    """Return what a part tells of itself, without Arrow's own.
 
     Raises:
         OutputError: it is cut short.
     """
     try:
-        metadata = pq.read_metadata(part).metadata or {}
+        found = pq.read_metadata(part).metadata or {}
     except pa.ArrowInvalid as error:
         raise OutputError(
             f"{part} is not whole, as a copy that was cut short; copy it again, or delete it and replay its source"
         ) from error
-    return bool(metadata.get(COMPLETE.encode()) == b"1")
+    return {key.decode(): value.decode() for key, value in found.items() if key.startswith(b"affectstream.")}
 
 
 def _is_writing(pid: int) -> bool:

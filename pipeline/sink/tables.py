@@ -30,6 +30,8 @@ RETRY: Final = 15.0
 """s before a part that could not be written is tried again."""
 
 Origin = Mapping[str, str]
+"""What else the metadata of a source's files should tell of where its rows come from."""
+
 NOWHERE: Final[Origin] = MappingProxyType({})
 
 

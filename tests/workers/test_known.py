@@ -55,3 +55,31 @@ def test_copies_that_are_named_together_stay_apart(replay, scene, tmp_path):
     replay(tmp_path / "one.mp4")
     replay(tmp_path / "one.mp4", tmp_path / "two.mp4")
     assert set(pd.read_parquet(tmp_path / "out" / "emotions")["source"]) == {"one", "two"}
+
+
+def test_files_of_one_name_that_are_named_one_by_one_stay_apart(replay, scene, tmp_path):
+    """A loop of the shell over the folders of participants."""
+    for name in ("p01", "p02"):
+        (tmp_path / name).mkdir()
+    shutil.copy(scene, tmp_path / "p01" / "video.mp4")
+    video.clip(tmp_path / "p02" / "video.mp4")
+    replay(tmp_path / "p01" / "video.mp4")
+    assert "p02-video-mp4" in replay(tmp_path / "p02" / "video.mp4").out
+    for name, source in (("p01", "video"), ("p02", "p02-video-mp4")):
+        ended = replay(tmp_path / name / "video.mp4")
+        assert "already done" in next(line for line in ended.out.splitlines() if line.startswith(source + " "))
+        # Another run of the same file is its own.
+        ended = replay(tmp_path / name / "video.mp4", "--fps", "5")
+        assert any(line.startswith(source + " ") for line in ended.out.splitlines())
+    out = tmp_path / "out" / "emotions"
+    assert {path.name for path in out.iterdir()} == {"source=video", "source=p02-video-mp4"}
+
+
+def test_a_file_that_was_moved_under_its_name_is_not_read_again(replay, scene, tmp_path):
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    shutil.copy(scene, tmp_path / "here" / "video.mp4")
+    replay(tmp_path / "here")
+    (tmp_path / "here" / "video.mp4").rename(tmp_path / "there" / "video.mp4")
+    ended = replay(tmp_path / "there")
+    assert "already done" in next(line for line in ended.out.splitlines() if line.startswith("video "))
