@@ -24,7 +24,7 @@ from pydantic_settings import (
 
 from pipeline.errors import InputError
 from pipeline.ingest.source import Source, parse_source, redact
-from pipeline.settings import PipelineSettings, UserPath, at_home
+from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, UserPath, at_home
 
 PREFIX = "AFFECTSTREAM_"
 
@@ -127,18 +127,22 @@ def configured(source: SourceConfig | str, config: Config) -> Source:
     """
     if isinstance(source, str):
         return parse_source(source, ingest=config.ingest, detector=config.detector)
-    url = source.url.get_secret_value()
-    where = f"source {source.name or redact(url)!r}"
+    ingest, detector = own_settings(source, config)
+    return parse_source(source.url.get_secret_value(), name=source.name, ingest=ingest, detector=detector)
+
+
+def own_settings(source: SourceConfig, config: Config) -> tuple[IngestSettings, DetectorSettings]:
+    """Return the settings with which a source is read: its own where it has any.
+
+    Raises:
+        InputError: one of its own is wrong.
+    """
+    where = f"source {source.name or redact(source.url.get_secret_value())!r}"
     detector = override(config.detector, source.detector, where, "detector")
     for name in source.detector:
         if name not in OWN:
             raise InputError(f"{where}: detector.{name} is one for all sources; its own may be {' and '.join(OWN)}")
-    return parse_source(
-        url,
-        name=source.name,
-        ingest=override(config.ingest, source.ingest, where, "ingest"),
-        detector=detector,
-    )
+    return override(config.ingest, source.ingest, where, "ingest"), detector
 
 
 def explain(error: ValidationError, model: type[BaseModel], section: str = "") -> str:

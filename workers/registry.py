@@ -44,6 +44,14 @@ def described(text: str) -> SourceConfig:
         raise InputError(explain(error, SourceConfig)) from None
 
 
+def is_of(text: str, url: str) -> bool:
+    """Return whether what is kept is a source of this URL, however it is configured."""
+    try:
+        return described(text).url.get_secret_value() == url
+    except InputError:
+        return False
+
+
 def source_of(name: str, text: str, config: Config) -> Source:
     """Return the source that is kept under ``name``.
 

@@ -63,6 +63,56 @@ def test_sources_are_added_listed_and_taken_out(sources, client, tmp_path):
     assert client.hkeys(keys.SOURCES) == []
 
 
+def test_a_source_is_never_put_in_the_place_of_another_by_an_id_made_for_it(sources, client, tmp_path):
+    first, second = (f"rtsp://nvr.local/cam/realmonitor?channel={number}" for number in (1, 2))
+    assert sources("add", first).out == "nvr-local-cam-realmonitor\n"
+    one_line(sources("add", second), 2, "another source 'nvr-local-cam-realmonitor'", "--name")
+    assert client.hvals(keys.SOURCES) == [json.dumps({"url": first})]
+    assert sources("add", first, "--fps", 5).code == 0  # the same, changed
+    assert json.loads(client.hget(keys.SOURCES, "nvr-local-cam-realmonitor")) == {"url": first, "ingest": {"fps": 5}}
+    assert sources("add", second, "--name", "nvr-local-cam-realmonitor").code == 0
+    assert client.hvals(keys.SOURCES) == [json.dumps({"url": second})]
+    client.hset(keys.SOURCES, "door", "somebody else's")
+    one_line(sources("add", "rtsp://door"), 2, "another source 'door'")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        last = sources("add", clip(tmp_path / folder / "hall.mp4"))
+    one_line(last, 2, "another source 'hall'")
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "told"),
+    [
+        ("/nowhere/hall.mp4", "hall", "there is no file '/nowhere/hall.mp4' on this machine"),
+        ("/dev/video987", "webcam-987", "there is no webcam /dev/video987 on this machine"),
+        ("987", "webcam-987", "there is no webcam /dev/video987 on this machine"),
+    ],
+)
+def test_what_only_the_workers_have_is_taken_with_a_warning(sources, client, caplog, source, name, told):
+    ended = sources("add", source)
+    assert (ended.code, ended.out) == (0, f"{name}\n")
+    assert json.loads(client.hget(keys.SOURCES, name)) == {"url": source}
+    assert caplog.messages == [f"{told}; the ingest workers must have it"]
+
+
+def test_settings_in_the_environment_that_are_wrong_are_one_line(sources, client, monkeypatch):
+    monkeypatch.setenv("AFFECTSTREAM_SOURCES", '[["rtsp://admin:hunter2@door"]]')
+    one_line(sources("add", "rtsp://door"), 2, "sources.0")
+
+
+def test_a_full_redis_can_be_read_and_taken_out_of(affectstream, tmp_path):
+    with Server(tmp_path, oldest()) as server, server.client() as client:
+        client.hset(keys.SOURCES, mapping={"door": '{"url": "rtsp://door"}', "hall": '{"url": "rtsp://hall"}'})
+        client.config_set("maxmemory", 1)
+        at = ("--redis", server.url)
+        shown = affectstream("sources", "list", *at)
+        assert (shown.code, shown.out.count("rtsp://")) == (0, 2), shown.err
+        assert affectstream("sources", "remove", "door", *at).code == 0
+        assert affectstream("sources", "remove", "hall", "--forget", *at).code == 0
+        assert not client.exists(keys.SOURCES)
+        one_line(affectstream("sources", "add", "rtsp://door", *at), 1, "out of memory")
+
+
 def test_brackets_in_a_path_are_shown_as_they_are(sources, tmp_path):
     paths = [tmp_path / "[old]" / "a.mp4", tmp_path / "[" / "b]" / "b.mp4"]
     for path in paths:
@@ -90,7 +140,10 @@ def test_what_somebody_else_wrote_is_listed_all_the_same(sources, client):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["add", "/nowhere/hall.mp4"], "no file '/nowhere/hall.mp4'"),
+        (["add", "nowhere/hall.mp4"], "no file 'nowhere/hall.mp4'; name one that only the ingest"),
+        (["add", "/nowhere/hall.mp4", "--fps", "0"], "fps"),
+        (["add", "/tmp"], "/tmp is a folder"),
+        (["add", "rtsp://${DOOR}", "--fps", "0"], "fps"),
         (["add", "gopher://me:hunter2@door"], "gopher"),
         (["add", "rtsp://door", "--name", "A b"], "a-b"),
         (["add", "rtsp://${DOOR}", "--name", "A b"], "a-b"),

@@ -1,5 +1,6 @@
 """``affectstream sources``: what workers read, changed while they run."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from workers.cli import options, terminal
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(no_args_is_help=True, help="List, add, change and take out the sources of running workers.")
 
@@ -53,7 +56,7 @@ def show(redis: options.SharedRedis = None) -> None:
 
 @app.command("add")
 def add(
-    source: Annotated[str, typer.Argument(help="URL of a camera, or a file that the ingest workers can read.")],
+    source: Annotated[str, typer.Argument(help="URL of a camera, or a file or webcam that the ingest workers have.")],
     name: Annotated[str | None, typer.Option("--name", help="Id of the source (default: made from it).")] = None,
     fps: options.Fps = None,
     min_face: Annotated[
@@ -63,6 +66,9 @@ def add(
 ) -> None:
     """Add a source, or change one: a run of another configuration ends and a new one begins.
 
+    The id that is made from a source leaves out what follows a ? in its URL; where another source has it already, give
+    a --name. A file that only the workers have is named by its whole path.
+
     Write ${NAME} where a secret belongs, and give NAME to the ingest workers' environment; or the URL as it is, which
     whoever may read that Redis can then read too.
 
@@ -70,28 +76,28 @@ def add(
 
       affectstream sources add 'rtsp://${DOOR_USER}:${DOOR_PASSWORD}@10.0.0.8/h264' --name door --fps 10
     """
-    from pathlib import Path
-
     from pydantic import SecretStr
 
     from pipeline.bus import keys
-    from pipeline.ingest.source import name_id, source_id
-    from pipeline.settings import at_home
-    from workers.config import Config, SourceConfig
-    from workers.registry import check_id, source_of, stored
+    from pipeline.errors import InputError
+    from workers.config import SourceConfig, load_config, own_settings
+    from workers.registry import check_id, is_of, stored
 
-    settings: dict[str, Any] = {"ingest": {} if fps is None else {"fps": fps}, "detector": {}}
+    url, made = _located(source.strip())
+    made = name or made
+    check_id(made)
+    settings: dict[str, Any] = {"ingest": {} if fps is None else {"fps": fps}}
     if min_face is not None:
         settings["detector"] = {"min_face": min_face}
-    is_path = "://" not in source and "${" not in source and not source.isdecimal()
-    url = str(at_home(Path(source)).resolve()) if is_path else source
-    made = name or (name_id(Path(source).stem) if is_path else source_id(source))
-    text = stored(SourceConfig(url=SecretStr(url), **settings))
-    if "${" not in source:
-        source_of(made, text, Config())  # what cannot be read is told here rather than in a worker's log
-    else:
-        check_id(made)
+    configured = SourceConfig(url=SecretStr(url), **settings)
+    # What cannot be read is told here rather than in a worker's log.
+    own_settings(configured.model_copy(update={"name": made}), load_config(None, {}))
+    text = stored(configured)
     with _redis(redis) as client:
+        if name is None and not client.hsetnx(keys.SOURCES, made, text):
+            there = client.hget(keys.SOURCES, made)
+            if there is not None and not is_of(there.decode(errors="replace"), url):
+                raise InputError(f"there is another source {made!r} already; give this one a --name")
         client.hset(keys.SOURCES, made, text)
     typer.echo(made)
 
@@ -124,19 +130,47 @@ def remove(
                 raise InputError(f"there is no source {name!r}; there are: {known}")
 
 
+def _located(source: str) -> tuple[str, str]:
+    """Return what is kept of a source as it is typed, and the id that is made from it.
+
+    Raises:
+        InputError: no worker could read it.
+    """
+    from pathlib import Path
+
+    from pipeline.errors import InputError
+    from pipeline.ingest.source import name_id, parse_source, source_id
+
+    if "${" in source:
+        return source, source_id(source)
+    try:
+        found = parse_source(source)
+    except InputError as error:
+        if "://" in source or os.path.isdir(source):  # noqa: PTH112 (that of a path fails where nobody may look)
+            raise
+        if not Path(source).is_absolute():
+            raise InputError(f"{error}; name one that only the ingest workers have by its whole path") from None
+        log.warning("%s on this machine; the ingest workers must have it", error)
+        return source, name_id(Path(source).stem)
+    if found.url.startswith("/dev/") and not Path(found.url).exists():
+        log.warning("there is no webcam %s on this machine; the ingest workers must have it", found.url)
+    return source if found.live else found.url, found.id
+
+
 @contextmanager
 def _redis(url: str | None) -> Iterator[Any]:
     """Give a client; what goes wrong with it is told in one line."""
     import redis
 
     from pipeline.errors import InputError
-    from pipeline.sink.connection import connect, refusal
+    from pipeline.sink.connection import refusal, unasked
     from workers.config import PREFIX
 
     url = url or os.environ.get(f"{PREFIX}REDIS__URL")
     if url is None:
         raise InputError("name the Redis that the workers share: --redis redis://HOST:PORT")
-    with connect(url) as client:
+    # A full server can be read, and taken out of; whether it takes more is for what is asked to find.
+    with unasked(url) as client:
         try:
             yield client
         except (redis.RedisError, OSError) as error:
