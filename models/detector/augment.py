@@ -9,10 +9,17 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from models.detector.boxes import MIRRORED, Array, Image
+from models.detector.boxes import Array, Image, move
+from models.detector.occlude import occlude
 
 WRITTEN = 0.4
 """Share of the views without a face in which something is written."""
+
+FILLED = 0.8
+"""Share of the views that the photo fills, or nearly: there is more to see in a photo than in the colour round it."""
+
+CROSSED = 0.25
+"""Share of the views with a sure face in which something comes before one."""
 
 NEVER = -2.0
 """Score of a label that says that there is no face in its box, whatever a teacher says."""
@@ -40,6 +47,9 @@ def view(
     for face, whole in zip(moved, seen, strict=True):
         if whole and face[14] > 0.5 and rng.random() < 0.2:
             _cover(rng, out, face)
+    bare = np.flatnonzero((seen > 0) & (moved[:, 14] > 0.5))
+    if len(bare) and rng.random() < CROSSED:
+        moved, seen = occlude(rng, out, moved, seen, int(rng.choice(bare)))
     if not (moved[:, 14] > 0.3).any() and rng.random() < WRITTEN:
         painted = _write(rng, out)
         moved, seen = np.concatenate([moved, painted]), np.concatenate([seen, np.zeros(len(painted), np.float32)])
@@ -63,23 +73,21 @@ def _placement(
         scale = max(width / image.shape[1], height / image.shape[0]) * np.exp(rng.uniform(-0.7, 0.9))
         centre = (image.shape[1] * rng.uniform(0.25, 0.75), image.shape[0] * rng.uniform(0.25, 0.75))
         place = (width / 2, height / 2)
+    filled = rng.random() < FILLED
+    if filled:
+        scale = max(scale, 0.75 * max(width / image.shape[1], height / image.shape[0]))
     aspect = np.exp(rng.uniform(-0.25, 0.25) if stretched else rng.uniform(-0.08, 0.08))
     angle = np.deg2rad(np.clip(rng.normal(0, 20), -55, 55)) if rng.random() < 0.5 else 0.0
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = turn @ np.diag([scale * aspect * rng.choice([-1, 1]), scale / aspect])
-    return np.column_stack([linear, np.array(place) - linear @ np.array(centre)])
-
-
-def move(faces: Array, matrix: NDArray[np.float64], mirrored: bool) -> Array:
-    """Labels (N, 15) under an affine map (2, 3): a box becomes the bounds of the ellipse that it held."""
-    linear, shift = matrix[:, :2], matrix[:, 2]
-    half = faces[:, 2:4] / 2
-    centre = (faces[:, :2] + half) @ linear.T + shift
-    grown = np.sqrt(np.square(half) @ np.square(linear).T)
-    points = faces[:, 4:14].reshape(-1, 5, 2) @ linear.T + shift
-    if mirrored:
-        points = points[:, MIRRORED]
-    return np.concatenate([centre - grown, grown * 2, points.reshape(-1, 10), faces[:, 14:]], axis=1).astype(np.float32)
+    shift = np.array(place) - linear @ np.array(centre)
+    if filled:
+        # Where the photo is larger than the view, no edge of it need be seen.
+        photo, middle = np.array([image.shape[1], image.shape[0]]) / 2, np.array([width, height]) / 2
+        room = np.maximum(np.abs(linear) @ photo - middle, 0)
+        off = linear @ photo + shift - middle
+        shift += np.where(room > 0, np.clip(off, -room, room) - off, 0)
+    return np.column_stack([linear, shift])
 
 
 def _shrunk(image: Image, matrix: NDArray[np.float64]) -> tuple[Image, NDArray[np.float64]]:

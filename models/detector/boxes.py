@@ -35,6 +35,18 @@ def mirror(rows: Array, width: float) -> Array:
     return out
 
 
+def move(faces: Array, matrix: NDArray[np.float64], mirrored: bool) -> Array:
+    """Labels (N, 15) under an affine map (2, 3): a box becomes the bounds of the ellipse that it held."""
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    half = faces[:, 2:4] / 2
+    centre = (faces[:, :2] + half) @ linear.T + shift
+    grown = np.sqrt(np.square(half) @ np.square(linear).T)
+    points = faces[:, 4:14].reshape(-1, 5, 2) @ linear.T + shift
+    if mirrored:
+        points = points[:, MIRRORED]
+    return np.concatenate([centre - grown, grown * 2, points.reshape(-1, 10), faces[:, 14:]], axis=1).astype(np.float32)
+
+
 def suppress(rows: Array, overlap: float) -> Array:
     """Of rows (N, 15), best first, those whose IoU with every better one that is kept is at most `overlap`."""
     if not len(rows):

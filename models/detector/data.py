@@ -29,8 +29,16 @@ SURE = 0.6
 BOXED = "detect_train/"
 # How often photos without a sure face are drawn, for each time that one with a face is.
 EMPTY = 2.0
+# How much more often a photo is drawn on which a detector errs completely (`models.detector.mine`).
+ERRING = 5.0
+# Of two sure faces the larger is more often one that people would name: the logit of a score falls by this much with
+# each halving of the face's side below `PLAIN` px, down to an eighth.
+SLOPE = 0.8
+PLAIN = 48.0
 # Cells to which the teacher gives this score learn its box and its landmarks.
 HEARD = 0.3
+# IoU from which a cell's box is a labelled face's: the real box of a masked face and the teacher's have little more.
+SAME = 0.35
 
 
 @dataclass(frozen=True)
@@ -90,14 +98,25 @@ def load(labels: Path, root: Path) -> list[Photo]:
 class Batches:
     """A map from step number to batch, the same for the same seed: what lets a stopped run go on as if it had not."""
 
-    def __init__(self, photos: list[Photo], seed: int, teacher: Path) -> None:
+    def __init__(
+        self,
+        photos: list[Photo],
+        seed: int,
+        teacher: Path,
+        *,
+        sized: bool = False,
+        errors: NDArray[np.float64] | None = None,
+    ) -> None:
         self.photos = photos
         self.teacher = Teacher(teacher)
+        self.sized = sized
         self.seed = seed
         # Pictures whose faces people boxed teach the most, then those in which there is nothing but what is mistaken
         # for a face.
         sure = np.array([(p.faces[:, 14] > 0.5).any() for p in photos])
         weights = np.where(sure, 1.0, EMPTY) * np.where([p.boxed for p in photos], 2.5, 1.0)
+        if errors is not None:
+            weights *= 1 + ERRING * np.square(errors)
         self.weights = weights / weights.sum()
 
     def __getitem__(self, step: int) -> Batch:
@@ -108,7 +127,7 @@ class Batches:
         for i in range(count):
             faces, seen = self._mosaic(rng, images[i])
             answer = self.teacher(images[i].transpose(2, 0, 1))
-            wanted.append(follow(faces, seen, side, answer))
+            wanted.append(follow(faces, seen, side, answer, sized=self.sized))
         stacked = (np.stack(parts) for parts in zip(*wanted, strict=True))
         return Batch(images.transpose(0, 3, 1, 2), *stacked)
 
@@ -155,20 +174,23 @@ def clip(faces: Array, seen: Array, width: int, height: int) -> tuple[Array, Arr
 Targets = tuple[Array, Array, Array, Array, Array, Array]
 
 
-def follow(faces: Array, seen: Array, side: int, answer: tuple[Array, Array, Array]) -> Targets:
+def follow(faces: Array, seen: Array, side: int, answer: tuple[Array, Array, Array], *, sized: bool = False) -> Targets:
     """The teacher's answer to this very picture (score (A,), box (A, 4), points (A, 10)) as targets, cell by cell.
 
     The labels are steadier than any one answer: where a cell's box is a labelled face's, the face's box and landmarks
     are wanted. And where the teacher sees less of a face than the labels are sure of (turned, blurred, masked, small),
     the labels' score is wanted all the same: there the network is to be better than its teacher. Where a label says
-    that nothing is (`NEVER`), the teacher is not heard.
+    that nothing is (`NEVER`), the teacher is not heard. `sized` says that the teacher's scores are `rated` already.
     """
     score, box, points = answer
+    faces = faces.copy()
     score = np.where(_within(faces[faces[:, 14] == NEVER], side), 0, score).astype(np.float32)
     box, points = steadied(faces, seen, score > HEARD, box, points)
     kept = (faces[:, 14] == -1) | (faces[:, 14] > SURE)
+    faces[:, 14] = rated(faces[:, 14], faces[:, :4])
     want, care, own_box, own_points, weight, landmarked = targets(faces[kept], seen[kept], side)
     heard = np.where(score > HEARD, score, 0)
+    score = score if sized else rated(score, box)
     own = want > score
     return (
         np.maximum(score, want),
@@ -178,6 +200,13 @@ def follow(faces: Array, seen: Array, side: int, answer: tuple[Array, Array, Arr
         np.where(own, weight, heard),
         np.where(own, landmarked, heard),
     )
+
+
+def rated(scores: Array, boxes: Array) -> Array:
+    """Scores (N,) of faces with these boxes (N, 4), px: those above 0 are lower the smaller the face is."""
+    halvings = np.clip(np.log2(PLAIN / np.sqrt(np.maximum(boxes[:, 2:].prod(axis=1), 1e-3))), 0, 3)
+    odds = scores / (1 - np.minimum(scores, 0.99)) * np.exp(-SLOPE * halvings)
+    return np.where(scores > 0, odds / (1 + np.maximum(odds, 0)), scores).astype(np.float32)
 
 
 def _within(boxes: Array, side: int, margin: float = 0.0) -> NDArray[np.bool_]:
@@ -196,7 +225,7 @@ def steadied(faces: Array, seen: Array, heard: NDArray[np.bool_], box: Array, po
     if len(known) and len(chosen):
         overlap = iou(box[chosen], known)
         face = overlap.argmax(axis=1)
-        same = overlap.max(axis=1) > 0.5
+        same = overlap.max(axis=1) > SAME
         box[chosen[same]] = known[face[same], :4]
         same &= whole[face]
         points[chosen[same]] = known[face[same], 4:14]

@@ -17,21 +17,25 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
-from models.detector.data import Batch, Batches, Photo, load
+from models.detector.data import Batch, Batches, load
+from models.detector.find import Finder
 from models.detector.loss import losses
+from models.detector.mine import errors
 from models.detector.network import SIZES, Detector
 from models.detector.start import begin
 from models.detector.teacher import cells
 
 SEED = 20
 WARM = 300
+LOWEST = 0.1
+"""Lowest score of what counts as found where errors are looked for."""
 
 
 class Steps(Dataset[Batch]):
     """The batches of steps `start` to `stop`, for a loader with workers."""
 
-    def __init__(self, photos: list[Photo], teacher: Path, start: int, stop: int) -> None:
-        self.batches = Batches(photos, SEED, teacher)
+    def __init__(self, batches: Batches, start: int, stop: int) -> None:
+        self.batches = batches
         self.start, self.stop = start, stop
 
     def __len__(self) -> int:
@@ -110,6 +114,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds photos/ and detect_train/")
     parser.add_argument("--teacher", type=Path, required=True, help="an ONNX file of the YuNet kind")
+    parser.add_argument("--sized", action="store_true", help="the teacher's scores fall with a face's size, as ours do")
+    parser.add_argument("--mine", type=Path, help="a detector; photos on which it errs are drawn more often")
     parser.add_argument("--labels", type=Path, default=Path("runs/detector/labels.npz"))
     parser.add_argument("--out", type=Path, default=Path("runs/detector/checkpoint.pt"))
     parser.add_argument("--start", type=Path, help="an exported network to begin with (default: random weights)")
@@ -127,9 +133,11 @@ def main() -> None:
         trainer.restore(args.out)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     photos = load(args.labels, args.data)
+    found = errors(photos, Finder(args.mine, LOWEST)) if args.mine else None
+    batches = Batches(photos, SEED, args.teacher, sized=args.sized, errors=found)
     if args.start and not trainer.step:
-        trainer.begin(args.start, Batches(photos, SEED, args.teacher)[args.steps])
-    steps = Steps(photos, args.teacher, trainer.step, args.steps)
+        trainer.begin(args.start, batches[args.steps])
+    steps = Steps(batches, trainer.step, args.steps)
     loader = DataLoader(steps, batch_size=None, num_workers=args.workers, prefetch_factor=4)
     smooth = [0.0, 0.0, 0.0]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detector import augment
-from models.detector.augment import degrade, move, recolour, view
+from models.detector.augment import degrade, recolour, view
+from models.detector.boxes import move
 
 FACE = np.array([[40, 30, 20, 28, 45, 40, 55, 40, 50, 46, 46, 52, 54, 52, 0.9]], np.float32)
 
@@ -70,6 +71,21 @@ def test_recolouring_and_degrading_keep_shape_and_type(seed: int) -> None:
     out = degrade(rng, recolour(rng, picture))
     assert out.shape == picture.shape
     assert out.dtype == np.uint8
+
+
+def test_filled_views_show_less_of_the_colour_round_the_photo(monkeypatch) -> None:
+    monkeypatch.setattr(augment, "recolour", lambda _, picture: picture)
+    monkeypatch.setattr(augment, "degrade", lambda _, picture: picture)
+    photo, face = np.full((360, 400, 3), 255, np.uint8), FACE * 3
+
+    def border(share: float) -> float:
+        """Share of the pixels of a view that the photo, which is white, does not reach; median of 60."""
+        monkeypatch.setattr(augment, "FILLED", share)
+        rngs = (np.random.default_rng(seed) for seed in range(60))
+        views = [view(rng, photo, face, np.zeros(1, np.float32), 96, 96, stretched=False)[0] for rng in rngs]
+        return float(np.median([(picture < 250).any(axis=2).mean() for picture in views]))
+
+    assert border(1) < 0.75 * border(0)
 
 
 @pytest.mark.parametrize(("faces", "written"), [(FACE[:0], 20), (FACE, 0)])

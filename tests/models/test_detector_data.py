@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from models.detector.augment import NEVER
 from models.detector.boxes import STRIDES, Array
-from models.detector.data import Batches, Photo, clip, follow, targets
+from models.detector.data import PLAIN, Batches, Photo, clip, follow, rated, targets
 from models.detector.find import Finder
 from models.detector.teacher import Teacher, cells
 from pipeline.card import shipped
@@ -71,7 +71,7 @@ def test_where_nothing_is_the_teacher_is_not_heard() -> None:
     centres, _ = cells(SIDE)
     sees_faces = np.full(len(centres), 0.9, np.float32)
     answer = (sees_faces, np.zeros((len(centres), 4), np.float32), np.zeros((len(centres), 10), np.float32))
-    wanted, care, _, _, weight, landmarked = follow(faces, seen, SIDE, answer)
+    wanted, care, _, _, weight, landmarked = follow(faces, seen, SIDE, answer, sized=True)
     inner = ((centres > 100) & (centres < 108)).all(axis=1)
     assert inner.any()
     assert not wanted[inner].any()
@@ -103,6 +103,28 @@ def test_a_sure_face_that_the_teacher_misses_is_still_wanted() -> None:
     assert followed[4] == pytest.approx(alone[4])
     chosen = followed[4] > 0
     assert followed[2][chosen] == pytest.approx(alone[2][chosen])
+
+
+@given(st.floats(3, 300), st.floats(0.3, 0.95))
+def test_of_two_faces_equally_sure_the_smaller_is_wanted_less(side: float, score: float) -> None:
+    faces = np.concatenate([face(0, 0, size, score) for size in (side, 2 * side, 2 * PLAIN)])
+    small, twice, large = rated(faces[:, 14], faces[:, :4]).tolist()
+    assert 0 < small <= twice <= large == pytest.approx(score)
+    assert small < twice or not PLAIN / 16 * 1.01 < side < PLAIN * 0.99
+
+
+def test_what_is_no_face_is_not_rated() -> None:
+    faces = np.concatenate([face(0, 0, 10, score) for score in (-1, NEVER, 0)])
+    assert np.array_equal(rated(faces[:, 14], faces[:, :4]), faces[:, 14])
+
+
+@pytest.mark.parametrize("sized", [False, True])
+def test_a_teachers_small_face_is_wanted_less_unless_its_scores_fall_with_size(sized: bool) -> None:
+    cell, (score, box, points) = seen_at(80, 80)
+    box[cell] = (70, 70, 20, 20)
+    want = follow(face(0, 0, 0)[:0], np.zeros(0, np.float32), SIDE, (score, box, points), sized=sized)[0]
+    assert (want[cell] == score[cell]) == sized
+    assert 0 < want[cell] <= score[cell]
 
 
 def seen_at(x: int, y: int) -> tuple[int, tuple[Array, Array, Array]]:

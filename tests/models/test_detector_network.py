@@ -10,13 +10,13 @@ from onnx import helper
 torch = pytest.importorskip("torch", reason="torch comes with the train extra")
 
 from models.detector.boxes import STRIDES  # noqa: E402
-from models.detector.data import Photo, targets  # noqa: E402
+from models.detector.data import Batches, Photo, targets  # noqa: E402
 from models.detector.export import build, trained  # noqa: E402
 from models.detector.loss import ciou, losses  # noqa: E402
 from models.detector.network import SIZES, Detector  # noqa: E402
 from models.detector.start import begin  # noqa: E402
 from models.detector.teacher import cells  # noqa: E402
-from models.detector.train import Steps, Trainer, schedule  # noqa: E402
+from models.detector.train import SEED, Steps, Trainer, schedule  # noqa: E402
 
 NETWORK = Path(__file__).parents[2] / "models" / "detector.onnx"
 FACE = np.array([[40, 40, 60, 60, 58, 64, 82, 64, 70, 76, 61, 88, 79, 88, 0.9]], np.float32)
@@ -129,7 +129,7 @@ def test_the_rate_rises_stays_and_falls() -> None:
 
 def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     def learn(trainer: Trainer, steps: int) -> None:
-        batches = Steps([photo()], NETWORK, trainer.step, trainer.step + steps)
+        batches = Steps(Batches([photo()], SEED, NETWORK), trainer.step, trainer.step + steps)
         for i in range(steps):
             batch = batches[i]
             trainer.learn({key: value[:2] for key, value in batch.items()}, 1e-3)
@@ -160,7 +160,7 @@ def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path: P
 
 def test_a_loss_that_is_no_number_stops_and_names_the_batch() -> None:
     trainer = Trainer(1e-3)
-    batch = Steps([photo()], NETWORK, 0, 1)[0]
+    batch = Steps(Batches([photo()], SEED, NETWORK), 0, 1)[0]
     batch = {key: value[:1] for key, value in batch.items()}
     batch["score"] = batch["score"] * float("nan")
     with pytest.raises(FloatingPointError, match=r"batch 0 \(seed \d+\)"):
