@@ -196,6 +196,22 @@ def _check_environment() -> None:
             )
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses names that stand twice, of which YAML's own loader takes the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in lines:
+                problem = f"{redact(key.value)!r} is set in line {lines[key.value]} already"
+                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
+            lines[key.value] = key.start_mark.line + 1
+        return node
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
@@ -208,7 +224,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         match file.suffix.lower():
             case ".yaml" | ".yml":
-                values = yaml.safe_load(text)
+                values = yaml.load(text, _Loader)
             case ".toml":
                 values = tomllib.loads(text)
             case suffix:

@@ -50,6 +50,9 @@ def test_toml_says_the_same_as_yaml(tmp_path):
         ("a.yaml", "out: [a]", "should be a path"),
         ("a.yaml", b"\xff", "not text in UTF-8"),
         ("a.yaml", "[1, 2", "cannot be parsed"),
+        ("a.yaml", "sources: [a]\nout: b\nsources: [c]", r"'sources' is set in line 1 already \(at line 3, column 1\)"),
+        ("a.yaml", "ingest:\n  fps: 1\n  fps: 2", r"'fps' is set in line 2 already \(at line 3, column 3\)"),
+        ("a.yaml", "ingest: {fps: 1, fps: 1}", "'fps' is set in line 1 already"),
         ("a.yaml", "- 1", "must hold names and values"),
         ("a.toml", "x = ", "cannot be parsed"),
         ("a.ini", "x = 1", r"ends in '\.ini'"),
@@ -59,6 +62,12 @@ def test_toml_says_the_same_as_yaml(tmp_path):
 def test_what_is_wrong_is_named(tmp_path, name, text, words):
     with pytest.raises(InputError, match=words):
         load_config(write(tmp_path, name, text), {})
+
+
+def test_what_is_merged_may_be_set_anew(tmp_path):
+    text = "sources:\n  - &a {url: rtsp://a, ingest: {fps: 5}}\n  - &b {<<: *a, url: rtsp://b}\n  - {<<: *b}"
+    first, second, _ = load_config(write(tmp_path, "a.yaml", text), {}).sources
+    assert (second.url.get_secret_value(), second.ingest) == ("rtsp://b", first.ingest)
 
 
 def test_a_missing_file_is_named(tmp_path):
