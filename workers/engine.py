@@ -9,26 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from pipeline.card import DetectorCard, detector_card, network_file
 from pipeline.inference.classifier import Classifier
 from pipeline.inference.stage import InferenceStage
 from pipeline.ingest.failures import explain
 from pipeline.ingest.source import Source
-from pipeline.onnx import checked_hash, file_hash, open_session
 from pipeline.run import file_run
-from pipeline.settings import DetectorSettings, PipelineSettings, TrackerSettings
+from pipeline.settings import PipelineSettings
 from pipeline.sink.stage import SinkStage
 from pipeline.tally import Tally
 from pipeline.tracker.detector import Detector
+from pipeline.tracker.opened import open_detector
 
 if TYPE_CHECKING:
     from pipeline.tracker.describer import Describer
     from pipeline.tracker.finder import Finder
     from pipeline.tracker.follower import Follower
     from pipeline.tracker.stage import TrackerStage
-
-CARDLESS_THRESHOLD = 0.6
-"""Score of a sure face for a detector that comes without a card, such as OpenCV's own YuNet file."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +47,14 @@ class Engine:
             InputError: a file or the execution provider is missing.
             ModelError: a file is not a network of its kind, or not the one that its card describes.
         """
-        path = network_file("detector", settings.detector.model)
-        detector = Detector(
-            open_session(path, settings.runtime), low=settings.detector.low, overlap=settings.detector.overlap
-        )
-        card = detector_card(path)
-        digest = file_hash(path) if card is None else checked_hash(path, card.sha256)
+        opened = open_detector(settings)
         classifier = Classifier.load(settings.emotion, settings.runtime)
         return cls(
-            settings=settings.model_copy(update={"tracker": tracking(card, settings.tracker)}),
-            detector=detector,
+            settings=settings.model_copy(update={"tracker": opened.tracking}),
+            detector=opened.detector,
             classifier=classifier,
-            threshold=threshold_of(card, settings.detector),
-            hashes=(digest, classifier.card.sha256),
+            threshold=opened.threshold,
+            hashes=(opened.sha256, classifier.card.sha256),
         )
 
     def run_of(self, source: Source, via: str = "") -> str:
@@ -118,17 +109,3 @@ class Engine:
     def sink(self, tally: Tally) -> SinkStage:
         """Make the sink stage."""
         return SinkStage(self.settings.smoother, self.settings.smoother.lag, tally)
-
-
-def tracking(card: DetectorCard | None, settings: TrackerSettings) -> TrackerSettings:
-    """Return the settings with what the detector's card says where they leave it open."""
-    if settings.sure is not None or card is None:
-        return settings
-    return settings.model_copy(update={"sure": card.sure})
-
-
-def threshold_of(card: DetectorCard | None, settings: DetectorSettings) -> float:
-    """Return the score of a sure detection: the setting, else the card's, else that of a network without card."""
-    if settings.threshold is not None:
-        return settings.threshold
-    return CARDLESS_THRESHOLD if card is None else card.threshold

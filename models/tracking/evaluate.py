@@ -15,13 +15,11 @@ from models.tracking.measures import MATCH, Measures, measure
 from models.tracking.sequences import LOOSE, alone, load, tiled
 from models.tracking.trial import RATES, SEARCHES, WHOLE, Variant, run, thinned
 from models.tracking.watch import Shown, Watched, flawless, watch
-from pipeline.card import detector_card, network_file, shipped
 from pipeline.errors import InputError
 from pipeline.messages import Bytes
-from pipeline.onnx import open_session
-from pipeline.settings import DetectorSettings, PipelineSettings
+from pipeline.settings import PipelineSettings
 from pipeline.tracker.detector import Detector
-from workers.engine import threshold_of, tracking
+from pipeline.tracker.opened import open_detector
 
 PEOPLE: Final = 30
 """Faces that the generator draws from."""
@@ -68,17 +66,12 @@ class Scenes:
     """
 
     def __init__(self, settings: PipelineSettings, data: Path | None) -> None:
-        """Raise ``InputError`` where ``data`` lacks what it should hold."""
-        path = network_file("detector", settings.detector.model)
-        card = detector_card(path)
-        self.settings = settings.model_copy(update={"tracker": tracking(card, settings.tracker)})
-        self.threshold = threshold_of(card, settings.detector)
+        """Raise ``InputError`` where ``data`` lacks what it should hold, and as ``open_detector`` does."""
+        opened = open_detector(settings)
+        self.detector, self.threshold = opened.detector, opened.threshold
+        self.settings = settings.model_copy(update={"tracker": opened.tracking})
+        self.judge = open_detector(PipelineSettings(runtime=settings.runtime)).detector
         self._data = data
-        session = open_session(path, settings.runtime)
-        self.detector = Detector(session, low=settings.detector.low, overlap=settings.detector.overlap)
-        usual = DetectorSettings()
-        session = open_session(shipped("detector"), settings.runtime)
-        self.judge = Detector(session, low=usual.low, overlap=usual.overlap)
         for part in ("photos", "tracks"):
             if data is not None and not (data / part).is_dir():
                 raise InputError(f"{str(data)!r} has no folder {part!r}; give --data the folder that holds it")
