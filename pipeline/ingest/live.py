@@ -1,12 +1,10 @@
 """Reads a live source: never behind by more than the staleness budget, and back again whenever it breaks off."""
 
-import logging
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from enum import StrEnum
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import av
@@ -14,15 +12,15 @@ import msgspec
 
 from pipeline.errors import SourceError, SourceLost
 from pipeline.ingest.clock import LiveClock, MediaClock, Pacer, Sampler
-from pipeline.ingest.decode import Decoded, Video
+from pipeline.ingest.decode import PATIENCE, Decoded, Video
+from pipeline.ingest.failures import unexpected
 from pipeline.ingest.framer import framed
 from pipeline.ingest.picture import Pictures
 from pipeline.ingest.source import Source
+from pipeline.ingest.standing import Phase, Standing
 from pipeline.ingest.webcam import Webcam
 from pipeline.messages import Clock, End, Frame, Stamp
 from pipeline.tally import Count, Tally
-
-logger = logging.getLogger(__name__)
 
 HEALTHY: Final = 10.0
 """s of frames after which a connection counts as good, and the next wait begins small again."""
@@ -33,14 +31,8 @@ CATCH_UP: Final = 1.01
 RATE_WINDOW: Final = 2.0
 """s over which the frame rate is measured."""
 
-
-class Phase(StrEnum):
-    """What a live source is doing."""
-
-    CONNECTING = "connecting"
-    LIVE = "live"
-    WAITING = "waiting"
-    ENDED = "ended"
+LOOK: Final = 0.2
+"""s between looks whether there are other sources for whose sake one that cannot work is tried again."""
 
 
 class LiveState(msgspec.Struct, frozen=True):
@@ -92,17 +84,27 @@ class LiveReader:
     where it breaks off, that is an error.
 
     Iterating raises ``SourceError`` when the source turns out never to work (401, 404, no video) before its first
-    frame; after that even such errors are waited out, because a camera that starts up answers like that too.
+    frame, unless ``others`` says that there are other sources to go on for: then it is tried again after the longest
+    wait. After that frame even such errors are waited out, because a camera that starts up answers like that too. So
+    are errors that nobody foresaw; a frame that cannot be looked at is left out and counted as corrupt.
 
     With ``resume`` all this is as if that reader had gone on and its source had broken off meanwhile.
     """
 
-    def __init__(self, source: Source, run: str, tally: Tally, resume: Resume | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        run: str,
+        tally: Tally,
+        resume: Resume | None = None,
+        others: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.source = source
         self.run = run
         self.stopped = False
         """Whether ``stop`` was called."""
         self._tally = tally
+        self._others = others
         self._media: MediaClock | None = None
         self._clock = LiveClock()
         self._sampler = Sampler(source.settings.fps)
@@ -126,9 +128,9 @@ class LiveReader:
         self._failure: Exception | None = None
         """What ended the thread; the iterating thread raises it."""
         self._finite = False
-        self._phase, self._reason = Phase.CONNECTING, ""
-        self._lost = 0.0
-        """Monotonic time at which the source went away, s."""
+        self._standing = Standing(source)
+        self._spoilt: Exception | None = None
+        """Why none of the latest frames could be looked at."""
         self._arrivals: deque[float] = deque(maxlen=1000)
         self._latency = 0.0
 
@@ -137,7 +139,12 @@ class LiveReader:
         """How the source is doing; may be read from any thread."""
         since = time.monotonic() - RATE_WINDOW
         rate = sum(at >= since for at in tuple(self._arrivals)) / RATE_WINDOW
-        return LiveState(self._phase, self._reason, rate, self._latency)
+        return LiveState(self._standing.phase, self._standing.reason, rate, self._latency)
+
+    @property
+    def hopeful(self) -> bool:
+        """Whether frames may come, now or later; may be read from any thread."""
+        return not self.stopped and self._standing.phase is not Phase.ENDED and self._standing.refusal is None
 
     def stop(self) -> None:
         """End the iteration at once, even if the source hangs; may be called from any thread."""
@@ -150,17 +157,29 @@ class LiveReader:
         # A daemon: a camera that hangs holds it until its time-out, and the program need not wait for that.
         thread = threading.Thread(target=self._decode, name=f"decode {self.source.id}", daemon=True)
         thread.start()
+        spoilt = 0
         try:
             while (waiting := self._take()) is not None:
-                picture = waiting.pictures.picture(waiting.frame)
+                try:
+                    picture = waiting.pictures.picture(waiting.frame)
+                    frame = framed(waiting.stamp, picture, self.source.detector)
+                except Exception as error:
+                    self._tally.add(self.source.id, Count.CORRUPT)
+                    self._standing.unexpected(error)
+                    spoilt += 1
+                    if spoilt % PATIENCE == 0:
+                        self._spoilt = error
+                    continue
+                spoilt = 0
                 self._latency = time.monotonic() - waiting.arrived
                 self._tally.add(self.source.id, Count.SAMPLED)
-                yield framed(waiting.stamp, picture, self.source.detector)
-            if self._failure is not None and not self.stopped:
-                raise self._failure
+                yield frame
+            failure = self._standing.refusal or (None if self.stopped else self._failure)
+            if failure is not None:
+                raise failure
             yield End(self.source.id, self.run, complete=self._complete and not self.stopped)
         finally:
-            self._phase = Phase.ENDED
+            self._standing.phase = Phase.ENDED
             self._stopping.set()
             thread.join(0.2)
 
@@ -199,18 +218,14 @@ class LiveReader:
                 opened = time.monotonic()
                 try:
                     self._connection()
-                except SourceError as error:
-                    if self._finite:
-                        shown, at = self.source.safe_url, f"{self._media.pts if self._media else 0:.1f} s"
-                        raise SourceError(f"{shown} broke off at {at}; download the file and replay it") from error
-                    if self._number == 0 and not isinstance(error, SourceLost):
-                        raise
-                    self._wait_because(str(error))
-                else:
                     break
-                if self._number > begun and self._latest - opened >= HEALTHY:
+                except Exception as error:
+                    self._lose(error)
+                if self._standing.refusal is not None:
+                    pause = longest
+                elif self._number > begun and self._latest - opened >= HEALTHY:
                     pause = first
-                self._stopping.wait(pause * random.uniform(0.5, 1.0))
+                self._wait(pause * random.uniform(0.5, 1.0))
                 pause = min(2 * pause, longest)
         except Exception as error:
             self._failure = error
@@ -219,10 +234,34 @@ class LiveReader:
                 self._finished = True
                 self._changed.notify_all()
 
+    def _lose(self, error: Exception) -> None:
+        """Note why the source broke off; raise where it is not to be opened again."""
+        shown = self.source.safe_url
+        if not isinstance(error, SourceError):
+            self._standing.unexpected(error)
+        if self._finite:
+            at = f"{self._media.pts if self._media else 0:.1f} s"
+            raise SourceError(f"{shown} broke off at {at}; download the file and replay it") from error
+        if not isinstance(error, SourceError):
+            error = SourceLost(str(unexpected(error, self.source)))
+        lasting = self._number == 0 and not isinstance(error, SourceLost)
+        self._standing.refusal = error if lasting else None
+        if lasting and not self._others():
+            raise error
+        self._standing.waits(error)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for the next attempt; raise the reason where there is none to be made."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, LOOK)):
+            if self._standing.refusal is not None and not self._others():
+                raise self._standing.refusal
+
     def _connection(self) -> None:
         """Open the source and decode until it ends; return where that is the end for good."""
         source = self.source
         again = self._number > self._first
+        self._spoilt = None
         video = open_live(source)
         try:
             if self._media is None:
@@ -236,12 +275,14 @@ class LiveReader:
             for decoded in video.frames(lambda n: self._tally.add(source.id, Count.CORRUPT, n)):
                 if self._stopping.is_set():
                     return
+                if self._spoilt is not None:
+                    raise self._spoilt
                 if pacer is None:
                     pacer = Pacer(1.0 if video.finite else CATCH_UP)
                     self._finite = video.finite  # from here on, opening it again would begin at its beginning
                     if self._finite and self._resume is not None:
                         raise SourceLost("only a live stream can be gone on with")
-                    self._live_again()
+                    self._standing.live()
                 pts = self._media_time(decoded, video)
                 if video.paced:
                     self._stopping.wait(pacer.wait(pts, time.monotonic()))
@@ -270,16 +311,3 @@ class LiveReader:
             stamp = Stamp(self.source.id, self.run, self._number, pts, event_time, clock, now)
             self._offer(_Waiting(decoded.frame, pictures, stamp, arrived))
         self._number += 1
-
-    def _live_again(self) -> None:
-        if self._phase is Phase.WAITING:
-            logger.warning("%s: back after %.1f s", self.source.id, time.monotonic() - self._lost)
-        self._phase, self._reason = Phase.LIVE, ""
-
-    def _wait_because(self, reason: str) -> None:
-        """Note why the source is away; warn once per reason, not at every attempt."""
-        if (self._phase, self._reason) != (Phase.WAITING, reason):
-            logger.warning("%s: %s; trying again until it works", self.source.id, reason)
-        if self._phase is not Phase.WAITING:
-            self._lost = time.monotonic()
-        self._phase, self._reason = Phase.WAITING, reason

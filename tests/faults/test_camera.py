@@ -5,7 +5,7 @@ import time
 import pandas as pd
 import pytest
 
-from pipeline.ingest.live import Phase
+from pipeline.ingest.standing import Phase
 from pipeline.tally import Count
 from tests.rtsp import RtspServer, require
 from workers.cli.watch import Watch
@@ -67,16 +67,29 @@ def test_the_pipeline_goes_on_when_the_camera_comes_back(server, tmp_path):
     assert session.runner.latency.of(name).median < config.ingest.staleness
 
 
-def test_a_camera_that_will_never_work_is_told_while_the_others_go_on(server, tmp_path, caplog):
-    config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}})
-    sources = live_sources([server.url, server.url.replace("live", "other")], config)
+def test_what_cannot_be_read_at_the_start_is_told_and_keeps_nobody_from_the_others(server, tmp_path, caplog):
+    config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}, "ingest": {"backoff": (0.1, 0.2)}})
+    wrong = server.url.replace("live", "other")
+    good, bad, absent = sources = live_sources([server.url, wrong, "/dev/video987"], config)
     with Session(sources, Engine.load(config), config, None) as session, Watch(session) as watch:
-        until(session, lambda: session.runner.failures and session.tally.of(sources[0].id)[Count.FACES] >= 5)
+        until(session, lambda: session.tally.of(good.id)[Count.FACES] >= 5 and len(caplog.records) >= 2)
         watch.refresh()
-        watch.refresh()
-        (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-        assert told.startswith(sources[1].id)
-        assert "404" in told
         session.runner.stop()
         while not session.wait(0.05):
-            pass
+            watch.refresh()
+    assert {(record.levelname, record.args[0]) for record in caplog.records} == {
+        ("ERROR", bad.id),
+        ("WARNING", absent.id),
+    }
+    assert len(caplog.records) == 2
+    assert "(404)" in caplog.text
+    assert "/dev/video987 is not there" in caplog.text
+    assert list(session.runner.failures) == [bad.id]  # it could never work, and so the command fails
+
+
+def test_a_run_ends_when_none_of_its_cameras_can_ever_work(server, tmp_path):
+    config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}})
+    sources = live_sources([server.url.replace("live", path) for path in ("one", "two")], config)
+    with Session(sources, Engine.load(config), config, None) as session:
+        assert session.wait(20)
+    assert set(session.runner.failures) == {source.id for source in sources}

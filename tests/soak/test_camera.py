@@ -9,7 +9,7 @@ import time
 import pandas as pd
 import pytest
 
-from pipeline.ingest.live import Phase
+from pipeline.ingest.standing import Phase
 from pipeline.sink.embedded import EmbeddedRedis
 from pipeline.tally import Count
 from tests.rtsp import RtspServer, require

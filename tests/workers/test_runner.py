@@ -104,10 +104,10 @@ def test_a_writer_that_fails_ends_everything_with_its_reason(engine, clips):
         run(engine, [reader], Notebook(OutputError("disk full")), tally)
 
 
-class Broken(Unreadable):
-    """A reader with a mistake in it."""
+class Broken:
+    """A stage with a mistake in it."""
 
-    def __next__(self):
+    def process(self, inputs):
         raise ZeroDivisionError("a mistake")
 
 
@@ -119,8 +119,10 @@ def test_an_error_is_known_before_the_last_worker_ends(engine, clips, monkeypatc
         time.sleep(0.5)  # as long as the operating system likes: the neighbours end meanwhile
 
     monkeypatch.setattr(Channel, "finish", slowly)
+    monkeypatch.setattr(Engine, "tracker", lambda engine, tally: Broken())
+    reader = FileReader(parse_source(str(clips[0])), "r0", Tally())
     with pytest.raises(ZeroDivisionError, match="a mistake"):
-        run(engine, [Broken(clips[0])], Notebook(), Tally())
+        run(engine, [reader], Notebook(), Tally())
 
 
 def test_stopping_ends_without_completing(engine, tmp_path):

@@ -9,7 +9,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.ingest.live import LiveReader, Phase
+from pipeline.ingest.live import LiveReader
+from pipeline.ingest.standing import Phase
 from pipeline.tally import Count
 from workers.cli import terminal
 from workers.live import Session
@@ -47,7 +48,8 @@ class Watch:
 
     def refresh(self) -> None:
         """Show the state of this moment, and say once of each source that failed why it did."""
-        failures = {**self._session.runner.failures} if len(self._session.readers) > 1 else {}
+        others = any(reader.hopeful for reader in self._session.readers)
+        failures = {**self._session.runner.failures} if others else {}
         for source, error in failures.items():
             if source not in self._told:
                 self._told.add(source)

@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SourceError, SourceLost
-from pipeline.ingest.live import LiveReader, Phase, Resume
+from pipeline.ingest.decode import Decoded, Video
+from pipeline.ingest.live import LiveReader, Resume
+from pipeline.ingest.picture import Picture, Pictures
 from pipeline.ingest.source import Source, parse_source
+from pipeline.ingest.standing import Phase
 from pipeline.ingest.webcam import Webcam
 from pipeline.messages import Clock, End, Frame, Stamp
 from pipeline.settings import IngestSettings
@@ -117,12 +120,21 @@ def multipart(pictures: int, step: float) -> Answer:
 QUICK = IngestSettings(open_timeout=2.0, read_timeout=2.0, backoff=(0.05, 0.1))
 
 
+def alone() -> bool:
+    return False
+
+
 def read(
-    url: str, tally: Tally | None = None, frames: int | None = None, resume: Resume | None = None, **settings: object
+    url: str,
+    tally: Tally | None = None,
+    frames: int | None = None,
+    resume: Resume | None = None,
+    others: Callable[[], bool] = alone,
+    **settings: object,
 ) -> list[Frame | End]:
     ingest = IngestSettings.model_validate(QUICK.model_dump() | settings)
     source = parse_source(url, name="door", ingest=ingest)
-    reader = LiveReader(source, "run", tally or Tally(), resume)
+    reader = LiveReader(source, "run", tally or Tally(), resume, others)
     messages = []
     for message in reader:
         messages.append(message)
@@ -270,6 +282,99 @@ def test_what_will_never_work_raises(answer: Answer, message: str) -> None:
     with web(answer) as url, pytest.raises(SourceError, match=message) as caught:
         read(url.replace("//", "//me:hush@") + "/video?token=hush")
     assert "hush" not in str(caught.value)
+
+
+def test_while_there_are_others_even_what_will_never_work_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    with web(in_turn(status(404), status(404), multipart(100, 0.02))) as url:
+        assert len(read(f"{url}/video", frames=3, others=lambda: True)) == 4
+    first, back = caplog.records
+    assert first.levelname == "ERROR"
+    assert first.getMessage().endswith("(404); check the path; tried every 0.1 s while others go on")
+    assert "back after" in back.getMessage()
+
+
+def test_what_will_never_work_ends_with_the_last_of_the_others() -> None:
+    others = threading.Event()
+    threading.Timer(0.5, others.set).start()
+    with web(status(404)) as url, pytest.raises(SourceError, match="404"):
+        read(f"{url}/video", others=lambda: not others.is_set(), backoff=(0.05, 30.0))
+    assert others.is_set()
+
+
+def test_what_did_not_work_until_it_was_stopped_is_told() -> None:
+    with web(status(404)) as url:
+        source = parse_source(f"{url}/video", ingest=QUICK)
+        reader = LiveReader(source, "run", Tally(), others=lambda: True)
+        threading.Timer(0.5, reader.stop).start()
+        with pytest.raises(SourceError, match="404"):
+            list(reader)
+
+
+def traces(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if "Traceback" in record.getMessage()]
+
+
+def test_an_unforeseen_error_is_a_loss_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = Video.frames
+
+    def breaks(video: Video, corrupt: Callable[[int], None]) -> Iterator[Decoded]:
+        yield from itertools.islice(whole(video, corrupt), 3)
+        raise ZeroDivisionError("a mistake about rtsp://me:hush@door/live")
+
+    monkeypatch.setattr(Video, "frames", breaks)
+    tally = Tally()
+    with web(multipart(100, 0.02)) as url:
+        *frames, end = read(f"{url}/video", tally, frames=8)
+    assert end == End("door", "run", complete=False)
+    assert [frame.stamp.frame for frame in frames if isinstance(frame, Frame)] == list(range(8))
+    assert tally.of("door")[Count.RECONNECTS] >= 2
+    (trace,) = traces(caplog)
+    assert "in breaks" in trace
+    assert "not foreseen (ZeroDivisionError: a mistake about rtsp://***@door/live)" in caplog.text
+    assert "hush" not in caplog.text
+
+
+def test_a_frame_that_cannot_be_looked_at_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, seen = Pictures.picture, itertools.count()
+
+    def odd(pictures: Pictures, frame: av.VideoFrame) -> Picture:
+        if next(seen) in {2, 4}:
+            raise ZeroDivisionError("a mistake")
+        return whole(pictures, frame)
+
+    monkeypatch.setattr(Pictures, "picture", odd)
+    tally = Tally()
+    with web(multipart(100, 0.02)) as url:
+        *frames, _ = read(f"{url}/video", tally, frames=6)
+    assert [frame.stamp.frame for frame in frames if isinstance(frame, Frame)] == [0, 1, 3, 5, 6, 7]
+    assert tally.of("door")[Count.CORRUPT] == 2
+    assert tally.of("door")[Count.RECONNECTS] == 0
+    assert len(traces(caplog)) == 1
+
+
+def test_a_camera_of_which_no_frame_can_be_looked_at_is_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def never(pictures: Pictures, frame: av.VideoFrame) -> Picture:
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(Pictures, "picture", never)
+    with web(multipart(1000, 0.005)) as url:
+        reader = LiveReader(parse_source(f"{url}/video", name="door", ingest=QUICK), "run", Tally())
+        thread = threading.Thread(target=lambda: list(reader))
+        thread.start()
+        deadline = time.monotonic() + 20
+        while "back after" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        reader.stop()
+        thread.join()
+    assert "(ZeroDivisionError: a mistake); please report it; trying again" in caplog.text
+    assert len(traces(caplog)) == 1
 
 
 def test_after_a_first_success_even_404_is_waited_out() -> None:

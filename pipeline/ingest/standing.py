@@ -1,0 +1,67 @@
+"""How a live source is doing, and what is said of it: once for each change, not at every attempt."""
+
+import logging
+import time
+import traceback
+from enum import StrEnum
+
+from pipeline.errors import SourceError
+from pipeline.ingest.source import Source, redact
+
+logger = logging.getLogger(__name__)
+
+
+class Phase(StrEnum):
+    """What a live source is doing."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    WAITING = "waiting"
+    ENDED = "ended"
+
+
+class Standing:
+    """What is known of a live source.
+
+    Attributes:
+        phase: what it is doing.
+        reason: why it waits; empty otherwise.
+        refusal: why it will never work, as far as is known.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.phase = Phase.CONNECTING
+        self.reason = ""
+        self.refusal: SourceError | None = None
+        self._source = source
+        self._lost = 0.0
+        """Monotonic time at which the source went away, s."""
+        self._told: set[tuple[str, int | None]] = set()
+        """File and line of the unexpected errors that were told in full."""
+
+    def live(self) -> None:
+        """Note that it gives frames."""
+        if self.phase is Phase.WAITING:
+            logger.warning("%s: back after %.1f s", self._source.id, time.monotonic() - self._lost)
+        self.phase, self.reason, self.refusal = Phase.LIVE, "", None
+
+    def waits(self, why: SourceError) -> None:
+        """Note why it is away; tell it once per reason."""
+        reason = str(why)
+        if (self.phase, self.reason) != (Phase.WAITING, reason):
+            if why is self.refusal:
+                longest = self._source.settings.backoff[1]
+                logger.error("%s: %s; tried every %g s while others go on", self._source.id, reason, longest)
+            else:
+                logger.warning("%s: %s; trying again until it works", self._source.id, reason)
+        if self.phase is not Phase.WAITING:
+            self._lost = time.monotonic()
+        self.phase, self.reason = Phase.WAITING, reason
+
+    def unexpected(self, error: Exception) -> None:
+        """Tell an error that nobody foresaw in full, once for each place that it comes from."""
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        if (place.filename, place.lineno) not in self._told:
+            self._told.add((place.filename, place.lineno))
+            trace = redact("".join(traceback.format_exception(error)).rstrip())
+            logger.error("%s: an error that was not foreseen\n%s", self._source.id, trace)
