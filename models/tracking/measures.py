@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from models.detector.boxes import iou
-from models.tracking.truth import Truth, intersections
+from models.detector.boxes import intersections, iou
+from models.tracking.truth import Truth
 from pipeline.errors import InputError
 from pipeline.messages import Floats
 

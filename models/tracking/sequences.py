@@ -16,8 +16,9 @@ import av
 import cv2
 import numpy as np
 
+from models.detector.boxes import intersections
 from models.tracking.measures import WITHIN
-from models.tracking.truth import Truth, intersections, truth
+from models.tracking.truth import Truth, truth
 from models.tracking.watch import Shown
 from pipeline.errors import InputError
 from pipeline.messages import Bytes, Floats

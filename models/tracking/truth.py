@@ -62,11 +62,3 @@ def renewed(times: Sequence[float], truths: Sequence[Truth], absence: float = AB
             ids.append(current[face])
         result.append(one._replace(ids=tuple(ids)))
     return result
-
-
-def intersections(one: Floats, other: Floats) -> Floats:
-    """Area that (n, 4) share with (m, 4) boxes, (n, m), px²."""
-    near = np.maximum(one[:, None, :2], other[None, :, :2])
-    far = np.minimum(one[:, None, :2] + one[:, None, 2:], other[None, :, :2] + other[None, :, 2:])
-    area: Floats = np.clip(far - near, 0, None).prod(2)
-    return area
