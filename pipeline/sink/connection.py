@@ -55,9 +55,9 @@ _CODES: Final[dict[type[redis.RedisError], str]] = {
 _WAYS_OUT: Final = {
     "WRONGPASS": "the name or password is wrong; give redis://NAME:PASSWORD@HOST:PORT, or set it in the environment",
     "NOAUTH": "it asks for a password; give redis://NAME:PASSWORD@HOST:PORT, or set it in the environment",
-    "NOPERM": "this user may not do what is needed: client, set, eval, evalsha, script, xadd, pexpire, hget, hset, "
-    "hlen, hgetall, hdel and type on affect:*, and for workers apart all of ~affect:* +@read +@write +@scripting "
-    "+@connection +time",
+    "NOPERM": "this user may not do what is needed: client, set, eval, evalsha, script, xadd, xlen, xtrim, pexpire, "
+    "hget, hset, hlen, hgetall, hdel and type on affect:*, and for workers apart all of ~affect:* +@read +@write "
+    "+@scripting +@connection +time",
     "WRONGTYPE": "one of its affect:* keys holds something else; delete or rename that key, or take another database",
     "OOM": "it is out of memory (maxmemory); give it more, or shorten the streams with redis.length",
     "READONLY": "it is a read-only replica; name its master",

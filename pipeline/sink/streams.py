@@ -44,7 +44,12 @@ for i = 2, #KEYS do
   local wrong = mistyped(KEYS[i], 'stream')
   if wrong then return wrong end
 end
-local run, length = ARGV[1], ARGV[3]
+local run, length = ARGV[1], tonumber(ARGV[3])
+-- Streams that have grown to their length make room before they take more: a script that has written may go on though
+-- memory is full. While none has, rows wait for memory as all else does.
+for i = 2, #KEYS do
+  if redis.call('XLEN', KEYS[i]) >= length then redis.call('XTRIM', KEYS[i], 'MAXLEN', '~', length) end
+end
 local done, complete = -1, 0
 local stored = redis.call('HGET', KEYS[1], run)
 if stored then

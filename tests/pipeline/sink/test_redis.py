@@ -202,7 +202,7 @@ def test_a_user_who_may_do_what_is_told_to_be_needed_can_publish(tmp_path, monke
     options = [word for word in user if word != "+and"]
     with Server(tmp_path, oldest(), *options) as server, server.client() as client:
         for run in ("r1", "r2"):
-            publish(f"redis://door:hunter2@127.0.0.1:{server.port}", results(5, run=run))
+            publish(f"redis://door:hunter2@127.0.0.1:{server.port}", results(5, run=run), RedisSettings(length=1))
         assert client.hkeys("affect:progress:door") == ["r2"]
 
 
