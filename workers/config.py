@@ -45,6 +45,13 @@ def _webcam(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
 
+def _named(value: Any) -> Any:
+    """An empty path, as an unset variable leaves it, would mean the current folder."""
+    if value == "":
+        raise ValueError("should not be empty")
+    return value
+
+
 class SourceConfig(BaseModel, extra="forbid", frozen=True):
     """A source with a name and settings of its own."""
 
@@ -62,7 +69,7 @@ class Config(BaseSettings, PipelineSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__")
 
-    out: UserPath = Path("affectstream-out")
+    out: Annotated[UserPath, BeforeValidator(_named)] = Path("affectstream-out")
     """Folder for Parquet, and for the data of the embedded Redis."""
     sources: tuple[Annotated[SourceConfig | str, BeforeValidator(_webcam)], ...] = ()
     """What ``run`` reads when the command line names no source."""
@@ -162,7 +169,8 @@ def explain(error: ValidationError, model: type[BaseModel], section: str = "") -
     # What could not be taken apart is all there is, passwords included.
     hidden = not name or "url" in name or "source" in name or first["type"] == "model_type"
     value = "" if hidden else f" = {redact(repr(first['input']))}"
-    said = WORDS.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
+    told = first["msg"].removeprefix("Value error, ")
+    said = WORDS.get(first["type"], told[:1].lower() + told[1:])
     if len(place) == 2 and place[0] == "sources" and first["type"] == "model_type":
         said = "should be a URL, or hold names and values"
     return f"setting {name!r}{value}: {said}"

@@ -187,6 +187,8 @@ def expand(
 
 def existing(text: str) -> Path:
     """Return the path of a file or folder that is there; raise ``InputError`` otherwise."""
+    if not text:  # or else the current folder would be meant
+        raise InputError("the name of a file is empty")
     path = at_home(Path(text))
     try:
         path.stat()

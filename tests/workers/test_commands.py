@@ -57,6 +57,26 @@ def test_help_fills_its_lines_and_loses_no_brackets(affectstream):
 
 
 @pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["replay", ""], "an argument is empty"),
+        (["replay", "a.mp4", "--out", ""], "what follows --out is empty"),
+        (["replay", "a.mp4", "-o", ""], "what follows -o is empty"),
+        (["replay", "--out=", "a.mp4"], "what follows --out= is empty"),
+        (["drift", "", "b"], "an argument is empty"),
+        (["run", "rtsp://me:hunter2@door", ""], "an argument is empty"),
+    ],
+)
+def test_an_unset_variable_does_not_mean_the_current_folder(affectstream, tmp_path, monkeypatch, words, says):
+    monkeypatch.chdir(tmp_path)
+    video.clip(tmp_path / "a.mp4")
+    ended = affectstream(*words)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"error: {says}; is a variable not set?\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize(
     ("typed", "offered"),
     [("re", ["replay"]), ("replay --emo", ["--emotion"]), ("models ve", ["verify"]), ("evaluate j", ["jitter"])],
 )

@@ -48,6 +48,7 @@ def test_toml_says_the_same_as_yaml(tmp_path):
         ("a.yaml", "sources: [{url: a, smoother: {lag: 1}}]", "there are url, name, ingest, detector"),
         ("a.yaml", "1: 2", "unknown setting '1'"),
         ("a.yaml", "out: [a]", "should be a path"),
+        ("a.yaml", "out: ''", "setting 'out' = '': should not be empty"),
         ("a.yaml", b"\xff", "not text in UTF-8"),
         ("a.yaml", "[1, 2", "cannot be parsed"),
         ("a.yaml", "sources: [a]\nout: b\nsources: [c]", r"'sources' is set in line 1 already \(at line 3, column 1\)"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.errors import AffectError
+from pipeline.errors import AffectError, InputError
 from workers.cli import demo, doctor, drift, evaluate, models, replay, run, sources, terminal, train, worker
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ def common(
 def main() -> None:
     """Run the command line; errors made on purpose become one line and an exit code."""
     try:
+        _refuse_empty(sys.argv[1:])
         _command()()
     except AffectError as error:
         terminal.console(stderr=True).print(f"[red]error:[/red] {_plain(str(error))}", soft_wrap=True)
@@ -74,6 +75,18 @@ def _command() -> Any:
         command.help = re.sub(r"(?<=\S)\n(?=\S)", " ", command.help or "")
         commands += getattr(command, "commands", {}).values()
     return whole
+
+
+def _refuse_empty(words: list[str]) -> None:
+    """Refuse words that are empty, as unset variables leave them: as a path they would mean the current folder."""
+    for before, word in zip(["", *words], words, strict=False):
+        if not word:
+            what = f"what follows {before}" if before.startswith("-") else "an argument"
+        elif re.fullmatch("--[a-z-]+=", word):
+            what = f"what follows {word}"
+        else:
+            continue
+        raise InputError(f"{what} is empty; is a variable not set?")
 
 
 def _plain(text: str) -> str:

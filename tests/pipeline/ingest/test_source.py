@@ -152,6 +152,7 @@ def test_expand_tells_apart_what_an_id_cannot(tmp_path: Path) -> None:
     [
         ("empty", "holds no videos"),
         ("missing.mp4", "there is no file"),
+        ("", "the name of a file is empty"),
         ("*.avi", "no file matches"),
         ("rtsp://me:hush@door.local/live", r"\*\*\*@door.local/live is a URL"),
     ],
