@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.settings import PipelineSettings
 
-ROWS: Final = 3
+ROWS: Final = 4
 """Raised when the same video, networks and settings give other rows than the version before."""
 
 

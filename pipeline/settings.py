@@ -47,8 +47,11 @@ class IngestSettings(Section):
     """s that a live frame may wait before the tracker takes it; older ones are dropped and counted."""
     backoff: tuple[Seconds, Seconds] = (0.5, 30.0)
     """s between attempts to reopen a live source: the first wait and the longest, doubled and jittered between."""
+    camera_clock: bool = True
+    """Whether event time goes by the clock that an RTSP camera tells of (RTCP), or by arrival."""
     decoder_threads: Annotated[int, Field(ge=0, le=64)] = 0
-    """Threads of the video decoder; 0 lets FFmpeg choose."""
+    """Threads of the video decoder; 0: one for files, for with more what is damaged looks otherwise each time, and as
+    many as FFmpeg chooses for live sources."""
 
 
 class DetectorSettings(Section):

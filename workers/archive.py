@@ -7,8 +7,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Final
 
-from msgspec.structs import replace
-
 from pipeline.errors import AffectError, SourceError
 from pipeline.ingest.decode import Video
 from pipeline.ingest.failures import unexpected
@@ -65,7 +63,7 @@ def replay_side_by_side(
         while todo or waiting:
             # A cluster is not sent a whole archive at once, so that to stop is to stop.
             while todo and len(waiting) < 2 * executor.workers:
-                source = _decoded_by(executor.threads, todo.popleft())
+                source = todo.popleft()
                 if stopped():
                     yield Outcome(source.id, Status.STOPPED, note="not begun")
                 elif source.id in long:
@@ -95,13 +93,6 @@ def long_files(sources: Sequence[Source], workers: int, least: float) -> dict[st
     share = sum(lengths.values()) / workers
     parts = {name: parts_of(length, workers, least) for name, length in lengths.items() if length > share}
     return {name: count for name, count in parts.items() if count > 1}
-
-
-def _decoded_by(threads: int, source: Source) -> Source:
-    """Return a file that as many threads decode, unless the settings say how many."""
-    if source.settings.decoder_threads:
-        return source
-    return replace(source, settings=source.settings.model_copy(update={"decoder_threads": threads}))
 
 
 def _length(source: Source) -> float:

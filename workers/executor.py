@@ -20,8 +20,6 @@ class Executor(Protocol):
 
     workers: int
     """Tasks that can run at the same time."""
-    threads: int
-    """Threads with which a task may decode: more than there are cores for would only take memory."""
 
     def submit(self, task: Callable[..., T], *args: Any) -> Future[T]:
         """Have a task run somewhere; its future raises what the task raises, or ``TaskLost``."""

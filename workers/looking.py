@@ -42,8 +42,6 @@ class Looked(NamedTuple):
     """Frames wanted, numbered from 0."""
     frames: int
     """Decoded."""
-    corrupt: int
-    """Packets and frames that could not be."""
     last: int | None
     """Time stamp of the last frame; see ``Part``."""
 
@@ -72,7 +70,7 @@ def look(engine: Engine, source: Source, run: str, part: Part, number: int, watc
             yield (sighting, seen), describe(frame, seen)
 
     looks = [Look(sighting, seen, scores) for (sighting, seen), scores in _scored(engine, described())]
-    return None if stopped else Looked(looks, reader.frames, reader.corrupt, reader.last)
+    return None if stopped else Looked(looks, reader.frames, reader.last)
 
 
 def look_again(

@@ -1,7 +1,6 @@
 """Tasks in processes of this machine."""
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,7 +21,6 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self.threads = max(1, (os.cpu_count() or 1) // workers)
         context = multiprocessing.get_context("spawn")
         self._reports: multiprocessing.Queue[Progress] = context.Queue()
         self._stop = context.Event()

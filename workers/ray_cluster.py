@@ -78,7 +78,6 @@ class RayCluster:
         if self._joined:
             _join(ray, address, workers)
         self.workers: int = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self.threads = 1
         self._run = ray.remote(_run).options(num_cpus=1, max_retries=RETRIES)
         # On this node: it lives as long as this process, and no longer.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)

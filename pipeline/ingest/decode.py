@@ -39,6 +39,8 @@ class Decoded(NamedTuple):
     """Its raw time stamp, in units of ``Video.base`` s."""
     captured: int | None
     """Capture time by the camera's clock, UTC, µs, from RTCP sender reports."""
+    number: int
+    """Its place in what the decoder gives, from 0, damaged frames that were skipped included."""
 
 
 class Video:
@@ -78,6 +80,7 @@ class Video:
         self.cut = False
         """Whether reading ended at something unreadable rather than at the end."""
         self._offset: int | None = None
+        self._number = 0
 
     def _open(self) -> Any:
         source, settings = self.source, self.source.settings
@@ -114,9 +117,10 @@ class Video:
         for other in container.streams:
             if other is not stream:
                 other.discard = av.stream.Discard.all
-        # Frame threads are the fastest, but hold back as many frames as there are threads.
+        # Frame threads hold back as many frames as there are of them. More threads than one show damage otherwise each
+        # time: they race for what is concealed, and for which frames count as damaged.
         stream.thread_type = "SLICE" if self.source.live else "AUTO"
-        stream.thread_count = self.source.settings.decoder_threads
+        stream.thread_count = self.source.settings.decoder_threads or (0 if self.source.live else 1)
         return stream
 
     def _duration(self) -> float | None:
@@ -176,7 +180,7 @@ class Video:
         unreadable = 0
         while True:
             try:
-                for packet in self._container.demux(self.stream):
+                for packet in self._packets():
                     if packet.size:
                         self.packets += 1
                         if unreadable:
@@ -198,7 +202,16 @@ class Video:
 
     def demux(self) -> Iterator[Any]:
         """Give the packets of a file to its end, undecoded; raises FFmpeg's own errors."""
-        yield from (packet for packet in self._container.demux(self.stream) if packet.size)
+        yield from (packet for packet in self._packets() if packet.size)
+
+    def _packets(self) -> Iterator[Any]:
+        while True:
+            try:
+                yield from self._container.demux(self.stream)
+            except IndexError:
+                # PyAV 18 stumbles over streams that turn up while it reads, as damage makes them; begun anew, it knows.
+                continue
+            return
 
     def seek(self, ticks: int) -> None:
         """Go on at the last key frame that is not after ``ticks``, as far as the container knows.
@@ -229,7 +242,8 @@ class Video:
         except av.FFmpegError:
             corrupt(1)
             return
-        for frame in frames:
+        for number, frame in enumerate(frames, self._number):
+            self._number = number + 1
             if frame.is_corrupt:
                 corrupt(1)
                 continue
@@ -237,7 +251,7 @@ class Video:
             if self.timeless:
                 ticks = time.monotonic_ns() // 1000
             known = offset is not None and ticks is not None
-            yield Decoded(frame, ticks, offset + round(ticks * self.base * 1_000_000) if known else None)
+            yield Decoded(frame, ticks, offset + round(ticks * self.base * 1_000_000) if known else None, number)
 
     def _capture_offset(self, packet: Any) -> int | None:
         """Return the camera's UTC at pts 0, µs, as of the latest packet that FFmpeg could date."""

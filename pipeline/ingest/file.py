@@ -59,7 +59,7 @@ class FileReader:
         source, video = self.source, self._video
         clock, sampler = MediaClock(video.step), Sampler(source.settings.fps)
         framer = Framer(source, self.run, video)
-        number = 0
+        number = frames = 0
 
         def count(what: Count, n: int = 1) -> None:
             if number > self._after:
@@ -70,15 +70,16 @@ class FileReader:
             if self.stopped:
                 break
             pts = self._pts = clock.media_time(decoded.ticks, video.base)
+            number, frames = decoded.number, frames + 1
             count(Count.FRAMES)
             if sampler.wants(pts) and number > self._after:
                 count(Count.SAMPLED)
                 yield framer(decoded, number, pts)
             number += 1
-        if number == 0 and not self.stopped:
+        if frames == 0 and not self.stopped:
             raise SourceError(f"{source.safe_url}: nothing in it can be decoded; convert it to H.264 or copy it again")
         if not self.stopped:
-            self.note = self._shortfall(number)
+            self.note = self._shortfall(frames)
         yield End(source.id, self.run, complete=not self.stopped)
 
     def _shortfall(self, frames: int) -> str:

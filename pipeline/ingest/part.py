@@ -146,8 +146,6 @@ class PartReader:
     ) -> None:
         self.frames = 0
         """Frames of the part decoded so far."""
-        self.corrupt = 0
-        """Packets and frames of it that could not be decoded."""
         self.last: int | None = None
         """Time stamp of the latest frame, in units of the stream's time base."""
         self._source = source
@@ -199,6 +197,7 @@ class PartReader:
         """Give the frames of the part."""
         begin, end, corrupt = self._part.begin, self._part.end, 0
         previous: int | None = None
+        begun = begin is None
 
         def skipped(number: int) -> None:
             nonlocal corrupt
@@ -208,14 +207,18 @@ class PartReader:
             ticks = decoded.ticks
             if ticks is None or (previous is not None and ticks <= previous):
                 raise Undivided("frames do not come in the order of their time stamps")
+            if begun and corrupt:
+                break
+            # What cannot be decoded before the part begins belongs to the one before.
+            corrupt = 0
             previous = ticks
             if end is not None and ticks >= end:
                 break
             if begin is None or ticks >= begin:
-                self.corrupt += corrupt
+                begun = True
                 yield decoded
-            # What cannot be decoded before the part begins belongs to the one before, and counts there.
-            corrupt = 0
+        if begun and corrupt:
+            raise Undivided("content is damaged")
 
     def _framed(self, video: Video, decoded: Iterator[Decoded]) -> Iterator[Frame]:
         framer, sampler = Framer(self._source, self._run, video), Sampler(self._source.settings.fps)

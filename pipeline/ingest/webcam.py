@@ -1,5 +1,6 @@
 """Reads a webcam through OpenCV: FFmpeg as PyAV ships it has no capture devices."""
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -43,12 +44,13 @@ class Webcam:
 
     def frames(self, corrupt: Callable[[int], None]) -> Iterator[Decoded]:
         """Give frames stamped with their arrival until the camera goes away; none is ever ``corrupt``."""
-        while True:
+        for number in itertools.count():
             pixels: Any
             read, pixels = self._capture.read()
             if not read:
                 raise SourceLost(f"{self.source.safe_url} gives no more pictures")
-            yield Decoded(av.VideoFrame.from_ndarray(pixels, format="bgr24"), time.monotonic_ns() // 1000, None)
+            picture = av.VideoFrame.from_ndarray(pixels, format="bgr24")
+            yield Decoded(picture, time.monotonic_ns() // 1000, None, number)
 
     def close(self) -> None:
         """Let go of the camera."""

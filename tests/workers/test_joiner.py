@@ -188,7 +188,7 @@ def looked(sightings, first, end):
         scores = described(number, seen)
         scores = replace(scores, faces=replace(scores.faces, stamp=replace(scores.faces.stamp, frame=number - first)))
         looks.append(Look(sightings[number], seen, scores))
-    return Looked(looks, end - first, 0, end - 1)
+    return Looked(looks, end - first, end - 1)
 
 
 @effort(max_examples=20)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from pipeline.messages import Clock, End, Frame, Stamp
 from pipeline.settings import IngestSettings
 from pipeline.tally import Count, Tally
 from tests.video import clip, sound
+from tests.workers.films import film
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +163,31 @@ def test_reads_on_behind_damage(suffix: str, tmp_path: Path) -> None:
     assert read.pts[-1] > 9.5
     assert all(a <= b for a, b in itertools.pairwise(read.pts))
     assert read.end.complete
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mkv"])
+def test_damage_gives_the_same_frames_every_time(suffix: str, tmp_path: Path) -> None:
+    path = damaged(film(tmp_path / f"a.{suffix}", [n / 25 for n in range(75)], gop=25, options={"bf": "2"}))
+    reads = [Reading(path) for _ in range(4)]
+    first = shown(reads[0].frames)
+    assert len(first) < 75
+    assert [shown(read.frames) == first for read in reads] == [True] * 4
+    assert len({read.count(Count.CORRUPT) for read in reads}) == 1
+
+
+def test_frames_that_are_damaged_are_numbered(tmp_path: Path) -> None:
+    read = Reading(damaged(clip(tmp_path / "a.ts", frames=150, size=(480, 272))))
+    with av.open(str(tmp_path / "a.ts")) as container:
+        stream = container.streams.best("video")
+        assert stream is not None
+        stream.thread_count = 1
+        given = list(container.decode(stream))
+    whole = [number for number, frame in enumerate(given) if not frame.is_corrupt]
+    assert [stamp.frame for stamp in read.stamps] == whole != list(range(len(whole)))
+    assert read.count(Count.CORRUPT) == len(given) - len(whole)
+    for frame in read.frames:
+        plane = given[frame.stamp.frame].planes[0]
+        assert frame.luma.tobytes() == np.frombuffer(plane, np.uint8).reshape(272, -1)[:, :480].tobytes()
 
 
 @pytest.mark.parametrize(
