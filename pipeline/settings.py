@@ -93,9 +93,11 @@ class EmotionSettings(Section):
     """ONNX classifier with a card (``FILE.json`` beside ``FILE.onnx``), or the name of one shipped, such as ``int8``;
     None takes ``standard``."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 32
-    """Faces in the largest batch; smaller ones are padded to the next power of two."""
+    """Faces in the largest batch; smaller ones are padded to the next power of two. A worker of inference takes the
+    messages of about so many at once."""
     latency: Seconds = 0.05
-    """s that a live face may wait for others to fill its batch. Replay waits for full batches instead."""
+    """s that a live face may wait for others to fill its batch. Replay waits for full batches instead; ``worker`` does
+    not wait, but takes what has come."""
 
 
 class SmootherSettings(Section):

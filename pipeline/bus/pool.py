@@ -45,17 +45,19 @@ class PoolLink:
     messages another has acknowledged meanwhile, and publishes nothing of them.
 
     Args:
-        most: messages of one step.
+        batch: faces of one step, about: how many a message holds is known only of the step before.
         stopped: set when the work is to end.
     """
 
     def __init__(
-        self, broker: Broker, settings: BusSettings, poison: Poison, most: int, stopped: threading.Event
+        self, broker: Broker, settings: BusSettings, poison: Poison, batch: int, stopped: threading.Event
     ) -> None:
         self._broker = broker
         self._settings = settings
         self._poison = poison
-        self._most = most
+        self._batch = batch
+        self._most = batch
+        """Messages of the next step."""
         self._stopped = stopped
         self._taken: list[_InHand] = []
         self._looked = 0.0
@@ -80,6 +82,8 @@ class PoolLink:
                     messages.append(message)
                     self._taken.append(in_hand)
             if messages:
+                faces = sum(len(message.tracks) for message in messages if isinstance(message, Faces))
+                self._most = max(1, self._batch * len(messages) // max(faces, len(messages)))
                 return messages
         raise Closed
 

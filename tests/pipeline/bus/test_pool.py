@@ -20,15 +20,15 @@ from pipeline.tally import Count, Tally
 from tests.messages import faces
 
 
-def put(client, number, source="door"):
-    client.xadd(keys.FACES, {"s": source, "n": number, "m": encode(faces(1, number, source=source), quality=None)})
+def put(client, number, source="door", seen=1):
+    client.xadd(keys.FACES, {"s": source, "n": number, "m": encode(faces(seen, number, source=source), quality=None)})
     client.hincrby(keys.PENDING, source, 1)
 
 
 def scored(message):
     if isinstance(message, End):
         return message
-    probabilities = np.full((1, 8), 1 / 8, np.float32)
+    probabilities = np.full((len(message.tracks), 8), 1 / 8, np.float32)
     return Scores(msgspec.structs.replace(message, crops=message.crops[:0]), probabilities, "m")
 
 
@@ -38,11 +38,11 @@ def published(broker, source="door"):
 
 
 class Member(PoolLink):
-    def __init__(self, broker, *, claim=60.0, tries=3, most=4):
+    def __init__(self, broker, *, claim=60.0, tries=3, batch=4):
         self.tally = Tally()
         self.stopped = threading.Event()
         poison = Poison(broker, "inference", self.tally, self.stopped)
-        super().__init__(broker, BusSettings(claim=claim, tries=tries), poison, most, self.stopped)
+        super().__init__(broker, BusSettings(claim=claim, tries=tries), poison, batch, self.stopped)
 
     def read(self):
         """Read, but give up at last: what never comes fails a test."""
@@ -72,6 +72,17 @@ def test_members_share_and_publish_once(broker, client):
     assert client.xlen(keys.FACES) == 0
     assert client.hgetall(keys.PENDING) == {}
     assert published(broker)[0][1].faces.stamp.frame == 5
+
+
+@pytest.mark.parametrize(
+    ("seen", "steps"),
+    [(7, [32, 4, 4, 4]), (1, [32, 12]), (0, [32, 12]), (50, [32, *[1] * 12])],
+)
+def test_a_step_holds_about_a_batch_of_faces_however_many_a_message_has(broker, client, seen, steps):
+    for number in range(1, 45):
+        put(client, number, seen=seen)
+    member = Member(broker, batch=32)
+    assert [member.work() for _ in steps] == steps
 
 
 def test_each_source_has_its_outbox(broker, client):
@@ -144,7 +155,7 @@ def test_what_cannot_be_worked_on_is_set_aside_counted_and_leaves_no_gap(broker,
     client.xadd(keys.FACES, {"hello": "world"})
     client.xadd(keys.FACES, {"s": "door", "m": encode(faces(1), quality=None)})
     put(client, 4)
-    member = Member(broker, most=10)
+    member = Member(broker, batch=10)
     messages = member.read()
     member.commit([scored(messages[0]), ValueError("bad crop")])
     assert [(number, message is None) for number, message in sorted(published(broker))] == [
@@ -233,7 +244,7 @@ def test_who_leaves_leaves_nothing_but_what_is_in_hand(broker, client):
 
     put(client, 1)
     put(client, 2)
-    one = Member(broker, most=1)
+    one = Member(broker, batch=1)
     one.work()
     one.close()
     assert members() == 0
