@@ -1,6 +1,7 @@
 """When frames were taken: media time that never goes back, and event time from the best clock there is."""
 
 from collections import deque
+from datetime import timedelta
 from fractions import Fraction
 from typing import Final
 
@@ -20,6 +21,20 @@ LEAD: Final = 5.0
 
 DEFAULT_STEP: Final = 0.04
 """s between frames where neither the container nor the frames say."""
+
+SKEW: Final = 10.0
+"""s between a camera's clock and ours from which on it is worth a word: more than any frame is under way."""
+
+
+def apart(ahead: float) -> str | None:
+    """Say how far a camera's clock is ``ahead``, s; None where that is not worth a word.
+
+    >>> apart(7200.3), apart(-90_000), apart(-2.0)
+    ('2:00:00 ahead of', '1 day, 1:00:00 behind', None)
+    """
+    if abs(ahead) < SKEW:
+        return None
+    return f"{timedelta(seconds=round(abs(ahead)))} {'ahead of' if ahead > 0 else 'behind'}"
 
 
 class MediaClock:
@@ -148,10 +163,13 @@ class ArrivalClock:
 
     Frames may come late but never early, so the least late of the last ``WINDOW`` s shows the true offset between
     media time and this machine's monotonic clock. The event time approaches it by ``SLEW`` at most, except where
-    it would lie in the future (at once) or has fallen ``LATE`` behind (forward, at once). It never decreases.
+    it would lie in the future (at once) or has fallen ``LATE`` behind (forward, at once). It never decreases, save
+    where the wall clock was set back for good.
 
-    The wall clock is read once per connection, lest event time jump whenever it is set; unless it is set forward by
-    more than ``SET``, as on a machine that learns the time of day after its start, or that was asleep: it was wrong.
+    The wall clock is read once per connection, lest event time jump whenever it is set; unless it is set by more than
+    ``SET``, as on a machine that learns the time of day after its start, or that was asleep: it was wrong. Forward,
+    event time follows at once. Back, it follows in one step once the clock has stayed there for ``BACK``: until then
+    it may be one that is behind, and about to be set, by which the time to go on from was not taken.
     """
 
     WINDOW: Final = 10.0
@@ -162,7 +180,9 @@ class ArrivalClock:
     """s of constant lateness that can only mean that the source paused without saying so."""
 
     SET: Final = 1.0
-    """s by which the wall clock must have been set forward for event time to follow it."""
+    """s by which the wall clock must have been set for event time to follow it."""
+    BACK: Final = 30.0
+    """s for which a wall clock that was set back must have stayed so."""
 
     def __init__(self, time: int = 0) -> None:
         """``time``: event time to go on from, UTC, µs."""
@@ -170,6 +190,8 @@ class ArrivalClock:
         """UTC when the monotonic clock showed 0, s since 1970, as it was read for this connection."""
         self._latest = 0.0
         """The same, as it was read at the latest frame."""
+        self._set_back: float | None = None
+        """Monotonic time since when the wall clock has been behind the one that event time goes by, s."""
         self._offset: float | None = None
         self._delays: deque[tuple[float, float]] = deque()
         """(monotonic time, delay), with delays ascending: the first is the least of the window."""
@@ -196,6 +218,12 @@ class ArrivalClock:
         elif min(wall, self._latest) > self._wall + self.SET:
             self._wall = min(wall, self._latest)
         self._latest = wall
+        if wall >= self._wall - self.SET:
+            self._set_back = None
+        elif self._set_back is None:
+            self._set_back = arrived
+        elif arrived - self._set_back >= self.BACK:
+            self._wall, self._time, self._set_back = wall, 0, None
         delay = arrived - pts
         if self._offset is None:
             self._offset = delay
@@ -234,8 +262,8 @@ class LiveClock:
     def event_time(self, pts: float, captured: int | None, arrived: float, now: int) -> tuple[int, Clock]:
         """Return event time, UTC, µs, and where it comes from.
 
-        Within one clock it never decreases, save where the camera's clock was set back; where sender reports begin to
-        tell the camera's time, it may step either way.
+        Within one clock it never decreases, save where that clock was set back; where sender reports begin to tell the
+        camera's time, it may step either way.
 
         Args:
             pts: media time, s.

@@ -304,7 +304,10 @@ class LiveReader:
     def _receive(self, decoded: Decoded, pictures: Pictures, pts: float) -> None:
         """Stamp a frame and put it where the tracker takes it."""
         arrived, now = time.monotonic(), time.time_ns() // 1000
-        event_time, clock = self._clock.event_time(pts, decoded.captured, arrived, now)
+        captured = decoded.captured if self.source.settings.camera_clock else None
+        event_time, clock = self._clock.event_time(pts, captured, arrived, now)
+        if captured is not None:
+            self._standing.captured((captured - now) / 1e6)
         self._tally.add(self.source.id, Count.FRAMES)
         self._arrivals.append(arrived)
         if self._sampler.wants(pts):

@@ -8,6 +8,7 @@ import av
 import msgspec
 
 from pipeline.errors import SourceError
+from pipeline.ingest.clock import apart
 from pipeline.ingest.decode import Video
 from pipeline.ingest.live import open_live
 from pipeline.ingest.picture import Pictures, is_full_range, orientation
@@ -54,8 +55,8 @@ class Probe(msgspec.Struct, frozen=True):
     """Shortest, median and longest step between time stamps, s."""
     duration: float | None
     """As announced, s."""
-    capture_time: bool
-    """Whether the camera tells when it captures (RTCP sender reports)."""
+    clock_ahead: float | None
+    """s by which the camera's clock is ahead of this machine's, by its RTCP sender reports; None without them."""
     recorded: bool
     """Whether the file says when it was recorded."""
     audio: bool
@@ -104,8 +105,10 @@ class Probe(msgspec.Struct, frozen=True):
             if self.recorded:
                 return "Event times count from when it was recorded, as it says itself."
             return "It does not say when it was recorded; event times count from when the file was last written."
-        if self.capture_time:
-            return "Event times come from the camera's own clock (RTCP)."
+        if self.clock_ahead is not None:
+            words = apart(self.clock_ahead)
+            wrong = f", which is {words} this machine's: set whichever is wrong (NTP, time zone)" if words else ""
+            return f"Event times come from the camera's own clock (RTCP){wrong}."
         return "The camera does not tell its clock; event times count from arrival."
 
 
@@ -115,14 +118,15 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
     corrupt: list[int] = []
     ticks: list[int | None] = []
     arrivals: list[float] = []
-    captured = False
+    ahead: float | None = None
     first: av.VideoFrame | None = None
     try:
         for decoded in video.frames(corrupt.append):
             first = first or decoded.frame
             ticks.append(decoded.ticks)
             arrivals.append(time.monotonic())
-            captured = captured or decoded.captured is not None
+            if decoded.captured is not None:
+                ahead = decoded.captured / 1e6 - time.time_ns() / 1e9
             known = [t for t in (ticks[0], ticks[-1]) if t is not None]
             media = float((known[-1] - known[0]) * video.base) if known else 0.0
             if (arrivals[-1] - arrivals[0] if source.live else media) >= seconds:
@@ -151,7 +155,7 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
             backwards=sum(step < 0 for step in steps),
             steps=(steps[0], steps[len(steps) // 2], steps[-1]) if steps else None,
             duration=video.duration,
-            capture_time=captured,
+            clock_ahead=ahead,
             recorded=isinstance(video, Video) and video.created is not None,
             audio=video.audio,
         )

@@ -6,6 +6,7 @@ import traceback
 from enum import StrEnum
 
 from pipeline.errors import SourceError
+from pipeline.ingest.clock import LiveClock, apart
 from pipeline.ingest.source import Source, redact
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Standing:
         self._source = source
         self._lost = 0.0
         """Monotonic time at which the source went away, s."""
+        self._apart = False
+        """Whether it was told that the camera's clock is far from ours."""
         self._told: set[tuple[str, int | None]] = set()
         """File and line of the unexpected errors that were told in full."""
 
@@ -57,6 +60,19 @@ class Standing:
         if self.phase is not Phase.WAITING:
             self._lost = time.monotonic()
         self.phase, self.reason = Phase.WAITING, reason
+
+    def captured(self, ahead: float) -> None:
+        """Tell once that the camera's clock is far from this machine's: ``ahead`` of it, s."""
+        if not self._apart and (words := apart(ahead)):
+            self._apart = True
+            if abs(ahead) * 1e6 > LiveClock.ABSURD:
+                effect = "that is not believed, and times are those of arrival; set it (NTP)"
+            else:
+                effect = (
+                    "times are by it; set whichever is wrong (NTP, time zone), or go by arrival with "
+                    "ingest.camera_clock: false"
+                )
+            logger.warning("%s: the camera's clock is %s this machine's: %s", self._source.id, words, effect)
 
     def unexpected(self, error: Exception) -> None:
         """Tell an error that nobody foresaw in full, once for each place that it comes from."""

@@ -1,5 +1,6 @@
 import itertools
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -99,6 +100,34 @@ def test_plays(server: RtspServer) -> None:
     assert 0 <= frame.stamp.arrived - frame.stamp.time < 500_000
     steps = [b.stamp.pts - a.stamp.pts for a, b in itertools.pairwise(watch.frames[10:])]
     assert steps == pytest.approx([0.04] * len(steps), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (7200, "[12]:[05]\\d:\\d\\d ahead of this machine's: times are by it; .* ingest.camera_clock: false"),
+        (-(10**8), "1157 days, .* behind this machine's: that is not believed"),
+    ],
+)
+def test_a_camera_whose_clock_is_off_is_told_once(
+    server: RtspServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, seconds: int, told: str
+) -> None:
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() - seconds * 10**9)
+    watch = Watch(server.url)
+    watch.wait(lambda: bool(caplog.records))
+    watch.wait(seen_after(watch, 50))
+    watch.stop()
+    (record,) = caplog.records
+    assert re.search(f"^door: the camera's clock is {told}", record.getMessage())
+    assert watch.frames[-1].stamp.clock is (Clock.RTCP if seconds == 7200 else Clock.ARRIVAL)
+
+
+def test_a_cameras_clock_need_not_be_believed(server: RtspServer) -> None:
+    watch = Watch(server.url, camera_clock=False)
+    watch.wait(seen_after(watch, 75))
+    watch.stop()
+    assert {frame.stamp.clock for frame in watch.frames} == {Clock.ARRIVAL}
 
 
 def test_comes_back_after_the_server_died(endless: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -146,7 +146,8 @@ def test_arrival_time_follows_a_drifting_camera(drift: float) -> None:
 
 def test_arrival_time_catches_up_after_a_silent_pause() -> None:
     clock = ArrivalClock()
-    times = [clock.event_time(n * 0.04, n * 0.04 + (5 if n > 250 else 0), DAY) for n in range(1000)]
+    arrivals = [n * 0.04 + (5 if n > 250 else 0) for n in range(1000)]
+    times = [clock.event_time(n * 0.04, arrived, DAY + round(arrived * 1e6)) for n, arrived in enumerate(arrivals)]
     assert times[-1] - DAY == pytest.approx((999 * 0.04 + 5) * 1e6, abs=1e4)
 
 
@@ -157,6 +158,48 @@ def test_arrival_time_follows_a_machine_that_learns_the_time_of_day_late() -> No
     ]
     assert times[99] == DAY + 99 * 40_000
     assert times[-1] == DAY + 199 * 40_000 + step
+    assert times == sorted(times)
+
+
+@given(st.floats(1.1, 1e6), st.floats(0.04, 1), st.booleans(), st.booleans())
+def test_arrival_time_follows_a_clock_that_is_set_back_for_good(
+    ahead: float, step: float, reconnect: bool, resumed: bool
+) -> None:
+    """The machine starts with a clock that is ``ahead`` by so many s, and learns the time of day after 10 s."""
+    clock = ArrivalClock(DAY + round(ahead * 1e6) - 40_000 if resumed else 0)
+    wrong = 0 if resumed else 10
+    times, true = [], []
+    for n in range(int(70 / step)):
+        arrived = n * step
+        if reconnect and 15 <= arrived < 15 + step:
+            clock.resume()
+        true.append(DAY + round(arrived * 1e6))
+        times.append(clock.event_time(arrived, 50 + arrived, true[-1] + round(ahead * 1e6) * (arrived < wrong)))
+    assert sum(b < a for a, b in itertools.pairwise(times)) == 1
+    late = [abs(time - due) for n, (time, due) in enumerate(zip(times, true, strict=True)) if n * step > 42 + 2 * step]
+    assert max(late) <= 2
+    # Until then, and from then on, it goes on steadily.
+    assert all(abs(b - a - step * 1e6) <= 2 for a, b in itertools.pairwise(times) if a <= b)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 29), st.booleans())
+def test_arrival_time_waits_out_a_clock_that_is_soon_set_right(behind: float, after: float, resumed: bool) -> None:
+    """As on a machine that starts with the clock at which it was switched off, and goes on with a run."""
+    clock = ArrivalClock(DAY - 40_000)
+    begun = 0.0 if resumed else 5.0
+    times = []
+    for n in range(1000):
+        arrived = n * 0.04
+        wrong = begun <= arrived < begun + after
+        times.append(clock.event_time(arrived, 50 + arrived, DAY + round((arrived - behind * wrong) * 1e6)))
+    assert times == sorted(times)
+    assert abs(times[-1] - DAY - 999 * 40_000) <= ArrivalClock.SET * 1e6
+
+
+@given(st.floats(0, 0.99))
+def test_little_steps_back_are_waited_out(step: float) -> None:
+    clock = ArrivalClock()
+    times = [clock.event_time(n, 50 + n, DAY + round((n - step * (n > 5)) * 1e6)) for n in range(100)]
     assert times == sorted(times)
 
 
