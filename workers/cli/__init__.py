@@ -65,6 +65,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        terminal.give_up_stderr()
 
 
 def _command() -> Any:

@@ -2,6 +2,9 @@
 
 import logging
 import os
+import sys
+from contextlib import suppress
+from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -13,10 +16,35 @@ STAMP = "%Y-%m-%dT%H:%M:%S%z"
 """How logs tell the time: they may run for months, and be read elsewhere."""
 
 
+class _Unfailing:
+    """A stream that passes over what cannot be written: a full disk, or a reader that has left, must not end a run."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def console(*, stderr: bool = False) -> Console:
-    """Return a console on standard output or standard error."""
-    made = Console(stderr=stderr, highlight=False)
-    return made if made.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, highlight=False, width=WIDE)
+    """Return a console on standard output, or on standard error, where what cannot be written is passed over."""
+    file: Any = None
+    if stderr and sys.stderr is not None:
+        # While a bar is shown, another stands in for it, which prints above the bar.
+        file = _Unfailing(getattr(sys.stderr, "rich_proxied_file", sys.stderr))
+    made = Console(file=file, stderr=stderr, highlight=False)
+    if made.is_terminal or "COLUMNS" in os.environ:
+        return made
+    return Console(file=file, stderr=stderr, highlight=False, width=WIDE)
 
 
 def log_handler() -> logging.Handler:
@@ -27,3 +55,15 @@ def log_handler() -> logging.Handler:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", STAMP))
     return handler
+
+
+def give_up_stderr() -> None:
+    """Drop what standard error never took; Python would try once more and end with 120 whatever came of the run."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)
