@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.detector.augment import NEVER, view
 from models.detector.boxes import STRIDES, Array, Image, held_back, iou
+from models.detector.find import read as read_picture
 from models.detector.teacher import Teacher, cells
 
 # (side in px, pictures): each holds about as many pixels as the next.
@@ -82,13 +83,11 @@ def load(labels: Path, root: Path) -> list[Photo]:
     ends = np.cumsum(counts)
 
     def read(i: int) -> Photo:
-        image = cv2.imread(str(root / names[i]), cv2.IMREAD_COLOR)
-        if image is None:
-            raise FileNotFoundError(f"{str(root / names[i])!r}: no such picture; give --data the folder that holds it")
+        image = read_picture(root / names[i])
         rows = np.arange(ends[i] - counts[i], ends[i])
         rows = rows[faces[rows, 14] > FAINTEST]
         stretched, boxed = Path(names[i]).name.startswith("people_"), names[i].startswith(BOXED)
-        return Photo(str(names[i]), image.astype(np.uint8, copy=False), faces[rows], seen[rows], stretched, boxed)
+        return Photo(str(names[i]), image, faces[rows], seen[rows], stretched, boxed)
 
     wanted = [i for i, name in enumerate(names) if not held_back(Path(name).name) or name.startswith(BOXED)]
     with ThreadPoolExecutor(2) as pool:

@@ -24,6 +24,9 @@ from models.detector.mine import errors
 from models.detector.network import SIZES, Detector
 from models.detector.start import begin
 from models.detector.teacher import cells
+from models.program import run
+from pipeline.errors import InputError
+from pipeline.sink.durable import write_whole
 
 SEED = 20
 WARM = 300
@@ -64,14 +67,16 @@ class Trainer:
         """Write the checkpoint under another name, then put it in place."""
         parts = {"network": self.network, "mean": self.mean, "optimiser": self.optimiser}
         state = {name: part.state_dict() for name, part in parts.items()}
-        torch.save(state | {"step": self.step, "size": self.size}, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        state |= {"step": self.step, "size": self.size}
+        part = path.with_suffix(".part")
+        part.unlink(missing_ok=True)  # of a run that was killed as it wrote
+        write_whole(lambda file: torch.save(state, file), path, part)
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint. Raises ValueError where it is of a network of another size."""
+        """Go on from a checkpoint. Raises InputError where it is of a network of another size."""
         state = torch.load(path, weights_only=True)
         if state["size"] != self.size:
-            raise ValueError(f"{str(path)!r} is of the size {state['size']!r}, not {self.size!r}; give another --out")
+            raise InputError(f"{str(path)!r} is of the size {state['size']!r}, not {self.size!r}; give another --out")
         self.network.load_state_dict(state["network"])
         self.mean.load_state_dict(state["mean"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -155,4 +160,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

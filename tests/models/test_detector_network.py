@@ -17,6 +17,7 @@ from models.detector.network import SIZES, Detector  # noqa: E402
 from models.detector.start import begin  # noqa: E402
 from models.detector.teacher import cells  # noqa: E402
 from models.detector.train import SEED, Steps, Trainer, schedule  # noqa: E402
+from pipeline.errors import InputError  # noqa: E402
 
 NETWORK = Path(__file__).parents[2] / "models" / "detector.onnx"
 FACE = np.array([[40, 40, 60, 60, 58, 64, 82, 64, 70, 76, 61, 88, 79, 88, 0.9]], np.float32)
@@ -154,7 +155,7 @@ def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path: P
     assert sum(p.numel() for p in trained(tmp_path / "c.pt").parameters()) == sum(
         p.numel() for p in whole.network.parameters()
     )
-    with pytest.raises(ValueError, match=r"of the size 'fast', not 'standard'.*--out"):
+    with pytest.raises(InputError, match=r"of the size 'fast', not 'standard'.*--out"):
         Trainer(1e-3).restore(tmp_path / "c.pt")
 
 
