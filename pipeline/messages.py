@@ -44,6 +44,19 @@ class Stamp(msgspec.Struct, frozen=True):
     """When the frame was decoded, UTC, µs since 1970 by this machine: ``now - arrived`` is the latency."""
 
 
+class Resume(msgspec.Struct, frozen=True):
+    """The last frame that an earlier reader of the run passed on; see ``Stamp`` for what the fields mean."""
+
+    frame: int
+    pts: float
+    """s."""
+    time: int
+    """UTC, µs since 1970."""
+    clock: Clock = Clock.ARRIVAL
+    arrived: int | None = None
+    """UTC, µs since 1970; None takes ``time``, which is wrong by as much as the camera's clock is."""
+
+
 class Frame(msgspec.Struct, frozen=True, eq=False):
     """One decoded picture: full-resolution luma for crops, one small colour image for the detector."""
 

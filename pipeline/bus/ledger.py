@@ -12,7 +12,7 @@ from pipeline.bus.broker import Broker
 from pipeline.bus.lease import Lease, Lost
 from pipeline.channel import Closed
 from pipeline.errors import StateError
-from pipeline.ingest.live import Resume
+from pipeline.messages import Resume
 
 LAYOUT: Final = 1
 """Version of ``Position``."""

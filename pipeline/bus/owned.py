@@ -11,8 +11,7 @@ from pipeline.bus.codec import Message, encode
 from pipeline.bus.ledger import Ledger, Position
 from pipeline.bus.ordered import Ordered, Taken
 from pipeline.channel import Closed
-from pipeline.ingest.live import Resume
-from pipeline.messages import End, Frame
+from pipeline.messages import End, Frame, Resume
 
 
 class Memory(Protocol):

@@ -19,7 +19,7 @@ from pipeline.ingest.picture import Pictures
 from pipeline.ingest.source import Source
 from pipeline.ingest.standing import Phase, Standing
 from pipeline.ingest.webcam import Webcam
-from pipeline.messages import Clock, End, Frame, Stamp
+from pipeline.messages import End, Frame, Resume, Stamp
 from pipeline.tally import Count, Tally
 
 HEALTHY: Final = 10.0
@@ -45,19 +45,6 @@ class LiveState(msgspec.Struct, frozen=True):
     """Frames decoded per second over the last ``RATE_WINDOW`` s."""
     latency: float
     """s between the arrival of the latest frame passed on and its being passed on."""
-
-
-class Resume(msgspec.Struct, frozen=True):
-    """The last frame that an earlier reader of the run passed on; see ``Stamp`` for what the fields mean."""
-
-    frame: int
-    pts: float
-    """s."""
-    time: int
-    """UTC, µs since 1970."""
-    clock: Clock = Clock.ARRIVAL
-    arrived: int | None = None
-    """UTC, µs since 1970; None takes ``time``, which is wrong by as much as the camera's clock is."""
 
 
 class _Waiting(NamedTuple):

@@ -17,12 +17,12 @@ import pytest
 
 from pipeline.errors import SourceError, SourceLost
 from pipeline.ingest.decode import Decoded, Video
-from pipeline.ingest.live import LiveReader, Resume
+from pipeline.ingest.live import LiveReader
 from pipeline.ingest.picture import Picture, Pictures
 from pipeline.ingest.source import Source, parse_source
 from pipeline.ingest.standing import Phase
 from pipeline.ingest.webcam import Webcam
-from pipeline.messages import Clock, End, Frame, Stamp
+from pipeline.messages import Clock, End, Frame, Resume, Stamp
 from pipeline.settings import IngestSettings
 from pipeline.tally import Count, Tally
 from tests.video import clip, picture
