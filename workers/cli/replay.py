@@ -67,6 +67,7 @@ def replay(
 
     from pipeline.ingest.source import expand
     from workers.archive import replay_side_by_side
+    from workers.cli.pace import warn_of_gaps
     from workers.cli.screen import Screen, banner
     from workers.config import load_config
     from workers.engine import Engine
@@ -93,6 +94,7 @@ def replay(
     if engine is Engines.RAY:
         settings = everywhere(settings)
     sources = expand(paths, ingest=settings.ingest, detector=settings.detector)
+    warn_of_gaps(settings, [settings.ingest.fps])
     networks = Engine.load(settings)
     with terminal.console(stderr=True).status("looking for what is done"):  # may read all of new files
         sources = as_known(sources, settings.out, networks.run_of)

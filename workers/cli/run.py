@@ -39,6 +39,7 @@ def run(
     """
     import time
 
+    from workers.cli.pace import warn_of_gaps
     from workers.cli.screen import banner
     from workers.cli.watch import Watch
     from workers.config import load_config
@@ -61,6 +62,7 @@ def run(
         ),
     )
     chosen = live_sources(sources or [], settings)
+    warn_of_gaps(settings, [source.settings.fps for source in chosen])
     engine = Engine.load(settings)
     with stoppable() as stopped, redis_server(settings) as url:
         banner(engine, settings, url)

@@ -80,6 +80,7 @@ def add(
 
     from pipeline.bus import keys
     from pipeline.errors import InputError
+    from workers.cli.pace import warn_of_gaps
     from workers.config import SourceConfig, load_config, own_settings
     from workers.registry import check_id, is_of, stored
 
@@ -91,7 +92,9 @@ def add(
         settings["detector"] = {"min_face": min_face}
     configured = SourceConfig(url=SecretStr(url), **settings)
     # What cannot be read is told here rather than in a worker's log.
-    own_settings(configured.model_copy(update={"name": made}), load_config(None, {}))
+    config = load_config(None, {})
+    ingest, _ = own_settings(configured.model_copy(update={"name": made}), config)
+    warn_of_gaps(config, [ingest.fps])
     text = stored(configured)
     with _redis(redis) as client:
         if name is None and not client.hsetnx(keys.SOURCES, made, text):

@@ -58,6 +58,7 @@ def worker(
 
     from pipeline.errors import InputError
     from pipeline.sink.connection import address
+    from workers.cli.pace import warn_of_gaps
     from workers.cluster import Cluster
     from workers.engine import Engine
     from workers.layout import parse_layout
@@ -69,6 +70,7 @@ def worker(
     if url is None or url == OFF:
         raise InputError("workers meet in a Redis server; name it with --redis redis://HOST:PORT")
     logging.getLogger().setLevel(min(logging.getLogger().level, logging.INFO))
+    warn_of_gaps(settings, [settings.ingest.fps])
     with stoppable() as stopped:
         cluster = Cluster(layout, url, Engine.load(settings), settings, most=sources, pulse=pulse)
         terminal.console(stderr=True).print(
