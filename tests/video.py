@@ -113,12 +113,20 @@ def photos(path: Path, orientation: int, frames: int = 2) -> Path:
     return path
 
 
-def sound(path: Path) -> Path:
-    """Write a second of silence; return its path."""
+def sound(path: Path, seconds: int = 1, beside: Path | None = None) -> Path:
+    """Write so much silence, s, with the pictures of another clip if asked; return its path."""
     with av.open(str(path), "w") as out:
-        stream: Any = out.add_stream("aac", rate=16_000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.float32), "fltp", "mono")
-        frame.rate = 16_000
-        for packet in (*stream.encode(frame), *stream.encode()):
+        stream: Any = out.add_stream("aac", rate=44_100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 44_100 * seconds), np.float32), "fltp", "mono")
+        frame.rate = 44_100
+        packets = [*stream.encode(frame), *stream.encode()]
+        if beside is not None:
+            with av.open(str(beside)) as pictures:
+                copy = out.add_stream_from_template(pictures.streams.video[0])
+                for packet in pictures.demux(video=0):
+                    if packet.size:
+                        packet.stream = copy
+                        packets.append(packet)
+        for packet in packets:
             out.mux(packet)
     return path

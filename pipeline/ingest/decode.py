@@ -1,5 +1,6 @@
 """Opening, demuxing and decoding by FFmpeg (PyAV)."""
 
+import re
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ TEXT: Final = frozenset(("tty", "bin", "xbin", "adf", "idf"))
 
 PATIENCE: Final = 50
 """Unreadable packets in a row after which a file counts as cut off there."""
+
+_DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")  # a tag of Matroska's streams
 
 _PRFT = struct.Struct("=qi")  # AVProducerReferenceTime: UTC in µs, flags
 
@@ -71,8 +74,10 @@ class Video:
         rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
         self.step: float | None = float(1 / rate) if rate else None
         """s between frames as the container announces it."""
-        self.duration = self._duration()
-        """Length as the container announces it, s; None if unknown."""
+        self.lasts = self._lasts()
+        """Length of the pictures as the container announces it, s; None if it does not, or of all it holds only."""
+        self.duration = self.lasts or self._total()
+        """The same, else the length of all that the container holds, s; None if unknown."""
         self.timeless = source.live and self.format in TIMELESS
         """Whether time stamps are times of arrival because the stream has none."""
         self.base = Fraction(1, 1_000_000) if self.timeless else Fraction(self.stream.time_base or 1)
@@ -123,10 +128,25 @@ class Video:
         stream.thread_count = self.source.settings.decoder_threads or (0 if self.source.live else 1)
         return stream
 
-    def _duration(self) -> float | None:
-        if self.stream.duration and self.stream.time_base:
-            return float(self.stream.duration * self.stream.time_base)
-        return self._container.duration / av.time_base if self._container.duration else None
+    def _lasts(self) -> float | None:
+        stream = self.stream
+        # Those two have no length for each stream; FFmpeg may fill in the container's.
+        if stream.duration and stream.time_base and not self.format.startswith(("matroska", "flv")):
+            return float(stream.duration * stream.time_base)
+        tag = _DURATION.fullmatch(stream.metadata.get("DURATION", ""))
+        if tag is not None:
+            hours, minutes, seconds = (float(part) for part in tag.groups())
+            return self._from_begin(3600 * hours + 60 * minutes + seconds)
+        return self._total() if len(self._container.streams) == 1 else None
+
+    def _total(self) -> float | None:
+        return self._from_begin(self._container.duration / av.time_base) if self._container.duration else None
+
+    def _from_begin(self, length: float) -> float | None:
+        """Return the length of what Matroska says where it ends: segments of a recording do not begin at 0."""
+        late = self.format.startswith("matroska") and self.stream.start_time and self.stream.time_base
+        begin = float(self.stream.start_time * self.stream.time_base) if late else 0.0
+        return length - begin if length > begin else None
 
     @property
     def aspect(self) -> float:

@@ -91,8 +91,9 @@ class FileReader:
         else:
             # The others' lengths are exact where they are written down, estimates elsewhere.
             exact = video.format.startswith(("matroska", "avi", "flv"))
-            missing = (self.duration or 0.0) - self._pts if exact else 0.0
-            cut = video.cut or missing > max(_SHORTFALL, 0.02 * (self.duration or 0.0))
+            lasts = video.lasts or 0.0
+            missing = lasts - self._pts if exact else 0.0
+            cut = video.cut or missing > max(_SHORTFALL, 0.02 * lasts)
         if not cut:
             return ""
         announced = f" of {self.duration:.1f} s" if self.duration else ""

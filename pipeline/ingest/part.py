@@ -101,7 +101,7 @@ def _survey(source: Source) -> tuple[NDArray[np.int64], NDArray[np.int64], float
             if packet.is_keyframe:
                 keys.append(packet.pts)
         entries = len(video.stream.index_entries) if "mp4" in video.format else 0
-        duration, base = video.duration, float(video.base)
+        lasts, base = video.lasts, float(video.base)
     except av.error.InvalidDataError:
         raise Undivided("content is damaged") from None
     except (av.FFmpegError, OSError) as error:
@@ -115,7 +115,7 @@ def _survey(source: Source) -> tuple[NDArray[np.int64], NDArray[np.int64], float
     if gaps.max() * base > LONGEST_GAP:
         raise Undivided("time stamps jump")
     read = (stamps[-1] - stamps[0]) * base
-    if len(ticks) < entries or (duration is not None and read < duration - max(1.0, SHORTFALL * duration)):
+    if len(ticks) < entries or (lasts is not None and read < lasts - max(1.0, SHORTFALL * lasts)):
         raise Undivided("end is missing")
     return stamps, np.sort(np.asarray(keys)), base
 

@@ -143,6 +143,26 @@ def test_truncated_mkv_says_so(tmp_path: Path) -> None:
     assert read.reader.note.startswith("cut off: only ")
 
 
+def test_a_segment_of_a_recording_is_whole_though_it_begins_late(tmp_path: Path) -> None:
+    times = [100_000 + 40 * n for n in range(100)]
+    read = Reading(clip(tmp_path / "a.mkv", frames=100, times=times))
+    assert read.reader.note == ""
+    assert read.reader.duration == pytest.approx(4)
+    assert read.reader.share == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "flv", "mp4"])
+def test_sound_that_goes_on_behind_the_last_picture_is_none_of_ours(suffix: str, tmp_path: Path) -> None:
+    read = Reading(sound(tmp_path / f"a.{suffix}", 10, clip(tmp_path / "pictures.mkv", frames=50)))
+    assert (len(read.frames), read.reader.note) == (50, "")
+
+
+def test_a_cut_file_with_sound_says_so(tmp_path: Path) -> None:
+    path = sound(tmp_path / "a.mkv", 10, clip(tmp_path / "pictures.mkv", frames=250))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert Reading(path).reader.note.startswith("cut off: only ")
+
+
 def damaged(path: Path) -> Path:
     """Change some bytes in the middle third of a file; return its path."""
     content = np.frombuffer(path.read_bytes(), np.uint8).copy()

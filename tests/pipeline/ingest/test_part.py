@@ -11,7 +11,7 @@ from pipeline.ingest.source import Source, parse_source
 from pipeline.messages import Frame
 from pipeline.settings import IngestSettings
 from pipeline.tally import Count, Tally
-from tests.video import clip
+from tests.video import clip, sound
 
 GOP = 25
 B_FRAMES = {"preset": "veryfast", "bf": "3"}
@@ -71,6 +71,14 @@ def test_parts_give_the_frames_of_reading_in_one_go_to_the_bit(tmp_path: Path, n
     parts = divide(source, 4, 1.0)
     assert len(parts) >= 3
     assert in_parts(source, parts) == in_one_go(source)
+
+
+@pytest.mark.parametrize("name", ["late.mkv", "sound.mkv", "sound.flv"])
+def test_whole_files_are_divided_however_long_their_container_says_they_are(tmp_path: Path, name: str) -> None:
+    begin = 100_000 if name == "late.mkv" else 0
+    path = clip(tmp_path / "pictures.mkv", frames=150, gop=GOP, times=[begin + 40 * n for n in range(150)])
+    source = video(path if begin else sound(tmp_path / name, 20, path))
+    assert in_parts(source, divide(source, 4, 1.0)) == in_one_go(source)
 
 
 def test_time_goes_on_over_more_than_an_hour(tmp_path: Path) -> None:
