@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import redis
 
@@ -19,8 +19,23 @@ log = logging.getLogger(__name__)
 PAUSE: Final = (1.0, 30.0)
 """s before work on a source that failed is tried again: the first wait and the longest, doubled between."""
 
+REMIND: Final = 3600.0
+"""s after which a reason why work on a source fails is told again."""
+
 GRACE: Final = 20.0
 """s that shards are given to finish the step in hand when the process ends."""
+
+
+class _Failure(NamedTuple):
+    """That work on a source failed."""
+
+    again: float
+    """Monotonic time at which it may be tried again, or was begun again, s."""
+    pause: float
+    """Wait after that, s."""
+    reason: str
+    told: float
+    """Monotonic time at which the reason was told, s."""
 
 
 class Keeper:
@@ -47,8 +62,9 @@ class Keeper:
         self._under_way: set[str] = set()
         self._finished: dict[str, str | None] = {}
         """Sources that need no work for as long as they are configured so."""
-        self._failed: dict[str, tuple[float, float]] = {}
-        """Monotonic time at which to try a source again, and the wait after that, s."""
+        self._failed: dict[str, _Failure] = {}
+        self._away: float | None = None
+        """Monotonic time since when Redis has been away, s."""
         self._member = f"{time.time_ns():020}-{new_token()} {most or 0}"
         """As what this counts among its kind: a name, and how many sources it takes at most (0: any number). The oldest
         come first where shares are not even, so that no source moves to a newcomer without need."""
@@ -71,7 +87,11 @@ class Keeper:
         except (redis.RedisError, OSError) as error:
             if not is_passing(error):
                 raise self._tools.broker.refusal(error) from None
-            log.info("%s: no beat, because Redis is away", self.kind)
+            self._miss()
+        else:
+            if self._away is not None:
+                log.info("%s: goes on; Redis was away for %.1f s", self.kind, time.monotonic() - self._away)
+                self._away = None
 
     def end(self) -> None:
         """Finish the steps in hand and let others have the sources."""
@@ -90,6 +110,10 @@ class Keeper:
         """Look after shards that have ended."""
         for source, shard in list(self.shards.items()):
             if shard.is_alive():
+                failed = self._failed.get(source)
+                if failed is not None and time.monotonic() >= failed.again + PAUSE[1]:
+                    del self._failed[source]
+                    log.info("%s: owns %s, and it works again", self.kind, source)
                 continue
             del self.shards[source]
             self._quietly(shard.lease.release)
@@ -105,13 +129,18 @@ class Keeper:
                 raise error
 
     def _fail(self, source: str, shard: Shard, error: BaseException) -> None:
-        log.warning("%s: %s", shard.name, error, exc_info=None if isinstance(error, AffectError) else error)
+        now, (first, longest) = time.monotonic(), PAUSE
+        failed = self._failed.get(source)
+        if failed is None or failed.reason != str(error) or now >= failed.told + REMIND:
+            log.warning("%s: %s", shard.name, error, exc_info=None if isinstance(error, AffectError) else error)
+            told = now
+        else:
+            told = failed.told
         if shard.finished:
             self._finished[source] = shard.stored
         else:
-            first, longest = PAUSE
-            pause = self._failed.get(source, (0.0, first))[1]
-            self._failed[source] = time.monotonic() + pause, min(2 * pause, longest)
+            pause = first if failed is None else failed.pause
+            self._failed[source] = _Failure(now + pause, min(2 * pause, longest), str(error), told)
 
     def _renew(self) -> None:
         for shard in self.shards.values():
@@ -190,12 +219,13 @@ class Keeper:
         for source in wanted:
             if len(self.shards) >= share:
                 break
-            if source in self.shards or self._failed.get(source, (0.0, 0.0))[0] > now:
+            if source in self.shards or (source in self._failed and self._failed[source].again > now):
                 continue
             lease = Lease(broker, self.kind, source, config.bus.lease)
             if lease.acquire():
                 self._begin(lease)
-        idle = bool(wanted) and not self.shards
+        # What fails is begun again and again.
+        idle = not set(wanted) <= set(self._failed) and set(self.shards) <= set(self._failed)
         if idle and not self._idle:
             log.info("%s: stands by; others own all there is to do, or it cannot be done now", self.kind)
         self._idle = idle
@@ -209,13 +239,21 @@ class Keeper:
         else:
             shard = ChainShard(lease, self._tools, stored, self._names)
         self.shards[source] = shard
-        log.info("%s: owns %s", self.kind, source)
+        if source in self._failed:
+            self._failed[source] = self._failed[source]._replace(again=time.monotonic())
+        else:
+            log.info("%s: owns %s", self.kind, source)
         shard.start()
 
     def _quietly(self, request: Callable[[], object]) -> None:
         try:
             request()
         except (redis.RedisError, OSError, Closed):
+            self._miss()
+
+    def _miss(self) -> None:
+        if self._away is None:
+            self._away = time.monotonic()
             log.info("%s: Redis is away; leases will expire", self.kind)
 
 

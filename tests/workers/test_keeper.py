@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from types import SimpleNamespace
 
@@ -272,6 +273,46 @@ def test_a_source_that_fails_is_tried_again_ever_less_often_and_holds_up_nobody(
     site.until(lambda: site.frames("gone"))
 
 
+def test_why_a_source_fails_is_told_once_and_that_it_works_again(site, caplog, tmp_path, monkeypatch):
+    monkeypatch.setattr("workers.keeper.PAUSE", (0.02, 0.5))
+    caplog.set_level(logging.INFO)
+    film = tmp_path / "film.mp4"
+    site.client.hset(keys.SOURCES, "door", json.dumps({"url": str(film)}))
+    keeper = site.keeper()
+    tried = []
+    begin = keeper._begin
+    monkeypatch.setattr(keeper, "_begin", lambda lease: (tried.append(lease.source), begin(lease)))
+    site.until(lambda: len(tried) >= 5)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["ingest", "ingest door"]
+    assert caplog.text.count("there is no file") == 1
+    film.write_text("no video")
+    site.until(lambda: "is not a video" in caplog.text)
+    monkeypatch.setattr("workers.keeper.REMIND", 0.0)
+    site.until(lambda: caplog.text.count("is not a video") >= 3)
+    film.write_bytes(site.film.read_bytes())
+    site.until(lambda: "owns door, and it works again" in caplog.text)
+
+
+def test_that_redis_is_away_is_told_once(engine, film, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "workers.keeper")
+    with Server(tmp_path, newest()) as server:
+        broker = Broker(server.url)
+        site = Site(
+            broker=broker, client=broker.client, engine=engine, film=film, out=tmp_path, keepers=[], tally=Tally()
+        )
+        keeper = site.keeper()
+        site.beat(3)
+        server.kill()
+        site.beat(3)
+        server.start()
+        site.beat(3)
+        keeper.end()
+        broker.close()
+    away, back = (record.getMessage() for record in caplog.records)
+    assert away == "ingest: Redis is away; leases will expire"
+    assert re.fullmatch(r"ingest: goes on; Redis was away for \d+\.\d s", back)
+
+
 def test_what_was_to_be_read_is_put_back_when_redis_lost_it(site, caplog):
     site.add("door")
     site.add("gate")
@@ -308,8 +349,9 @@ def test_another_version_ends_the_process_and_stays_where_it_is(site):
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """What failed is tried again at once."""
+    """What failed is tried again at once, and told each time."""
     monkeypatch.setattr("workers.keeper.PAUSE", (0.01, 0.01))
+    monkeypatch.setattr("workers.keeper.REMIND", 0.0)
 
 
 def blocked(site, out):
