@@ -14,19 +14,11 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from pipeline.errors import InputError
+from pipeline.ingest.folder import VIDEO_SUFFIXES, videos_in
 from pipeline.settings import DetectorSettings, IngestSettings, at_home
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 """URL schemes that can be read."""
-
-VIDEO_SUFFIXES: Final = frozenset(
-    f".{suffix}"
-    for suffix in (
-        *("3gp", "asf", "avi", "dv", "flv", "h264", "h265", "hevc", "ivf", "m2ts", "m2v", "m4v", "mjpeg", "mjpg"),
-        *("mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv", "qt", "ts", "vob", "webm", "wmv", "y4m"),
-    )
-)
-"""File name endings that count as video when a folder is searched; a file named outright may have any."""
 
 MAX_ID: Final = 64
 """Longest source id, characters."""
@@ -211,9 +203,7 @@ def _matches(text: str) -> list[Path]:
     path = existing(text)
     if not path.is_dir():
         return [path]
-    # Hidden files are not the user's: some systems leave a ._NAME.mp4 without video beside each NAME.mp4.
-    found = (f for f in path.rglob("*") if f.suffix.lower() in VIDEO_SUFFIXES and not f.name.startswith("."))
-    files = sorted(f for f in found if f.is_file())
+    files = videos_in(path)
     if not files:
         raise InputError(f"folder {text} holds no videos ({', '.join(sorted(VIDEO_SUFFIXES))})")
     return files
