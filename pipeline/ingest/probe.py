@@ -8,7 +8,7 @@ import av
 import msgspec
 
 from pipeline.errors import SourceError
-from pipeline.ingest.clock import apart
+from pipeline.ingest.clock import MediaClock, apart
 from pipeline.ingest.decode import Video
 from pipeline.ingest.live import open_live
 from pipeline.ingest.picture import Pictures, is_full_range, orientation
@@ -42,7 +42,7 @@ class Probe(msgspec.Struct, frozen=True):
     """Width of a pixel over its height."""
     announced_fps: float | None
     measured_fps: float | None
-    """Frames per second: by arrival if live, by media time if a file; None for a single frame."""
+    """Frames per second: by arrival if live, by media time if a file; None where they do not tell."""
     frames: int
     """Frames looked at."""
     corrupt: int
@@ -80,13 +80,17 @@ class Probe(msgspec.Struct, frozen=True):
 
     def _rate(self) -> str:
         announced = f"It announces {self.announced_fps:.4g} frames/s" if self.announced_fps else "It announces no rate"
+        if self.measured_fps is None and self.frames == 1:
+            return f"{announced}; only 1 frame was seen."
         if self.measured_fps is None:
-            return f"{announced}; only {self.frames} frame was seen."
+            return f"{announced}; {self.frames} frames were seen, whose time stamps do not tell it."
         return f"{announced}; {self.measured_fps:.4g} frames/s were measured over {self.frames} frames."
 
     def _stamps(self) -> str:
         facts = []
-        if self.first_missing:
+        if self.first_missing == self.frames:
+            facts.append("there are none")
+        elif self.first_missing:
             facts.append(
                 "the first frame has none"
                 if self.first_missing == 1
@@ -115,6 +119,7 @@ class Probe(msgspec.Struct, frozen=True):
 def probe(source: Source, seconds: float = SECONDS) -> Probe:
     """Open a source, decode ``seconds`` s of it and describe it; raises ``SourceError``."""
     video = open_live(source) if source.live else Video(source)
+    clock = MediaClock(video.step)
     corrupt: list[int] = []
     ticks: list[int | None] = []
     arrivals: list[float] = []
@@ -127,8 +132,7 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
             arrivals.append(time.monotonic())
             if decoded.captured is not None:
                 ahead = decoded.captured / 1e6 - time.time_ns() / 1e9
-            known = [t for t in (ticks[0], ticks[-1]) if t is not None]
-            media = float((known[-1] - known[0]) * video.base) if known else 0.0
+            media = clock.media_time(decoded.ticks, video.base)
             if (arrivals[-1] - arrivals[0] if source.live else media) >= seconds:
                 break
         if first is None:

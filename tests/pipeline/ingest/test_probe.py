@@ -50,6 +50,20 @@ def test_looks_for_some_seconds_only(tmp_path: Path) -> None:
     assert probe(parse_source(str(clip(tmp_path / "a.mp4", frames=100))), seconds=1).frames == 26
 
 
+def test_without_time_stamps(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.h264", frames=100, options={"bf": "0"})
+    seen = probe(parse_source(str(path)), seconds=1)
+    assert seen.frames == 26
+    told = seen.sentences()
+    assert "It announces 25 frames/s; 26 frames were seen, whose time stamps do not tell it." in told
+    assert "Time stamps: there are none." in told
+
+
+def test_one_frame(tmp_path: Path) -> None:
+    told = probe(parse_source(str(clip(tmp_path / "a.mp4", frames=1)))).sentences()
+    assert "It announces 25 frames/s; only 1 frame was seen." in told
+
+
 def test_no_video(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no video"):
         probe(parse_source(str(sound(tmp_path / "a.mp4"))))
