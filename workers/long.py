@@ -26,6 +26,7 @@ from pipeline.messages import End, Scores
 from pipeline.sink.writer import Writer, position
 from pipeline.tally import Count, Tally
 from workers import tasks
+from workers.begun import as_begun
 from workers.config import Config
 from workers.engine import Engine
 from workers.executor import Executor
@@ -82,6 +83,7 @@ def replay_long(
             if all(writer.frontier(source.id, run).complete for writer in writers):
                 stopped_at.unlink(missing_ok=True)
                 return Outcome(source.id, Status.ALREADY, run)
+            source = as_begun(source, run, config.out)
             planned = executor.submit(tasks.plan, source, parts, least).result()
             work = _Work(executor, engine, config, source, run, planned, tally)
             written = min(writer.frontier(source.id, run).frame for writer in writers)

@@ -12,6 +12,7 @@ from pipeline.ingest.failures import unexpected
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import Source
 from pipeline.tally import Count, Tally
+from workers.begun import as_begun
 from workers.config import Config
 from workers.engine import Engine
 from workers.outcome import Outcome, Progress, Report, Status, noted, skipped
@@ -57,7 +58,7 @@ def _replayed(
     with open_writers(config, redis, tally, [source], live=False) as writers:
         if all(writer.frontier(source.id, run).complete for writer in writers):
             return Outcome(source.id, Status.ALREADY, run)
-        reader = FileReader(source, run, tally)
+        reader = FileReader(as_begun(source, run, config.out), run, tally)
         runner = Runner(engine, [reader], writers, tally, live=False)
         runner.start()
         while not runner.wait(POLL):

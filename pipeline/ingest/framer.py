@@ -29,7 +29,7 @@ class Framer:
         self._source = source
         self._run = run
         self._pictures = Pictures(source.detector, video.aspect)
-        self._base = video.created or source.path.stat().st_mtime_ns // 1000
+        self._base = source.begun or video.created or source.path.stat().st_mtime_ns // 1000
         """Event time of the first frame, UTC, µs since 1970; when the file was last written, where it does not say."""
 
     def __call__(self, decoded: Decoded, number: int, pts: float) -> Frame:

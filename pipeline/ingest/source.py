@@ -37,6 +37,8 @@ class Source(msgspec.Struct, frozen=True):
     """Whether it runs in real time (camera, stream) rather than being a file."""
     settings: IngestSettings = IngestSettings()
     detector: DetectorSettings = DetectorSettings()
+    begun: int | None = None
+    """Event time of a file's first frame, UTC, µs since 1970, where a run of it has one; None: see ``Framer``."""
 
     @property
     def path(self) -> Path:

@@ -1,5 +1,8 @@
 import logging
+import os
 
+import av
+import pandas as pd
 import pytest
 from av.sidedata.sidedata import Type as SideDataType
 
@@ -45,6 +48,36 @@ def test_what_was_skipped_is_told_of_a_file_that_was_stopped_too(config, tmp_pat
     (outcome,) = replay([source], Engine.load(config), config, None, report, lambda: frames > 50)
     assert outcome.status is Status.STOPPED
     assert outcome.note == "run again to complete it; 2 corrupt packets skipped"
+
+
+def test_an_interrupted_file_that_was_touched_keeps_its_event_times(config, scene, tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(scene)) as recorded, av.open(str(path), "w") as out:  # without when it was recorded
+        stream = recorded.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        for again in range(2):
+            for packet in recorded.demux(stream):
+                if packet.size:
+                    packet.pts, packet.dts = packet.pts + again * stream.duration, packet.dts + again * stream.duration
+                    packet.stream = copy
+                    out.mux(packet)
+            recorded.seek(0)
+    frames = 0
+
+    def report(progress):
+        nonlocal frames
+        frames = progress.frames
+
+    engine = Engine.load(config)
+    (stopped,) = replay([parse_source(str(path))], engine, config, None, report, lambda: frames > 90)
+    os.utime(path, (1_600_000_000, 1_600_000_000))
+    (done,) = replay([parse_source(str(path))], engine, config, None, report, lambda: False)
+    assert (stopped.status, done.status, stopped.run) == (Status.STOPPED, Status.DONE, done.run)
+    rows = pd.read_parquet(config.out / "emotions")
+    assert set(rows["frame"]) == set(range(300))
+    begun = rows["time"] - pd.to_timedelta((rows["pts"] * 1e6).round(), unit="us")
+    assert begun.nunique() == 1
+    assert begun.iloc[0].year > 2020
 
 
 def test_what_nobody_foresaw_fails_one_file_alone(config, tmp_path, monkeypatch, caplog):
