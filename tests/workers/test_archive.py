@@ -94,10 +94,11 @@ def test_a_long_file_and_a_short_one(processes, engine, long, whole, tmp_path):
     assert again["long"].status is Status.ALREADY
 
 
-@pytest.mark.parametrize("lost", [False, True])
-def test_stopped_and_run_again(engine, processes, long, whole, tmp_path, lost):
+@pytest.fixture(scope="module")
+def halted(engine, long, whole, tmp_path_factory):
+    """What is left of a replay of the long file that was stopped once a part was written."""
     stop = threading.Event()
-    out = tmp_path / "out"
+    out = tmp_path_factory.mktemp("halted")
 
     def wants_to_stop():
         if list(out.glob("emotions/**/part-*")):
@@ -109,6 +110,12 @@ def test_stopped_and_run_again(engine, processes, long, whole, tmp_path, lost):
     assert outcomes["long"].status is Status.STOPPED
     assert 0 < len(rows(out, "emotions")) < len(rows(whole, "emotions"))
     assert list(out.glob(".stopped-long-*"))
+    return out
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_stopped_and_run_again(engine, processes, long, whole, halted, tmp_path, lost):
+    out = shutil.copytree(halted, tmp_path / "out")
     if lost:
         shutil.rmtree(out / "emotions")
     again = in_parts(processes, engine, out, [long])["long"]

@@ -90,19 +90,20 @@ def test_the_shell_completes_commands_and_options(typed, offered):
     assert told.stdout.split() == offered
 
 
-def test_the_demo_runs_to_the_end_and_says_how_to_read_it(affectstream, tmp_path):
-    ended = affectstream("demo", "--out", tmp_path / "out")
+def test_the_demo_runs_to_the_end_and_the_lines_that_read_its_results_run_as_they_stand(
+    affectstream, tmp_path, monkeypatch
+):
+    newest()  # without a server, it needs --redis none
+    monkeypatch.chdir(tmp_path)
+    ended = affectstream("demo")
     assert ended.code == 0, ended.err
     assert "done" in ended.out
-    assert "read_parquet" in ended.out
     assert "affect:emotions:demo" in ended.out
-    assert pd.read_parquet(tmp_path / "out" / "emotions")["track"].nunique() == 2
+    (emotions,) = tmp_path.glob("*/emotions")
+    assert pd.read_parquet(emotions)["track"].nunique() == 2
 
-
-def test_the_lines_that_read_the_demo_s_results_run_as_they_stand(affectstream, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # as where no environment is activated
-    lines = [line.strip() for line in affectstream("demo").out.splitlines() if " -c " in line]
+    lines = [line.strip() for line in ended.out.splitlines() if " -c " in line]
     assert len(lines) >= 2
     shown = [subprocess.run(line, shell=True, check=True, capture_output=True, text=True).stdout for line in lines]
     assert "450 rows" in shown[0]
@@ -119,6 +120,7 @@ def test_a_demo_that_fails_says_so_by_its_code(affectstream, tmp_path):
 
 
 def test_doctor_knows_machine_and_source(affectstream, tmp_path):
+    newest()  # without a server, that is what it tells
     clip = video.clip(tmp_path / "a.mp4")
     ended = affectstream("doctor", clip)
     assert ended.code == 0, ended.out
