@@ -51,7 +51,7 @@ class SinkLink:
         self._most_unacknowledged = bus.unsaved // 2
         self._part_seconds = parts.part_seconds
         self._batch: list[Taken] = []
-        self._taken: list[bytes] = []
+        self._taken: list[str] = []
         """Entries whose rows may not be durable yet."""
         self._position = publisher.position
         self._saved = time.monotonic()

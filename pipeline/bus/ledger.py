@@ -58,6 +58,35 @@ class Outbox(NamedTuple):
     far_most: int
 
 
+class Room(msgspec.Struct):
+    """What outputs want; the names are those of ``scripts.ROOM``, and the others of ``Outbox``."""
+
+    source: str
+    outputs: int
+    """Messages."""
+    shared: bool
+    most: int
+    far_most: int
+
+
+class Step(msgspec.Struct):
+    """A step of an owner; the names are those of ``scripts.COMMIT``."""
+
+    number: int
+    """1 for the first of a source."""
+    token: str
+    """Of the lease."""
+    lease: int
+    """ms from this step on."""
+    strict: bool
+    """Whether an expired lease is lost even if nobody else took it."""
+    room: Room
+    runs: int
+    """Runs that begin with this step, or less than 0, of how many the end was written."""
+    taken: Sequence[str]
+    """Ids of the entries of the inbox that were dealt with."""
+
+
 class Ledger:
     """Reads and moves on the position of one source.
 
@@ -138,7 +167,7 @@ class Ledger:
         return int(step or 0) == self._step
 
     def commit(
-        self, position: Position, taken: Sequence[bytes], outputs: Sequence[tuple[int, bytes]], *, runs: int = 0
+        self, position: Position, taken: Sequence[str], outputs: Sequence[tuple[int, bytes]], *, runs: int = 0
     ) -> None:
         """Take the inputs with these ids away, publish outputs (number, message) and store the position, as one.
 
@@ -150,11 +179,12 @@ class Ledger:
             Closed: the work was stopped; nothing was changed.
         """
         lease, outbox = self._lease, self._outbox
-        arguments: list[bytes | str | int] = [
-            *(lease.token, lease.milliseconds, self._step + 1, int(self._strict), lease.source),
-            *(outbox.most, outbox.far_most, int(outbox.shared), msgspec.msgpack.encode(position), runs),
+        room = Room(lease.source, len(outputs), outbox.shared, outbox.most, outbox.far_most)
+        step = Step(self._step + 1, lease.token, lease.milliseconds, self._strict, room, runs, taken)
+        arguments = [
+            *(msgspec.msgpack.encode(step), msgspec.msgpack.encode(position)),
+            *(part for output in outputs for part in output),
         ]
-        arguments += [len(taken), *taken, *(part for number, message in outputs for part in (number, message))]
         names = (
             *(lease.key, self._key, self._inbox, outbox.key, keys.PENDING, outbox.far, keys.UNDER_WAY, keys.SOURCES),
             *(keys.remembered(lease.source) if runs < 0 else ()),
@@ -170,13 +200,13 @@ class Ledger:
             if answer != b"full":
                 lease.stopped.set()
                 raise Lost(answer.decode())
-            self._await_room(len(outputs))
+            self._await_room(room)
 
-    def _await_room(self, outputs: int) -> None:
+    def _await_room(self, room: Room) -> None:
         """Wait until there is room, asking for that alone: a step may hold megabytes."""
         outbox, stopped = self._outbox, self._lease.stopped
         names = (outbox.key, keys.PENDING, outbox.far)
-        arguments = (self._lease.source, outbox.most, outbox.far_most, int(outbox.shared), outputs)
+        arguments = [msgspec.msgpack.encode(room)]
         delay, longest = ROOM
         while True:
             if stopped.wait(delay):

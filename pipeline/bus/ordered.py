@@ -19,7 +19,7 @@ FETCHED = 64
 class Taken(NamedTuple):
     """One message in its place."""
 
-    id: bytes
+    id: str
     """Of the entry that holds it."""
     number: int
     message: Message | None
@@ -131,7 +131,8 @@ class Ordered:
         self._poison.set_aside(self._lease.source, number, fields.get(b"m", b""), reason)
         self._broker.call(lambda: self._broker.client.xdel(self._key, name), self._lease.stopped)
 
-    def _read(self, number: int, name: bytes, fields: dict[bytes, bytes]) -> Taken:
+    def _read(self, number: int, entry: bytes, fields: dict[bytes, bytes]) -> Taken:
+        name = entry.decode()
         if b"x" in fields:
             return Taken(name, number, None)
         try:

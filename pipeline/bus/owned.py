@@ -31,7 +31,7 @@ class Publisher:
         self._memory = memory
         self._quality = quality
 
-    def publish(self, outputs: Sequence[Message], taken: Sequence[bytes], position: Position, *, runs: int = 0) -> None:
+    def publish(self, outputs: Sequence[Message], taken: Sequence[str], position: Position, *, runs: int = 0) -> None:
         """Publish outputs, take the inputs with these ids away and move to ``position``, all in one step.
 
         See ``Ledger.commit`` for ``runs`` and for what is raised.

@@ -9,14 +9,13 @@ from typing import Final
 from pipeline.sink.connection import MISTYPED
 
 _FULL: Final = """
--- Whether an outbox has no room for so many messages of a source, or the stream further on has not. A message for which
+-- Whether an outbox has no room for the outputs of a step, or the stream further on has not. A message for which
 -- nothing waits may always go.
-local function full(outbox, pending, far, source, most, far_most, shared, messages)
+local function full(outbox, pending, far, room)
   local waiting
-  if shared == '1' then waiting = tonumber(redis.call('HGET', pending, source) or 0)
+  if room.shared then waiting = tonumber(redis.call('HGET', pending, room.source) or 0)
   else waiting = redis.call('XLEN', outbox) end
-  return waiting > 0 and waiting + messages > tonumber(most)
-    or redis.call('XLEN', far) + messages > tonumber(far_most)
+  return waiting > 0 and waiting + room.outputs > room.most or redis.call('XLEN', far) + room.outputs > room.far_most
 end
 """
 
@@ -24,52 +23,45 @@ COMMIT: Final = (
     f"{MISTYPED}{_FULL}"
     + """
 -- A step of the owner of a source: take its inputs away, publish its outputs, store its state.
--- KEYS: lease, state, inbox, outbox, pending, far (a stream further on that must not overflow either), under way,
---       sources, then all that is to be forgotten with a source that is over and was taken out: the reader's state
---       first. Nothing of this where no run ends.
--- ARGV: token, lease in ms, number of the step, whether the lease must still be held, source, most in the outbox,
---       most in the far stream, whether the outbox is shared by all sources, state, runs that begin with this step
---       less those whose end was written, number of inputs, their ids, then number and message of each output.
+-- KEYS: as named below; the reader's state, and after it all else that is to be forgotten with a source that is over
+--       and was taken out, only where a run ends.
+-- ARGV: the step (packed; a `Step` of `pipeline.bus.ledger`), state, then number and message of each output.
 -- Returns done, full (room is awaited), taken (by another owner) or forgotten (the state is gone).
-local token, step, runs = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[10])
-local first = 12 + ARGV[11]  -- of the outputs
-local outputs = (#ARGV - first + 1) / 2
-local kinds = {KEYS[1], 'string', KEYS[2], 'hash', KEYS[7], 'set', KEYS[8], 'hash'}
-if first > 12 then kinds[#kinds + 1] = KEYS[3]; kinds[#kinds + 1] = 'stream' end
-if outputs > 0 then
-  for i, kind in ipairs({'stream', 'hash', 'stream'}) do
-    kinds[#kinds + 1] = KEYS[3 + i]; kinds[#kinds + 1] = kind
-  end
-end
-for i = 1, #kinds, 2 do
-  local wrong = mistyped(kinds[i], kinds[i + 1])
+local lease, state, inbox, outbox, pending, far, under_way, sources, reader = unpack(KEYS)
+local step = cmsgpack.unpack(ARGV[1])
+local room, source = step.room, step.room.source
+local kinds = {[lease] = 'string', [state] = 'hash', [under_way] = 'set', [sources] = 'hash'}
+if #step.taken > 0 then kinds[inbox] = 'stream' end
+if room.outputs > 0 then kinds[outbox], kinds[pending], kinds[far] = 'stream', 'hash', 'stream' end
+for key, kind in pairs(kinds) do
+  local wrong = mistyped(key, kind)
   if wrong then return wrong end
 end
-local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= token then return 'taken' end
-if not owner and ARGV[4] == '1' then return 'taken' end
-local known = redis.call('HMGET', KEYS[2], 'step', 'by')
+local owner = redis.call('GET', lease)
+if owner and owner ~= step.token then return 'taken' end
+if not owner and step.strict then return 'taken' end
+local known = redis.call('HMGET', state, 'step', 'by')
 local before = tonumber(known[1] or 0)
-if before == step and known[2] == token then return 'done' end  -- the answer to the first attempt was lost
-if before >= step then return 'taken' end
-if before < step - 1 then return 'forgotten' end
-if outputs > 0 and full(KEYS[4], KEYS[5], KEYS[6], ARGV[5], ARGV[6], ARGV[7], ARGV[8], outputs) then return 'full' end
-for i = 12, first - 1, 1000 do
-  redis.call('XDEL', KEYS[3], unpack(ARGV, i, math.min(i + 999, first - 1)))
+if before == step.number and known[2] == step.token then return 'done' end  -- the answer to the first attempt was lost
+if before >= step.number then return 'taken' end
+if before < step.number - 1 then return 'forgotten' end
+if room.outputs > 0 and full(outbox, pending, far, room) then return 'full' end
+for i = 1, #step.taken, 1000 do
+  redis.call('XDEL', inbox, unpack(step.taken, i, math.min(i + 999, #step.taken)))
 end
-for i = first, #ARGV, 2 do
-  redis.call('XADD', KEYS[4], '*', 's', ARGV[5], 'n', ARGV[i], 'm', ARGV[i + 1])
+for i = 3, #ARGV, 2 do
+  redis.call('XADD', outbox, '*', 's', source, 'n', ARGV[i], 'm', ARGV[i + 1])
 end
-if outputs > 0 and ARGV[8] == '1' then redis.call('HINCRBY', KEYS[5], ARGV[5], outputs) end
-redis.call('HSET', KEYS[2], 'step', step, 'by', token, 'state', ARGV[9], 'begun', 0)
-redis.call('SET', KEYS[1], token, 'PX', ARGV[2])
-if runs >= 0 then
-  if runs > 0 then redis.call('HINCRBY', KEYS[2], 'open', runs) end
-  redis.call('SADD', KEYS[7], ARGV[5])
-elseif redis.call('HINCRBY', KEYS[9], 'open', runs) <= 0 then  -- and no later run has begun
-  redis.call('HDEL', KEYS[9], 'open')
-  redis.call('SREM', KEYS[7], ARGV[5])
-  if redis.call('HEXISTS', KEYS[8], ARGV[5]) == 0 then  -- taken out for good: forget it
+if room.outputs > 0 and room.shared then redis.call('HINCRBY', pending, source, room.outputs) end
+redis.call('HSET', state, 'step', step.number, 'by', step.token, 'state', ARGV[2], 'begun', 0)
+redis.call('SET', lease, step.token, 'PX', step.lease)
+if step.runs >= 0 then
+  if step.runs > 0 then redis.call('HINCRBY', state, 'open', step.runs) end
+  redis.call('SADD', under_way, source)
+elseif redis.call('HINCRBY', reader, 'open', step.runs) <= 0 then  -- and no later run has begun
+  redis.call('HDEL', reader, 'open')
+  redis.call('SREM', under_way, source)
+  if redis.call('HEXISTS', sources, source) == 0 then  -- taken out for good: forget it
     for i = 9, #KEYS do redis.call('DEL', KEYS[i]) end
   end
 end
@@ -80,9 +72,8 @@ return 'done'
 ROOM: Final = (
     f"{_FULL}"
     + """
--- KEYS: outbox, pending, far. ARGV: source, most, most in the far stream, whether the outbox is shared, messages.
--- Returns whether a step would find room.
-return full(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])) and 0 or 1
+-- KEYS: outbox, pending, far. ARGV: what outputs want (packed; a `Room`). Returns whether a step would find room.
+return full(KEYS[1], KEYS[2], KEYS[3], cmsgpack.unpack(ARGV[1])) and 0 or 1
 """
 )
 
