@@ -32,7 +32,7 @@ def test_people_are_drawn_where_they_should_be(monkeypatch):
 
 
 def test_a_still_face_has_still_crops_and_others_are_followed(engine, person, monkeypatch):
-    monkeypatch.setattr(jitter, "SECONDS", 2)
+    monkeypatch.setattr(jitter, "SECONDS", 1.6)
     rows = [*measure(engine, [person], (96,))]
     assert [row.path for row in rows] == [*PATHS]
     assert all(row.seen == 1 for row in rows)
@@ -45,7 +45,8 @@ def test_a_still_face_has_still_crops_and_others_are_followed(engine, person, mo
 
 
 def test_who_is_never_found_is_not_seen_and_nothing_else(engine, monkeypatch):
-    monkeypatch.setattr(jitter, "SECONDS", 1.2)
+    monkeypatch.setattr(jitter, "SECONDS", 0.3)
+    monkeypatch.setattr(jitter, "SETTLED", 0.1)
     ball = Cutout(np.full((60, 60, 3), 150, np.uint8), np.ones((60, 60), np.float32), (0, 0, 60, 60))
     rows = [*measure(engine, [ball], (64,))]
     assert [row.seen for row in rows] == [0, 0, 0]
@@ -53,8 +54,8 @@ def test_who_is_never_found_is_not_seen_and_nothing_else(engine, monkeypatch):
 
 
 def test_corners_are_told_in_px_of_48_whatever_the_height(engine, person, monkeypatch):
-    monkeypatch.setattr(jitter, "SECONDS", 2)
-    monkeypatch.setattr(jitter, "SETTLED", 1.8)
+    monkeypatch.setattr(jitter, "SECONDS", 0.6)
+    monkeypatch.setattr(jitter, "SETTLED", 0.4)
     for height in (48, 110):
         points = corners(engine, person, height, PATHS["still"], 0)
         sides = np.linalg.norm(points[:, 1] - points[:, 0], axis=1)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models.smoothing import compare as comparison
 from models.smoothing.compare import compare, table
 from models.smoothing.filters import exponential, kalman, moving_average, one_euro, raw, smoother
 from models.smoothing.series import Track, generate
@@ -67,7 +68,10 @@ def test_sure_after_many_looks_and_surer_with_hindsight():
     assert np.median(replay) < np.median(live)
 
 
-def test_the_shipped_smoother_beats_the_others_on_series_that_nothing_was_chosen_on():
+def test_the_shipped_smoother_beats_the_others_on_series_that_nothing_was_chosen_on(monkeypatch):
+    # Less than the command measures, and enough: no ratio below comes near its limit.
+    monkeypatch.setattr(comparison, "TUNING", range(1000, 1004))
+    monkeypatch.setattr(comparison, "SERIES", 12)
     rows = {row.name: row for row in compare(7000, [generate(9000)])}
     first = rows["raw"]
     live, replay = rows["shipped, live"], rows["shipped, replay"]
