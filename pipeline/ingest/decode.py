@@ -26,6 +26,9 @@ TIMELESS: Final = frozenset(("mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2",
 TEXT: Final = frozenset(("tty", "bin", "xbin", "adf", "idf"))
 """Formats in which FFmpeg would draw any text file as a video."""
 
+CONCEALED: Final = frozenset(("av1", "h264", "mpeg1video", "mpeg2video", "mpeg4", "vp9"))
+"""Codecs whose decoders fill what is damaged, or give no picture then."""
+
 PATIENCE: Final = 50
 """Unreadable packets in a row after which a file counts as cut off there."""
 
@@ -186,6 +189,11 @@ class Video:
         """FFmpeg's name of the codec, with its profile where there is one."""
         profile = self.stream.profile
         return f"{self.stream.codec_context.codec.canonical_name}{f' ({profile})' if profile else ''}"
+
+    @property
+    def leaves_holes(self) -> bool:
+        """Whether damaged parts of a picture may show what was in its memory before, which depends on who had it."""
+        return self.stream.codec_context.codec.canonical_name not in CONCEALED
 
     @property
     def audio(self) -> bool:

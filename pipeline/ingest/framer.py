@@ -28,7 +28,7 @@ class Framer:
     def __init__(self, source: Source, run: str, video: Video) -> None:
         self._source = source
         self._run = run
-        self._pictures = Pictures(source.detector, video.aspect)
+        self._pictures = Pictures(source.detector, video.aspect, copies=video.leaves_holes)
         self._base = source.begun or video.created or source.path.stat().st_mtime_ns // 1000
         """Event time of the first frame, UTC, µs since 1970; when the file was last written, where it does not say."""
 

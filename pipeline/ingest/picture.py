@@ -81,9 +81,17 @@ class _Layout(msgspec.Struct, frozen=True):
 class Pictures:
     """Turns the frames of one source into pictures; sizes are worked out anew only when the video changes."""
 
-    def __init__(self, detector: DetectorSettings, aspect: float = 1.0) -> None:
-        """``aspect`` is the width of a coded pixel over its height."""
+    def __init__(self, detector: DetectorSettings, aspect: float = 1.0, *, copies: bool = False) -> None:
+        """Prepare for the frames of a source.
+
+        Args:
+            detector: decides on the size of the small image.
+            aspect: width of a coded pixel over its height.
+            copies: whether luma is copied out of the decoder's memory, so that the decoder has it back at once.
+        """
         self._detector = detector
+        self._copies = copies
+        self._held: av.VideoFrame | None = None
         self._aspect = aspect if 1 / _LARGEST_ASPECT <= aspect <= _LARGEST_ASPECT else 1.0
         self._key: tuple[int, int, str, int] | None = None
         self._layout: _Layout
@@ -131,10 +139,11 @@ class Pictures:
             )
             full_range = True
         width, height = layout.image
+        luma = _plane(frame, frame.width, frame.height)
         return Picture(
             width=layout.width,
             height=layout.height,
-            luma=_upright(_plane(frame, frame.width, frame.height), layout),
+            luma=_upright(luma.copy() if self._copies and layout.plane else luma, layout),
             full_range=full_range,
             image=_upright(_plane(small, width * 3, height).reshape(height, width, 3), layout),
         )
@@ -144,6 +153,8 @@ class Pictures:
         if key != self._key:
             self._layout = self._new_layout(frame)
             self._key = key
+            # To have read its side data makes a cycle, and it would be chance when its memory goes back to the decoder.
+            self._held = frame if self._copies else None
         return self._layout
 
     def _new_layout(self, frame: av.VideoFrame) -> _Layout:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -193,6 +194,22 @@ def test_damage_gives_the_same_frames_every_time(suffix: str, tmp_path: Path) ->
     assert len(first) < 75
     assert [shown(read.frames) == first for read in reads] == [True] * 4
     assert len({read.count(Count.CORRUPT) for read in reads}) == 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "how"),
+    [
+        ("avi", {"codec": "mjpeg", "pixels": "yuvj420p", "full_range": True}),
+        ("mkv", {"codec": "libx265", "options": {"preset": "ultrafast", "x265-params": "log-level=none"}}),
+        ("webm", {"codec": "libvpx", "options": {"deadline": "realtime", "cpu-used": "8"}}),
+        ("mp4", {}),
+    ],
+)
+def test_damage_looks_the_same_whatever_pictures_are_still_in_use(suffix: str, how: Any, tmp_path: Path) -> None:
+    path = damaged(clip(tmp_path / f"a.{suffix}", frames=100, size=(480, 272), **how))
+    kept = shown(Reading(path).frames)
+    reader = FileReader(parse_source(str(path)), "run", Tally())
+    assert [each for message in reader if isinstance(message, Frame) for each in shown([message])] == kept
 
 
 def test_frames_that_are_damaged_are_numbered(tmp_path: Path) -> None:
