@@ -14,7 +14,7 @@ from pipeline.bus.codec import decode
 from pipeline.errors import VersionError
 from pipeline.messages import End, Frame
 from pipeline.run import file_run
-from pipeline.settings import BusSettings
+from pipeline.settings import BusSettings, RedisSettings
 from pipeline.sink.parts import is_last, part_name, parts
 from pipeline.tally import Tally
 from tests.redis_server import Server, newest
@@ -23,6 +23,7 @@ from workers.config import Config
 from workers.engine import Engine
 from workers.keeper import Keeper, fair_share
 from workers.registry import forget
+from workers.scene import render
 from workers.shard import Tools
 
 
@@ -45,8 +46,9 @@ def film(tmp_path_factory):
 class Site(SimpleNamespace):
     """Keepers round one Redis, beating when told."""
 
-    def keeper(self, *names, most=None, **bus):
-        config = Config(bus=BusSettings(lease=30, pending_frames=4, **bus), out=self.out)
+    def keeper(self, *names, most=None, length=100_000, **bus):
+        bus = BusSettings(lease=30, pending_frames=4, **bus)
+        config = Config(bus=bus, redis=RedisSettings(length=length), out=self.out)
         made = Keeper(names or ("ingest",), Tools(self.broker, self.engine, config, self.tally), most)
         self.keepers.append(made)
         return made
@@ -386,6 +388,24 @@ def test_a_disk_that_refuses_costs_no_message_and_holds_up_no_other_source(site,
     site.until(lambda: not site.client.exists(keys.UNDER_WAY))
     assert site.client.xlen(keys.POISON) == 0
     assert [is_last(part.path) for part in parts(table)] == [True]
+
+
+def test_a_full_redis_is_drained_into_streams_that_have_grown_to_their_length(site, tmp_path):
+    render(tmp_path / "scene.mp4", seconds=2)
+    site.client.hset(keys.SOURCES, "door", json.dumps({"url": str(tmp_path / "scene.mp4")}))
+    site.keeper("ingest", "tracker", "inference")
+    site.until(lambda: site.client.xlen(keys.scores("door")) == 2 * 25 + 1)
+    for number in range(10):
+        site.client.xadd("affect:emotions:door", {"an earlier row": number})
+    site.client.config_set("maxmemory", 1)
+    try:
+        site.keeper("sink", length=10)
+        site.until(lambda: not site.client.exists(keys.UNDER_WAY))
+    finally:
+        site.client.config_set("maxmemory", 0)
+    assert site.client.xlen(keys.scores("door")) == 0
+    ((_, last),) = site.client.xrevrange("affect:emotions:door", count=1)
+    assert last[b"frame"] == b"49"
 
 
 class Picky:
