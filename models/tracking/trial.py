@@ -33,9 +33,12 @@ RATES: Final = ("25 fps", "5 fps, jittered", "70 % dropped")
 class Forgetful(Tracker):
     """A tracker that ends every track at the first frame that does not show it."""
 
+    _before = -np.inf
+    """Time of the frame before, s."""
+
     def _bury(self, horizon: float) -> tuple[int, ...]:
-        newest = max((track.last for track in self._tracks), default=horizon)
-        return super()._bury(max(horizon, newest))
+        before, self._before = self._before, self._searched or 0.0
+        return super()._bury(max(horizon, before))
 
 
 class Twinned(Tracker):

@@ -20,6 +20,7 @@ from pipeline.tracker import association, kalman
 from pipeline.tracker.appearance import LOOK
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.tracker import Tracker
+from tests.pipeline.tracker.found import found
 from workers.scene import portrait
 
 FPS = 25
@@ -127,6 +128,56 @@ def test_switched_off_parts_are_on_again_afterwards(scenes, walk):
     for variant in VARIANTS:
         run(walk[:20], variant, TrackerSettings(), scenes.threshold)
     assert (association.REACH, association.GROWTH, kalman.transition) == before
+
+
+HERE, BESIDE, THERE, BACK = (100, 100, 50), (160, 100, 50), (240, 100, 50), (130, 100, 50)
+"""Faces: centre x and y, height, px."""
+
+TELLING = {
+    "no second round (low scores)": [(10, HERE), (5, (*HERE, 0.5))],
+    "no motion model (faces expected where they were)": [(1, (100 + 8 * n, 100, 50)) for n in range(10)],
+    "time counted in frames, not true": [(10, HERE), (-100,), (5, HERE)],
+    "no gates on distance and growth": [(10, HERE), (10,), (5, (350, 100, 50))],
+    # Something hides it bit by bit.
+    "no recovery from last place and pace": [
+        (20, HERE), *((1, (100, 100, 50 - 6 * n)) for n in range(1, 4)), (10,), (5, HERE)
+    ],
+    "no looks (motion alone)": [(10, HERE, BESIDE), (10,), (5, BESIDE, HERE)],
+    "tracks begin within others' boxes at once": [(10, (100, 100, 100)), (5, (100, 100, 100), (110, 110, 30))],
+    "second numbers of returned faces are kept": [
+        (10, HERE), (10, THERE), (12,), *[(1, BACK), (5,)] * 3, (3, THERE)
+    ],
+    "no re-activation": [(10, HERE), (1,), (5, HERE)],
+    "no cut detection": [(10, HERE), (5, BACK)],
+}  # fmt: skip
+"""Scenes for which every part is needed: so many frames, and their faces; below 0, frames that are missing."""
+
+
+def seen(parts) -> list[Watched]:
+    """Let a detector see each face; the first named and the second look unlike. Every part shows another place."""
+    frames, number = [], 0
+    rng = np.random.default_rng(0)
+    for count, *faces in parts:
+        boxes, view = found(*faces), rng.integers(0, 256, (24, 32, 3), np.uint8)
+        looks = np.array([np.full(LOOK, 200.0 * row) for row in range(len(faces))], np.float32).reshape(-1, LOOK)
+        true = truth(range(len(faces)), boxes.boxes, [True] * len(faces))
+        for _ in range(abs(count)):
+            if count > 0:
+                frames.append(Watched(number / FPS, boxes, looks, view, 1, true, 0.01, (boxes, looks)))
+            number += 1
+    return frames
+
+
+@pytest.mark.parametrize("variant", VARIANTS[1:], ids=lambda variant: variant.name)
+def test_without_its_part_the_tracker_does_something_else(variant):
+    frames = seen(TELLING[variant.name])
+    if variant.name != "no cut detection":
+        frames = [frame._replace(thumbnail=frames[0].thumbnail) for frame in frames]
+    whole, less = (run(frames, one, TrackerSettings(), 0.6).frames for one in (WHOLE, variant))
+    assert any(
+        one.given != other.given or not np.array_equal(one.similarity, other.similarity)
+        for one, other in zip(whole, less, strict=True)
+    )
 
 
 def test_a_portrait_is_cut_out_round_its_face(scenes):
