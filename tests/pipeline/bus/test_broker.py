@@ -19,6 +19,7 @@ from pipeline.channel import Closed
 from pipeline.errors import BrokerError
 from pipeline.messages import End
 from pipeline.settings import BusSettings
+from pipeline.sink import connection
 from pipeline.sink.connection import explain
 from pipeline.tally import Tally
 from tests.redis_server import Server, executables, oldest
@@ -160,7 +161,9 @@ def test_a_user_that_may_not_do_enough_is_told_what_is_needed(tmp_path, never):
         ("http://:hunter2@127.0.0.1:{port}", "must begin with redis://"),
     ],
 )
-def test_what_does_not_open_is_one_line_without_the_password(tmp_path, url, message):
+def test_what_does_not_open_is_one_line_without_the_password(tmp_path, monkeypatch, url, message):
+    if url.startswith("rediss:"):
+        monkeypatch.setattr(connection, "TIMEOUT", 1.0)  # which runs out: the server waits for the end of a line
     with (
         Server(tmp_path, oldest(), password="right") as server,
         pytest.raises(BrokerError, match=message) as error,
