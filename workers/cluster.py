@@ -1,5 +1,6 @@
 """A process of the pipeline whose neighbours are other processes, joined by Redis Streams."""
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ from workers.keeper import GRACE, Keeper
 from workers.layout import Layout
 from workers.shard import Tools
 from workers.worker import Worker
+
+log = logging.getLogger(__name__)
 
 POLL: Final = 0.1
 """s between looks whether something is due."""
@@ -62,6 +65,11 @@ class Cluster:
         try:
             # Orchestrators start things in any order.
             self._broker.call(self._broker.client.ping, stopped)
+            if self._broker.forgets:
+                log.warning(
+                    "Redis keeps no append-only file: if it dies, rows of the time since it last saved are lost, and "
+                    "ids of tracks may be given twice; start it with --appendonly yes"
+                )
             for thread in self._pool:
                 thread.start()
             while not stopped.wait(POLL):

@@ -51,6 +51,14 @@ class Broker:
         self._waiting = 0
         """Requests that wait for Redis to come back, or to have room."""
 
+    @property
+    def forgets(self) -> bool:
+        """Whether the server has no append-only file: what it was told since it last saved is lost when it dies."""
+        try:
+            return bool(self.client.info("persistence").get("aof_enabled") == 0)
+        except (redis.RedisError, OSError):  # away, or not for us to ask
+            return False
+
     def call(self, request: Callable[[], T], stopped: threading.Event) -> T:
         """Return the answer to a request that may be repeated, waiting for as long as Redis is away.
 

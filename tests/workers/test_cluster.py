@@ -43,6 +43,11 @@ def until(condition):
         time.sleep(0.02)
 
 
+def test_a_redis_that_would_forget_is_warned_of(client, caplog):
+    assert client.config_get("appendonly") == {"appendonly": "no"}
+    until(lambda: "keeps no append-only file" in caplog.text)
+
+
 def test_what_is_counted_late_of_a_source_that_was_forgotten_is_forgotten_too(client, scene):
     client.hset(keys.SOURCES, "scene", json.dumps({"url": str(scene)}))
     until(lambda: client.hget(keys.counts("scene"), "frames"))
