@@ -131,7 +131,7 @@ class LiveReader:
     @property
     def hopeful(self) -> bool:
         """Whether frames may come, now or later; may be read from any thread."""
-        return not self.stopped and self._standing.phase is not Phase.ENDED and self._standing.refusal is None
+        return not (self.stopped or self._standing.ended or self._standing.refusal is not None)
 
     def stop(self) -> None:
         """End the iteration at once, even if the source hangs; may be called from any thread."""
@@ -166,7 +166,7 @@ class LiveReader:
                 raise failure
             yield End(self.source.id, self.run, complete=self._complete and not self.stopped)
         finally:
-            self._standing.phase = Phase.ENDED
+            self._standing.ended = True
             self._stopping.set()
             thread.join(0.2)
 

@@ -25,16 +25,17 @@ class Standing:
     """What is known of a live source.
 
     Attributes:
-        phase: what it is doing.
+        ended: whether it is read no more, whatever the thread that reads it may still find out.
         reason: why it waits; empty otherwise.
         refusal: why it will never work, as far as is known.
     """
 
     def __init__(self, source: Source) -> None:
-        self.phase = Phase.CONNECTING
+        self.ended = False
         self.reason = ""
         self.refusal: SourceError | None = None
         self._source = source
+        self._phase = Phase.CONNECTING
         self._lost = 0.0
         """Monotonic time at which the source went away, s."""
         self._apart = False
@@ -42,24 +43,29 @@ class Standing:
         self._told: set[tuple[str, int | None]] = set()
         """File and line of the unexpected errors that were told in full."""
 
+    @property
+    def phase(self) -> Phase:
+        """What it is doing."""
+        return Phase.ENDED if self.ended else self._phase
+
     def live(self) -> None:
         """Note that it gives frames."""
-        if self.phase is Phase.WAITING:
+        if self._phase is Phase.WAITING:
             logger.warning("%s: back after %.1f s", self._source.id, time.monotonic() - self._lost)
-        self.phase, self.reason, self.refusal = Phase.LIVE, "", None
+        self._phase, self.reason, self.refusal = Phase.LIVE, "", None
 
     def waits(self, why: SourceError) -> None:
         """Note why it is away; tell it once per reason."""
         reason = str(why)
-        if (self.phase, self.reason) != (Phase.WAITING, reason):
+        if (self._phase, self.reason) != (Phase.WAITING, reason):
             if why is self.refusal:
                 longest = self._source.settings.backoff[1]
                 logger.error("%s: %s; tried every %g s while others go on", self._source.id, reason, longest)
             else:
                 logger.warning("%s: %s; trying again until it works", self._source.id, reason)
-        if self.phase is not Phase.WAITING:
+        if self._phase is not Phase.WAITING:
             self._lost = time.monotonic()
-        self.phase, self.reason = Phase.WAITING, reason
+        self._phase, self.reason = Phase.WAITING, reason
 
     def captured(self, ahead: float) -> None:
         """Tell once that the camera's clock is far from this machine's: ``ahead`` of it, s."""
