@@ -43,16 +43,6 @@ def until(condition):
         time.sleep(0.02)
 
 
-def test_a_redis_that_would_forget_is_warned_of(client, caplog):
-    assert client.config_get("appendonly") == {"appendonly": "no"}
-
-    def told():
-        # The cluster began before the test did.
-        return [record.getMessage() for when in ("setup", "call") for record in caplog.get_records(when)]
-
-    until(lambda: any("keeps no append-only file" in line for line in told()))
-
-
 def test_what_is_counted_late_of_a_source_that_was_forgotten_is_forgotten_too(client, scene):
     client.hset(keys.SOURCES, "scene", json.dumps({"url": str(scene)}))
     until(lambda: client.hget(keys.counts("scene"), "frames"))

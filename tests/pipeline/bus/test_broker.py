@@ -22,7 +22,7 @@ from pipeline.settings import BusSettings
 from pipeline.sink import connection
 from pipeline.sink.connection import explain
 from pipeline.tally import Tally
-from tests.redis_server import Server, executables, oldest
+from tests.redis_server import Server, executables, newest, oldest
 
 
 @pytest.fixture
@@ -209,3 +209,9 @@ def test_the_rights_that_are_named_are_enough(tmp_path, executable, never):
         assert [one.message for one in inbox.take(1)] == [message]
         lease.release()
         broker.close()
+
+
+@pytest.mark.parametrize("kept", ["yes", "no"])
+def test_a_server_without_an_append_only_file_forgets(tmp_path, kept):
+    with Server(tmp_path, newest(), "--appendonly", kept) as server:
+        assert Broker(server.url).forgets == (kept == "no")
