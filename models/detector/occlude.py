@@ -8,6 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from models.detector.boxes import Array, Image, move
+from models.detector.label import REAL_SCORE
 
 MOST = 0.5
 """Share of its box from which a covered face is neither a face nor not one."""
@@ -41,7 +42,7 @@ def occlude(rng: Generator, image: Image, faces: Array, seen: Array, chosen: int
     seen[hidden > POINTS] = 0
     if double:
         front = move(faces[[chosen]], matrix, mirrored)
-        front[:, 14] = 0.95
+        front[:, 14] = REAL_SCORE
         faces, seen = np.concatenate([faces, front]), np.append(seen, np.float32(1))
     return faces, seen
 

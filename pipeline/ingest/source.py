@@ -220,10 +220,7 @@ def _distinct_ids(paths: Sequence[Path]) -> list[str]:
             break
         ids = [_id_with(path, parents) if taken[old] > 1 else old for old, path in zip(ids, paths, strict=True)]
     taken = Counter(ids)  # names that differ only in what an id cannot hold
-    return [
-        f"{old[: MAX_ID - 9]}-{_digest(str(path))}" if taken[old] > 1 else old
-        for old, path in zip(ids, paths, strict=True)
-    ]
+    return [_with_digest(old, path) if taken[old] > 1 else old for old, path in zip(ids, paths, strict=True)]
 
 
 def longer_id(path: Path, taken: Collection[str]) -> str:
@@ -233,14 +230,17 @@ def longer_id(path: Path, taken: Collection[str]) -> str:
     ('p02-video-mp4', 'a-p02-video-mp4')
     """
     made = (_id_with(path, parents) for parents in range(1, len(path.parts)))
-    return next(
-        (name for name in made if name not in taken), f"{name_id(path.stem)[: MAX_ID - 9]}-{_digest(str(path))}"
-    )
+    return next((name for name in made if name not in taken), _with_digest(name_id(path.stem), path))
 
 
 def _id_with(path: Path, parents: int) -> str:
     """Return the id made of a file's name, ending and so many of its parent folders."""
     return name_id("-".join(path.parts[len(path.parts) - 1 - parents :]))
+
+
+def _with_digest(name: str, path: Path) -> str:
+    """Return an id that no file of another path has."""
+    return f"{name[: MAX_ID - 9]}-{_digest(str(path))}"
 
 
 def _webcam(text: str) -> int | None:
