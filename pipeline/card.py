@@ -84,7 +84,7 @@ class DetectorInput(msgspec.Struct, frozen=True):
     name: str
 
 
-SURE: Final = 0.77
+BIRTH: Final = 0.77
 """Score from which one sighting makes a track, where neither settings nor card say it."""
 
 
@@ -94,7 +94,7 @@ class DetectorCard(Base, frozen=True, kw_only=True, tag_field="kind", tag="detec
     input: DetectorInput
     threshold: Annotated[float, Meta(ge=0, le=1)]
     """Score from which a detection is sure."""
-    sure: Annotated[float, Meta(ge=0, le=1)] = SURE
+    birth: Annotated[float, Meta(ge=0, le=1)] = BIRTH
     """Score from which one sighting makes a track."""
 
 

@@ -77,8 +77,8 @@ class TrackerSettings(Section):
     """How faces are followed; all times are media time."""
 
     confirm: Annotated[float, Field(ge=0)] | None = None
-    """s for which a face below ``sure`` must be seen before it becomes a track; None: it never does."""
-    sure: Share | None = None
+    """s for which a face below ``birth`` must be seen before it becomes a track; None: it never does."""
+    birth: Share | None = None
     """Score from which one sighting makes a track; None takes the card's (0.77 for a network without card)."""
     patience: Seconds = 3.0
     """s for which an unseen track may come back (occlusion); then it ends."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from unittest.mock import patch
 
-IMPORTED = ["workers.cli", "workers.cluster", "workers.engine"]
+IMPORTED = ["workers.cli", "workers.cluster.node", "workers.engine"]
 
 ALONE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Environment in which these start no threads."""

@@ -13,7 +13,7 @@ import pytest
 from tests import rtsp
 from tests.containers import COMPOSE, ROOT, host, image_environment, of_compose, show_that_they_work
 from tests.redis_server import Server, newest
-from workers.layout import STAGES, parse_layout
+from workers.cluster.layout import STAGES, parse_layout
 
 SERVICES = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "affectstream"}

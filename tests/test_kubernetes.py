@@ -10,7 +10,7 @@ import yaml
 from pipeline.bus import keys
 from pipeline.settings import BusSettings
 from tests.containers import COMPOSE, ROOT, Container, image_environment, of_compose
-from workers.layout import STAGES, parse_layout
+from workers.cluster.layout import STAGES, parse_layout
 
 FOLDER = ROOT / "workers" / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())

@@ -93,8 +93,10 @@ class Engine:
     def follower(self) -> Follower:
         """Make what follows the faces of one run."""
         from pipeline.tracker.follower import Follower
+        from pipeline.tracker.tracker import Tracker
 
-        return Follower(self.settings.tracker, self.threshold)
+        tracking = self.settings.tracker
+        return Follower(Tracker(tracking, self.threshold), tracking.min_quality)
 
     def describer(self) -> Describer:
         """Make what the tracker does with a frame after it has followed."""

@@ -25,8 +25,8 @@ from models.detector.network import SIZES, Detector
 from models.detector.start import begin
 from models.detector.teacher import cells
 from models.program import run
+from pipeline.durable import write_whole
 from pipeline.errors import InputError
-from pipeline.sink.durable import write_whole
 
 SEED = 20
 WARM = 300

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from models.emotion.recipe import Recipe, make
+from pipeline.durable import write_whole
 from pipeline.errors import AffectError, InputError
-from pipeline.sink.durable import write_whole
 
 CHECKPOINT = "checkpoint.pt"
 

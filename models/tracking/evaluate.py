@@ -27,7 +27,7 @@ PEOPLE: Final = 30
 BACKGROUNDS: Final = 24
 """Photos without faces that it draws from."""
 
-LOOKS: Final = ((416, 416), (640, 352))
+SIZES: Final = ((416, 416), (640, 352))
 """Widths and heights at which a background must not look like a face, px."""
 
 GENERATED: Final = "generated"
@@ -132,8 +132,8 @@ def _backgrounds(photos: Path, detector: Detector) -> list[Bytes]:
         image = cv2.imread(str(path))
         if len(found) == BACKGROUNDS or image is None:
             break
-        looks = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for size in LOOKS]
-        if not any(len(detector(look).scores) for look in looks):
+        resized = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for size in SIZES]
+        if not any(len(detector(image).scores) for image in resized):
             found.append(np.asarray(image, np.uint8))
     return found
 

@@ -1,4 +1,4 @@
-"""Fit what looks tell of who is who: `python -m models.tracking.likeness --data DATA`.
+"""Fit what appearance tells of who is who: `python -m models.tracking.likeness --data DATA`.
 
 A pair is what a face looked like over a second, and what a face looks like up to ``LATER`` s from then: the same, or
 another. Pairs come from recordings (``DATA/videos`` and ``DATA/tracks``), where the tracker says who is who and the
@@ -36,6 +36,7 @@ from pipeline.tracker.appearance import CELLS, COVERED, SURE, covered
 from pipeline.tracker.finder import Sighting
 from pipeline.tracker.follower import Follower
 from pipeline.tracker.kalman import Doubles
+from pipeline.tracker.tracker import Tracker
 
 KEPT: Final = (4, 6, 8, 10, 12, 16)
 """Numbers of cells to try."""
@@ -57,8 +58,8 @@ class Sightings(NamedTuple):
     """(n,) s."""
     people: NDArray[np.intp]
     """(n,)"""
-    looks: Floats
-    """(n, ``appearance.LOOK``)"""
+    appearances: Floats
+    """(n, ``appearance.VALUES``)"""
     clear: NDArray[np.bool_]
     """(n,) whether nobody else's box covers it."""
 
@@ -76,10 +77,10 @@ def recorded(path: Path, scenes: Scenes) -> Sightings:
     Raises:
         InputError: it cannot be read.
     """
-    follower = Follower(scenes.settings.tracker, scenes.threshold)
+    follower = Follower(Tracker(scenes.settings.tracker, scenes.threshold))
     rows: list[tuple[float, int, Floats, bool]] = []
     for frame in watch(_frames(path), scenes.detector, scenes.settings.detector):
-        seen = follower.follow(Sighting(frame.pts, frame.found, frame.pixel, frame.thumbnail, frame.looks))
+        seen = follower.follow(Sighting(frame.pts, frame.found, frame.pixel, frame.thumbnail, frame.appearances))
         rows += _owned(frame, seen.numbers, seen.boxes)
     return _sightings(rows)
 
@@ -108,18 +109,18 @@ def _owned(frame: Watched, people: Sequence[int], boxes: Floats) -> Iterator[tup
     free = covered(frame.found.boxes) <= COVERED
     for column, row in enumerate(shared.argmax(0)):
         if shared[row, column] >= MATCH:
-            yield frame.pts, people[row], frame.looks[column], bool(free[column])
+            yield frame.pts, people[row], frame.appearances[column], bool(free[column])
 
 
 def _sightings(rows: Sequence[tuple[float, int, Floats, bool]]) -> Sightings:
-    times, people, looks, clear = zip(*rows, strict=True) if rows else ((), (), (), ())
+    times, people, views, clear = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Sightings(
-        np.array(times, float), np.array(people, np.intp), np.array(looks, np.float32), np.array(clear, bool)
+        np.array(times, float), np.array(people, np.intp), np.array(views, np.float32), np.array(clear, bool)
     )
 
 
 def pairs(seen: Sightings, strangers: Floats, rng: np.random.Generator) -> Pairs:
-    """Pair sightings with later ones; ``strangers``, (m, LOOK), stand in where nobody else is there."""
+    """Pair sightings with later ones; ``strangers``, (m, VALUES), stand in where nobody else is there."""
     squares, one = [], []
     for number in rng.permutation(len(seen.times))[:DRAWN]:
         elapsed = seen.times - seen.times[number]
@@ -127,12 +128,12 @@ def pairs(seen: Sightings, strangers: Floats, rng: np.random.Generator) -> Pairs
         known = same & seen.clear & (elapsed <= 0) & (elapsed > -1)
         if known.sum() < 3:
             continue
-        look = seen.looks[known].mean(0)
+        known_as = seen.appearances[known].mean(0)
         later = (elapsed > 0.2) & (elapsed <= LATER)
-        for candidates, is_same in ((seen.looks[later & same], True), (seen.looks[later & ~same], False)):
+        for candidates, is_same in ((seen.appearances[later & same], True), (seen.appearances[later & ~same], False)):
             pool = candidates if len(candidates) or is_same else strangers
             if len(pool):
-                difference = (look - pool[rng.integers(len(pool))]) ** 2
+                difference = (known_as - pool[rng.integers(len(pool))]) ** 2
                 squares.append(difference.reshape(CELLS * CELLS, -1).mean(1))
                 one.append(is_same)
     return Pairs(np.array(squares, float).reshape(-1, CELLS * CELLS), np.array(one, bool))
@@ -187,15 +188,15 @@ def main() -> None:
     single = [len(set(seen.people.tolist())) == 1 for seen in recordings]
     real = []
     for number, seen in enumerate(recordings):
-        others = [other.looks for place, other in enumerate(recordings) if single[place] and place != number]
-        real.append(pairs(seen, np.concatenate(others) if single[number] else seen.looks[:0], rng))
+        others = [other.appearances for place, other in enumerate(recordings) if single[place] and place != number]
+        real.append(pairs(seen, np.concatenate(others) if single[number] else seen.appearances[:0], rng))
     drawn = scenes.generated(range(args.seed, args.seed + args.scenes)).scenes
     groups = {
         "recorded": [joined(real)],
         "generated": [joined([pairs(generated(frames), np.empty((0, 0), np.float32), rng) for frames in drawn])],
     }
     groups["both"] = groups["recorded"] + groups["generated"]
-    table = Table("pairs", "number", "cells", "alike", "slope", "loss", title="what looks tell")
+    table = Table("pairs", "number", "cells", "alike", "slope", "loss", title="what appearance tells")
     for name, parts in groups.items():
         for kept in KEPT:
             found = fit(parts, kept)

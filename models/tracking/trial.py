@@ -58,7 +58,7 @@ class Variant:
     """Whether detections below the threshold are used at all."""
     true_times: bool = True
     """Whether the tracker knows the true times, rather than count frames of 1/25 s."""
-    looks: bool = True
+    appearance: bool = True
     """Whether the tracker knows what faces look like."""
     every: int = 1
     """Frames from one that is searched for faces to the next."""
@@ -108,7 +108,7 @@ VARIANTS: Final = (
         "no recovery from last place and pace",
         patched=lambda: _altered(tracker, strayed=_lost),
     ),
-    Variant("no looks (motion alone)", looks=False),
+    Variant("no appearance (motion alone)", appearance=False),
     Variant("tracks begin within others' boxes at once", patched=lambda: _altered(tracker, WITHIN=2.0)),
     Variant("second numbers of returned faces are kept", tracker=Twinned),
     Variant("no re-activation", tracker=Forgetful),
@@ -167,21 +167,20 @@ def run(
     frames: Sequence[Watched], variant: Variant, settings: TrackerSettings, threshold: float, match: float = MATCH
 ) -> Trial:
     """Follow the faces of a scene as the tracker's stage does, and compare every frame with the truth."""
-    follower = Follower(settings, threshold, variant.every)
-    follower.tracker = variant.tracker(settings, threshold)
+    follower = Follower(variant.tracker(settings, threshold), settings.min_quality, variant.every)
     results, seconds = [], 0.0
     with variant.patched():
         for number, frame in enumerate(frames):
-            found, looks = frame.found, frame.looks if variant.looks else None
+            found, appearances = frame.found, frame.appearances if variant.appearance else None
             if not variant.second_round:
                 sure = found.scores >= threshold
                 found = Detections(found.boxes[sure], found.landmarks[sure], found.scores[sure])
-                looks = None if looks is None else looks[sure]
+                appearances = None if appearances is None else appearances[sure]
             pts = frame.pts if variant.true_times else number / 25
-            sighting = Sighting(pts, found, frame.pixel, frame.thumbnail, looks)
+            sighting = Sighting(pts, found, frame.pixel, frame.thumbnail, appearances)
             begun = perf_counter()
-            look = _Found(frame, sighting)
-            seen = follower.follow(follower.look(pts, look.glance, look.search))
-            seconds += perf_counter() - begun + look.seconds
+            source = _Found(frame, sighting)
+            seen = follower.follow(follower.observe(pts, source.glance, source.search))
+            seconds += perf_counter() - begun + source.seconds
             results.append(compared(frame.truth, seen.numbers, seen.boxes, match))
     return Trial(results, seconds)

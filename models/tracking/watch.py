@@ -14,7 +14,7 @@ from models.tracking.truth import Truth
 from pipeline.ingest.picture import detection_size
 from pipeline.messages import Bytes, Floats
 from pipeline.settings import DetectorSettings
-from pipeline.tracker.appearance import looks
+from pipeline.tracker.appearance import appearances
 from pipeline.tracker.cuts import thumbnail
 from pipeline.tracker.detector import Detections, Detector
 from pipeline.tracker.finder import TOO_SMALL
@@ -49,8 +49,8 @@ class Watched(NamedTuple):
     """s."""
     found: Detections
     """In px of the frame."""
-    looks: Floats
-    """(n, ``appearance.LOOK``) of the n found."""
+    appearances: Floats
+    """(n, ``appearance.VALUES``) of the n found."""
     thumbnail: Bytes
     """For ``cuts.is_cut``."""
     pixel: float
@@ -88,18 +88,18 @@ def _watched(frame: Shown, detector: Detector, settings: DetectorSettings, rng: 
     return Watched(
         pts=frame.pts,
         found=kept,
-        looks=looks(picture, found.boxes[large]),
+        appearances=appearances(picture, found.boxes[large]),
         thumbnail=thumbnail(picture),
         pixel=rows / height,
         truth=frame.truth,
         seconds=seconds,
-        flawless=(true, looks(picture, (true.boxes / np.tile(scale, 2)).astype(np.float32))),
+        flawless=(true, appearances(picture, (true.boxes / np.tile(scale, 2)).astype(np.float32))),
     )
 
 
 def flawless(frames: Sequence[Watched]) -> list[Watched]:
     """Replace what was found by the true faces in sight, with noise; a few are missed."""
-    return [frame._replace(found=frame.flawless[0], looks=frame.flawless[1]) for frame in frames]
+    return [frame._replace(found=frame.flawless[0], appearances=frame.flawless[1]) for frame in frames]
 
 
 def _true(truth: Truth, rng: np.random.Generator) -> Detections:

@@ -9,8 +9,8 @@ import redis
 
 from pipeline.bus import scripts
 from pipeline.channel import Closed
+from pipeline.connection import address, connect, explain, is_passing, refusal
 from pipeline.errors import BrokerError
-from pipeline.sink.connection import address, connect, explain, is_passing, refusal
 
 log = logging.getLogger(__name__)
 

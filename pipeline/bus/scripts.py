@@ -6,7 +6,7 @@ lets it go on even when memory is full, so that work in hand can be finished and
 
 from typing import Final
 
-from pipeline.sink.connection import MISTYPED
+from pipeline.connection import MISTYPED
 
 _FULL: Final = """
 -- Whether an outbox has no room for the outputs of a step, or the stream further on has not. A message for which

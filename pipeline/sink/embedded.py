@@ -21,9 +21,9 @@ from typing import Final, Self
 
 import redis
 
+from pipeline.durable import failure
 from pipeline.errors import BrokerError, OutputError
 from pipeline.settings import RedisSettings
-from pipeline.sink.durable import failure
 from pipeline.sink.server import HOLDER, await_answer, await_data, client, listens, program
 
 log = logging.getLogger(__name__)

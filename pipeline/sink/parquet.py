@@ -20,10 +20,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from pipeline.durable import Fence, failure
 from pipeline.errors import OutputError
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
-from pipeline.sink.durable import Fence, failure
 from pipeline.sink.tables import NOWHERE, Origin, RunTables
 from pipeline.sink.writer import Frontier, position
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import redis
 
+from pipeline.connection import TIMEOUT, address, connect, explain, is_passing, refusal
 from pipeline.messages import Results
 from pipeline.settings import RedisSettings
-from pipeline.sink.connection import TIMEOUT, address, connect, explain, is_passing, refusal
 from pipeline.sink.streams import Streams
 from pipeline.sink.writer import Frontier
 from pipeline.tally import Count, Tally

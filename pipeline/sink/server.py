@@ -11,8 +11,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pipeline.connection import TIMEOUT
 from pipeline.errors import BrokerError
-from pipeline.sink.connection import TIMEOUT
 
 HOLDER: Final = "affectstream-embedded"
 """Name of the connection by which every process that shares the server holds it."""

@@ -16,10 +16,10 @@ from typing import Final
 import msgspec
 import redis
 
+from pipeline.connection import MISTYPED
 from pipeline.messages import Emotion, Event, Results, Stamp
 from pipeline.settings import RedisSettings
 from pipeline.sink.columns import EMOTIONS, utc
-from pipeline.sink.connection import MISTYPED
 from pipeline.sink.writer import Frontier, position
 
 FIELDS: Final = ("source", *(name for column in EMOTIONS for name in column.names))

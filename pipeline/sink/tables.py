@@ -10,11 +10,11 @@ from typing import Final, Generic
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.durable import Fence, failure, make_folder, write_whole
 from pipeline.labels import LABELS
 from pipeline.messages import End
 from pipeline.settings import ParquetSettings
 from pipeline.sink.columns import EMOTIONS, TRACKS, Column, Row, table, utc
-from pipeline.sink.durable import Fence, failure, make_folder, write_whole
 from pipeline.sink.parts import COMPLETE, hidden_name, is_last, part_name, parts, unfinished
 from pipeline.sink.writer import Frontier
 

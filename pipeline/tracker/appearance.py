@@ -1,14 +1,15 @@
 """What faces look like, coarsely: it tells people in one picture apart for as long as they are followed.
 
-Where the motion of two faces leaves open who is who, their looks often do not: how light and of what colour the box is
-in each of a few cells. That takes no network, and microseconds. Looks of one face differ as the head turns and as the
-light changes, those of two people by several times more, also where they are most alike: so the half of the cells that
-agree best decides, and it does not matter what covers the others. The association adds the ratio of the two likelihoods
-to that of motion. The more uncertain the motion, the flatter its likelihood, and the more the looks decide.
+Where the motion of two faces leaves open who is who, their appearances often do not: how light and of what colour the
+box is in each of a few cells. That takes no network, and microseconds. Appearances of one face differ as the head turns
+and as the light changes, those of two people by several times more, also where they are most alike: so the half of the
+cells that agree best decides, and it does not matter what covers the others. The association adds the ratio of the two
+likelihoods to that of motion. The more uncertain the motion, the flatter its likelihood, and the more the appearances
+decide.
 
-A look is a picture of a person, of 4 x 4 cells. It lives no longer than its track: in the tracker's memory and in what
-the tracker must store to go on, on the bus and in the file that a stopped replay in parts leaves for the next. It is in
-no output, and nobody who comes back later is known by it.
+An appearance is a picture of a person, of 4 x 4 cells. It lives no longer than its track: in the tracker's memory and
+in what the tracker must store to go on, on the bus and in the file that a stopped replay in parts leaves for the next.
+It is in no output, and nobody who comes back later is known by it.
 """
 
 from typing import Final
@@ -22,17 +23,18 @@ from pipeline.tracker.kalman import Doubles
 CELLS: Final = 4
 """Cells along either side of the box."""
 
-LOOK: Final = CELLS * CELLS * 3
-"""Values of a look."""
+VALUES: Final = CELLS * CELLS * 3
+"""Values of an appearance."""
 
 TELLING: Final = 8
-"""Cells that count, those in which two looks differ least: the others may be covered, turned away or in shadow."""
+"""Cells that count, those in which two appearances differ least: others may be covered, turned away or in shadow."""
 
 WEIGHTS: Final = np.sqrt(np.array([1, 4, 4], np.float32) / 3)
 """(3,) what a level of luma and of both colour differences counts: faces differ, and change, less in colour."""
 
 ALIKE: Final = 5.5
-"""Difference of two looks that is as likely of one face as of two, levels of 255 (root mean square over ``TELLING``).
+"""Difference of two appearances that is as likely of one face as of two, levels of 255 (root mean square over
+``TELLING``).
 
 This and the slope: logistic regression on pairs up to 2.5 s apart, half of them from real recordings (talking, walking,
 turning heads) and half from generated scenes that are not those measured (``models.tracking.likeness``)."""
@@ -44,19 +46,19 @@ SURE: Final = (5.0, 4.0)
 """Largest logarithm of the likelihood ratio in favour of one face, and in favour of two: a hand may be before it."""
 
 MEMORY: Final = 3.0
-"""s over which the looks of a track are averaged."""
+"""s over which the appearance of a track is averaged."""
 
 COVERED: Final = 0.2
-"""Share of its box within another's from which a sighting adds nothing to the looks of its track: it may be theirs."""
+"""Share of its box within another's from which a sighting adds nothing to its track's appearance: it may be theirs."""
 
 
-def looks(image: Bytes, boxes: Floats) -> Floats:
-    """Return the looks, (n, ``LOOK``), of faces in an (H, W, 3) BGR picture.
+def appearances(image: Bytes, boxes: Floats) -> Floats:
+    """Return the appearances, (n, ``VALUES``), of faces in an (H, W, 3) BGR picture.
 
     ``boxes``: (n, 4) x, y, w, h, px of that picture; what lies beyond it does not count.
     """
     if not len(boxes):
-        return np.empty((0, LOOK), np.float32)
+        return np.empty((0, VALUES), np.float32)
     size = image.shape[1::-1]
     near = np.clip(np.rint(boxes[:, :2]), 0, np.subtract(size, 1)).astype(int)
     far = np.clip(np.rint(boxes[:, :2] + boxes[:, 2:]), near + 1, size).astype(int)
@@ -68,11 +70,11 @@ def looks(image: Bytes, boxes: Floats) -> Floats:
         ]
     )
     separated = np.asarray(cv2.cvtColor(cells, cv2.COLOR_BGR2YCrCb), np.float32)
-    return (separated * WEIGHTS).reshape(len(boxes), LOOK)
+    return (separated * WEIGHTS).reshape(len(boxes), VALUES)
 
 
 def unlikeness(known: Floats, seen: Floats) -> Doubles:
-    """Return how unlike (m, ``LOOK``) tracks and (n, ``LOOK``) detections look, (m, n).
+    """Return how unlike (m, ``VALUES``) tracks and (n, ``VALUES``) detections look, (m, n).
 
     Twice the negative logarithm of the ratio of the likelihoods that they are one face and that they are two.
     """

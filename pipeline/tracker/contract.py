@@ -82,7 +82,7 @@ def scores(card: DetectorCard | None, session: ort.InferenceSession) -> str:
     both = np.concatenate([rows.ravel() for name, rows in found.items() if name.startswith(("cls", "obj"))])
     if both.min() < -SLACK or both.max() > 1 + SLACK:
         raise ModelError(f"the detector's scores go from {both.min():.2g} to {both.max():.2g}; export it with sigmoids")
-    threshold = "" if card is None else f", sure from {card.threshold:g} on, a track from {card.sure:g} on"
+    threshold = "" if card is None else f", sure from {card.threshold:g} on, a track from {card.birth:g} on"
     return f"{both.min():.2g} to {both.max():.2g} on noise{threshold}"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from pipeline.messages import Bytes, Floats, Frame
-from pipeline.tracker.appearance import looks
+from pipeline.tracker.appearance import appearances
 from pipeline.tracker.cuts import thumbnail
 from pipeline.tracker.detector import Detections, Detector
 
@@ -30,8 +30,8 @@ class Sighting(msgspec.Struct, frozen=True, eq=False):
     """px of the frame per px of the detector's picture."""
     thumbnail: Bytes
     """See ``cuts.thumbnail``."""
-    looks: Floats | None = None
-    """(n, ``appearance.LOOK``) of the n faces found; see ``appearance``."""
+    appearances: Floats | None = None
+    """(n, ``appearance.VALUES``) of the n faces found; see ``appearance``."""
 
 
 class Finder:
@@ -48,7 +48,7 @@ class Finder:
         boxes = found.boxes * np.tile(scale, 2)
         large = boxes[:, 3] >= TOO_SMALL * frame.min_face
         kept = Detections(boxes[large], found.landmarks[large] * scale, found.scores[large])
-        return replace(self.glance(frame), found=kept, looks=looks(frame.image, found.boxes[large]))
+        return replace(self.glance(frame), found=kept, appearances=appearances(frame.image, found.boxes[large]))
 
     def glance(self, frame: Frame) -> Sighting:
         """Look at one frame without searching it for faces, which takes hardly any time."""

@@ -46,6 +46,6 @@ def _threshold(card: DetectorCard | None, settings: DetectorSettings) -> float:
 
 def _tracking(card: DetectorCard | None, settings: TrackerSettings) -> TrackerSettings:
     """Return the settings with what the detector's card says where they leave it open."""
-    if settings.sure is not None or card is None:
+    if settings.birth is not None or card is None:
         return settings
-    return settings.model_copy(update={"sure": card.sure})
+    return settings.model_copy(update={"birth": card.birth})

@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
-from pipeline.messages import Bytes, End, Faces, Floats, Frame
+from pipeline.messages import End, Faces, Floats, Frame
 from pipeline.settings import TrackerSettings
 from pipeline.state import pack, unpack
 from pipeline.tally import Count, Tally
 from pipeline.tracker.describer import Describer
 from pipeline.tracker.detector import Detector
 from pipeline.tracker.finder import Finder
-from pipeline.tracker.follower import Follower
-from pipeline.tracker.tracker import Following
+from pipeline.tracker.follower import Follower, Memory
+from pipeline.tracker.tracker import Tracker
 
-VERSION: Final = 3
-"""Of the layout of the state: to be raised with every change to ``_Memory`` or to what is in it."""
+VERSION: Final = 4
+"""Of the layout of the state: to be raised with every change to ``follower.Memory`` or to what is in it."""
 
 
 class TrackerStage:
@@ -50,23 +48,18 @@ class TrackerStage:
 
     def state(self) -> bytes:
         """Return what is remembered of all runs: 2 kB each, and 1.2 kB for each of their tracks that have not ended."""
-        runs = [
-            _Memory(source, run, known.tracker.state(), known.given, known.last, known.unsearched)
-            for (source, run), known in self._runs.items()
-        ]
-        return pack("tracker", VERSION, runs)
+        return pack("tracker", VERSION, [(*key, run.state()) for key, run in self._runs.items()])
 
     def restore(self, state: bytes) -> None:
         """Go on from the ``state`` of a stage of the same settings; raises ``StateError``."""
-        memories = unpack(state, "tracker", VERSION, list[_Memory])
+        memories = unpack(state, "tracker", VERSION, list[tuple[str, str, Memory]])
         self._runs = {}
-        for memory in memories:
-            run = self._runs[memory.source, memory.run] = self._begin()
-            run.tracker.restore(memory.following)
-            run.given, run.last, run.unsearched = memory.given, memory.last, memory.unsearched
+        for source, run, memory in memories:
+            follower = self._runs[source, run] = self._begin()
+            follower.restore(memory)
 
     def _begin(self) -> Follower:
-        return Follower(self._settings, self._threshold, self._every)
+        return Follower(Tracker(self._settings, self._threshold), self._settings.min_quality, self._every)
 
     def _end(self, end: End) -> End:
         self._runs.pop((end.source, end.run), None)
@@ -78,19 +71,8 @@ class TrackerStage:
         if key not in self._runs:
             self._runs[key] = self._begin()
         run = self._runs[key]
-        sighting = run.look(stamp.pts, lambda: self._find.glance(frame), lambda: self._find(frame))
+        sighting = run.observe(stamp.pts, lambda: self._find.glance(frame), lambda: self._find(frame))
         seen = run.follow(sighting)
         faces = run.give(seen, self._describe(frame, seen))
         self._tally.add(stamp.source, Count.FACES, len(faces.tracks))
         return faces
-
-
-class _Memory(msgspec.Struct):
-    """One run, as stored; see ``Follower``."""
-
-    source: str
-    run: str
-    following: Following
-    given: set[int]
-    last: tuple[Bytes, float] | None
-    unsearched: int

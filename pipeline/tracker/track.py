@@ -29,20 +29,24 @@ class Track(msgspec.Struct, eq=False):
     """Of the detection then."""
     search: int
     """Which search of the run that was, from 1."""
-    look: Floats
-    """(``appearance.LOOK``,) what it looks like: the mean over about ``appearance.MEMORY``; (0,) if that is not known.
-    A picture of a person: it ends with the track, and is nowhere but in the stored state."""
-    looked: int
-    """Sightings that ``look`` rests on; 0 if it may be of whoever was in front."""
+    appearance: Floats
+    """(``appearance.VALUES``,) the mean over about ``appearance.MEMORY``; (0,) if not known. A picture of a person:
+    it ends with the track, and is nowhere but in the stored state."""
+    sightings: int
+    """How many ``appearance`` rests on; 0 if it may be of whoever was in front."""
     number: int = 0
     """From 1 in order of confirmation, unique in the run; 0 while it may still be a mistake of the detector."""
 
 
-def begin(now: float, found: Detections, row: int, look: Floats, looked: int, pixel: float, search: int) -> Track:
+def begin(
+    now: float, found: Detections, row: int, appearance: Floats, sightings: int, pixel: float, search: int
+) -> Track:
     """Return the track that one detection of a frame, ``row``, begins at ``now``, s; the others are as in ``Track``."""
     boxes = found.boxes[row : row + 1]
     points = relative(found.landmarks[row : row + 1], boxes)[0]
     variance = float(noise(boxes, pixel)[0])
     z = measured(boxes)[0]
     place, score = z[[0, 1, 3]], float(found.scores[row])
-    return Track(born(z, pixel), points, variance, now, now, place, np.zeros(2), score, search, look.copy(), looked)
+    return Track(
+        born(z, pixel), points, variance, now, now, place, np.zeros(2), score, search, appearance.copy(), sightings
+    )

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.card import SURE
+from pipeline.card import BIRTH
 from pipeline.messages import Floats
 from pipeline.settings import TrackerSettings
 from pipeline.tracker.appearance import COVERED, MEMORY, covered, unlikeness
@@ -77,7 +77,7 @@ class Tracker:
     def __init__(self, settings: TrackerSettings, threshold: float) -> None:
         self._settings = settings
         self._threshold = threshold
-        self._sure = SURE if settings.sure is None else settings.sure
+        self._birth = BIRTH if settings.birth is None else settings.birth
         self._tracks: list[Track] = []
         self._pts: float | None = None
         self._confirmed = 0
@@ -99,14 +99,14 @@ class Tracker:
         self._searched, self._searches = state.searched, state.searches
 
     def step(
-        self, pts: float, found: Detections, looks: Floats | None = None, *, pixel: float = 1.0, cut: bool = False
+        self, pts: float, found: Detections, appearances: Floats | None = None, *, pixel: float = 1.0, cut: bool = False
     ) -> Seen:
         """Take in one frame's n detections, in px of the displayed frame.
 
-        ``pts``: media time, s; a time that is not after the last frame's counts as no time passing. ``looks``:
-        (n, ``appearance.LOOK``), or None in all frames of a run: then motion alone tells who is who. ``pixel``: px of
-        the frame per px of the detector's picture. ``cut``: the scene is another than in the last frame, so that every
-        track ends.
+        ``pts``: media time, s; a time that is not after the last frame's counts as no time passing.
+        ``appearances``: (n, ``appearance.VALUES``), or None in all frames of a run: then motion alone tells who is who.
+        ``pixel``: px of the frame per px of the detector's picture. ``cut``: the scene is another than in the last
+        frame, so that every track ends.
         """
         now = self._searched = self._move(pts)
         self._searches += 1
@@ -115,17 +115,17 @@ class Tracker:
         # The order in which a detector lists its finds must not matter.
         order = np.lexsort((*found.boxes.T, -found.scores))
         found = Detections(found.boxes[order], found.landmarks[order], found.scores[order])
-        looks = np.empty((len(order), 0), np.float32) if looks is None else looks[order]
+        appearances = np.empty((len(order), 0), np.float32) if appearances is None else appearances[order]
         bare = 1 - covered(found.boxes)
-        cost = self._costs(now, measured(found.boxes), looks, bare, pixel)
+        cost = self._costs(now, measured(found.boxes), appearances, bare, pixel)
         owners = self._match(cost, found.scores >= self._threshold)
         twins = self._twins(cost, owners)
-        self._remember(now, looks, bare, owners)
+        self._remember(now, appearances, bare, owners)
         self._take_in(now, found, owners, pixel)
         for row in np.flatnonzero((owners < 0) & (found.scores >= self._threshold)):
             owners[row] = len(self._tracks)
-            looked = int(bare[row] > 1 - COVERED)
-            self._tracks.append(begin(now, found, int(row), looks[row], looked, pixel, self._searches))
+            sightings = int(bare[row] > 1 - COVERED)
+            self._tracks.append(begin(now, found, int(row), appearances[row], sightings, pixel, self._searches))
         for row in np.flatnonzero(owners >= 0):
             self._confirm(self._tracks[owners[row]], float(bare[row]))
         seen = self._seen(tuple(sorted([*ended, *(self._tracks[row].number for row in twins)])))
@@ -152,7 +152,7 @@ class Tracker:
         self._pts = now
         return now
 
-    def _costs(self, now: float, measurements: Doubles, looks: Floats, bare: Doubles, pixel: float) -> Doubles:
+    def _costs(self, now: float, measurements: Doubles, appearances: Floats, bare: Doubles, pixel: float) -> Doubles:
         """Return what it costs that (n,) detections show the tracks, (tracks, n); see ``association``."""
         if not self._tracks or not len(measurements):
             return np.empty((len(self._tracks), len(measurements)))
@@ -167,11 +167,11 @@ class Tracker:
         )
         cost = np.minimum(cost, DETOUR + (LIMIT - DETOUR) * off)
         cost += RETURN * np.array([[track.last < last] for track in self._tracks])
-        if not looks.shape[1]:
+        if not appearances.shape[1]:
             return cost
         # What is covered in part looks less like itself.
-        unlike = bare * unlikeness(np.array([track.look for track in self._tracks]), looks)
-        unlike *= np.array([[track.looked > 0] for track in self._tracks])
+        unlike = bare * unlikeness(np.array([track.appearance for track in self._tracks]), appearances)
+        unlike *= np.array([[track.sightings > 0] for track in self._tracks])
         # Nor is a face another only because, a moment after it was lost, half of it comes out of what hid it.
         soon = np.array([[now - track.last < SOON] for track in self._tracks])
         unlike = np.where(soon, np.minimum(unlike, np.maximum(LIMIT - NARROWLY - cost, 0)), unlike)
@@ -208,15 +208,15 @@ class Tracker:
             if any(self._tracks[owners[at]].last < self._tracks[row].first and cost[row, at] < LIMIT for at in rows)
         }
 
-    def _remember(self, now: float, looks: Floats, bare: Doubles, owners: NDArray[np.intp]) -> None:
+    def _remember(self, now: float, appearances: Floats, bare: Doubles, owners: NDArray[np.intp]) -> None:
         """Add to every track what its detection looks like, unless another face may be before it."""
-        if not looks.shape[1]:
+        if not appearances.shape[1]:
             return
         for row in np.flatnonzero((owners >= 0) & (bare > 1 - COVERED)):
             track = self._tracks[owners[row]]
-            track.looked += 1
-            new = max(1 / track.looked, float(1 - np.exp((track.last - now) / MEMORY)))
-            track.look = track.look + np.float32(new) * (looks[row] - track.look)
+            track.sightings += 1
+            new = max(1 / track.sightings, float(1 - np.exp((track.last - now) / MEMORY)))
+            track.appearance = track.appearance + np.float32(new) * (appearances[row] - track.appearance)
 
     def _take_in(self, now: float, found: Detections, owners: NDArray[np.intp], pixel: float) -> None:
         """Correct every track by the detection that it owns."""
@@ -248,7 +248,7 @@ class Tracker:
         seen = track.last - track.first
         long = self._settings.confirm
         doubtful = bare <= 1 - WITHIN and seen < LINGER
-        if not (track.number or doubtful) and (track.score >= self._sure or (long is not None and 0 < seen >= long)):
+        if not (track.number or doubtful) and (track.score >= self._birth or (long is not None and 0 < seen >= long)):
             self._confirmed += 1
             track.number = self._confirmed
 

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from pipeline.ingest.source import expand
-from workers import tasks
-from workers.archive import replay_side_by_side
 from workers.config import load_config
 from workers.engine import Engine
-from workers.outcome import Status
-from workers.processes import Processes
-from workers.replay import replay
+from workers.replay import tasks
+from workers.replay.archive import replay_side_by_side
+from workers.replay.file import replay
+from workers.replay.outcome import Status
+from workers.replay.processes import Processes
 from workers.scene import render
 
 ROUNDS = 2

@@ -9,13 +9,13 @@ import pytest
 from pipeline.ingest.source import expand
 from tests import video
 from tests.workers.films import film
-from workers.archive import replay_side_by_side
 from workers.config import load_config
 from workers.engine import Engine
-from workers.executor import TaskLost
-from workers.outcome import Status
-from workers.ray_cluster import RETRIES, RayCluster, everywhere
-from workers.replay import replay
+from workers.replay.archive import replay_side_by_side
+from workers.replay.executor import TaskLost
+from workers.replay.file import replay
+from workers.replay.outcome import Status
+from workers.replay.ray_cluster import RETRIES, RayCluster, everywhere
 
 pytest.importorskip("ray", reason="Ray is not installed; pip install 'affectstream[ray]'")
 # Ray leaves sockets and files of its own open when it ends.

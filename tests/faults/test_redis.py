@@ -69,7 +69,7 @@ def test_killed_and_restarted_servers_hold_every_row_once(server, monkeypatch):
 
 def test_a_hung_server_that_wakes_up_holds_every_row_once(server, monkeypatch, caplog):
     # While it is stopped, commits time out and are sent again; then it finds all of them at once.
-    monkeypatch.setattr("pipeline.sink.connection.TIMEOUT", 0.15)
+    monkeypatch.setattr("pipeline.connection.TIMEOUT", 0.15)
     monkeypatch.setattr(sink_redis, "BATCH", 16)
     writer = RedisWriter(server.url, RedisSettings(), Tally(), wait=True)
     feeder = threading.Thread(target=publish_slowly, args=(writer, RESULTS))

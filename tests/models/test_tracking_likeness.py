@@ -1,10 +1,10 @@
-"""What looks tell, on looks whose law is known."""
+"""What appearance tells, on appearances whose law is known."""
 
 import numpy as np
 import pytest
 
 from models.tracking.likeness import Pairs, Sightings, fit, joined, pairs
-from pipeline.tracker.appearance import CELLS, LOOK
+from pipeline.tracker.appearance import CELLS, VALUES
 
 CELL = CELLS * CELLS
 
@@ -39,11 +39,11 @@ def test_pairs_are_of_one_face_or_of_two_and_strangers_stand_in():
     rng = np.random.default_rng(2)
     times = np.repeat(np.arange(100) / 25, 2)
     people = np.tile([1, 2], 100)
-    seen = Sightings(times, people, np.tile([[0.0], [30.0]], (100, LOOK)).astype(np.float32), np.ones(200, bool))
-    found = pairs(seen, np.empty((0, LOOK), np.float32), rng)
+    seen = Sightings(times, people, np.tile([[0.0], [30.0]], (100, VALUES)).astype(np.float32), np.ones(200, bool))
+    found = pairs(seen, np.empty((0, VALUES), np.float32), rng)
     assert (found.squares[found.one] == 0).all()
     assert (found.squares[~found.one] == 900).all()
     lonely = Sightings(*(part[people == 1] for part in seen))
-    assert pairs(lonely, np.empty((0, LOOK), np.float32), rng).one.all()
-    found = pairs(lonely, np.full((1, LOOK), 5, np.float32), rng)
+    assert pairs(lonely, np.empty((0, VALUES), np.float32), rng).one.all()
+    found = pairs(lonely, np.full((1, VALUES), 5, np.float32), rng)
     assert set(found.squares[~found.one].ravel()) == {25}

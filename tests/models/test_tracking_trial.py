@@ -17,14 +17,14 @@ from models.tracking.truth import truth
 from models.tracking.watch import MISSED, Shown, Watched, flawless, watch
 from pipeline.settings import DetectorSettings, PipelineSettings, TrackerSettings
 from pipeline.tracker import association, kalman
-from pipeline.tracker.appearance import LOOK
+from pipeline.tracker.appearance import VALUES
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.tracker import Tracker
 from tests.pipeline.tracker.found import found
 from workers.scene import portrait
 
 FPS = 25
-NONE = np.empty((0, LOOK), np.float32)
+NONE = np.empty((0, VALUES), np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_a_flawless_detector_finds_who_is_in_sight(walk):
     there = sum(int(frame.truth.glimpsed.sum()) for frame in found)
     assert seen / there == pytest.approx(1 - MISSED, abs=0.03)
     for frame in found:
-        assert frame.looks.shape == (len(frame.found.scores), LOOK)
+        assert frame.appearances.shape == (len(frame.found.scores), VALUES)
         if len(frame.found.scores):
             assert iou(frame.truth.boxes, frame.found.boxes).max(0).min() > 0.7
             points = frame.found.landmarks
@@ -142,7 +142,7 @@ TELLING = {
     "no recovery from last place and pace": [
         (20, HERE), *((1, (100, 100, 50 - 6 * n)) for n in range(1, 4)), (10,), (5, HERE)
     ],
-    "no looks (motion alone)": [(10, HERE, BESIDE), (10,), (5, BESIDE, HERE)],
+    "no appearance (motion alone)": [(10, HERE, BESIDE), (10,), (5, BESIDE, HERE)],
     "tracks begin within others' boxes at once": [(10, (100, 100, 100)), (5, (100, 100, 100), (110, 110, 30))],
     "second numbers of returned faces are kept": [
         (10, HERE), (10, THERE), (12,), *[(1, BACK), (5,)] * 3, (3, THERE)
@@ -159,11 +159,13 @@ def seen(parts) -> list[Watched]:
     rng = np.random.default_rng(0)
     for count, *faces in parts:
         boxes, view = found(*faces), rng.integers(0, 256, (24, 32, 3), np.uint8)
-        looks = np.array([np.full(LOOK, 200.0 * row) for row in range(len(faces))], np.float32).reshape(-1, LOOK)
+        appearances = np.array([np.full(VALUES, 200.0 * row) for row in range(len(faces))], np.float32).reshape(
+            -1, VALUES
+        )
         true = truth(range(len(faces)), boxes.boxes, [True] * len(faces))
         for _ in range(abs(count)):
             if count > 0:
-                frames.append(Watched(number / FPS, boxes, looks, view, 1, true, 0.01, (boxes, looks)))
+                frames.append(Watched(number / FPS, boxes, appearances, view, 1, true, 0.01, (boxes, appearances)))
             number += 1
     return frames
 

@@ -20,7 +20,7 @@ def demo(out: options.Out = None, redis: options.Redis = None) -> None:
     from workers.config import load_config
     from workers.engine import Engine
     from workers.outputs import redis_server
-    from workers.replay import replay
+    from workers.replay.file import replay
     from workers.scene import render
     from workers.signals import stoppable
 

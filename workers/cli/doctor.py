@@ -98,7 +98,7 @@ def _redis(url: str | None) -> Iterator[str]:
     import tempfile
     from pathlib import Path
 
-    from pipeline.sink.connection import address, connect
+    from pipeline.connection import address, connect
     from pipeline.sink.embedded import EmbeddedRedis
     from workers.outputs import OFF
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.sink.connection import shown
+from pipeline.connection import shown
 
 
 def interpreter() -> str:

@@ -8,7 +8,7 @@ import typer
 from workers.cli import options, terminal
 
 if TYPE_CHECKING:
-    from workers.executor import Executor
+    from workers.replay.executor import Executor
 
 
 class Engines(StrEnum):
@@ -66,16 +66,16 @@ def replay(
     from contextlib import ExitStack
 
     from pipeline.ingest.source import expand
-    from workers.archive import replay_side_by_side
     from workers.cli.pace import warn_of_gaps
     from workers.cli.screen import Screen, banner
     from workers.config import load_config
     from workers.engine import Engine
-    from workers.known import as_known
     from workers.outputs import redis_server
-    from workers.processes import Processes
-    from workers.ray_cluster import RayCluster, everywhere
-    from workers.replay import replay as one_by_one
+    from workers.replay.archive import replay_side_by_side
+    from workers.replay.file import replay as one_by_one
+    from workers.replay.known import as_known
+    from workers.replay.processes import Processes
+    from workers.replay.ray_cluster import RayCluster, everywhere
     from workers.signals import stoppable
 
     settings = load_config(

@@ -12,15 +12,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from pipeline.connection import shown
 from pipeline.ingest.source import Source
 from pipeline.labels import LABELS
-from pipeline.sink.connection import shown
 from pipeline.sink.parts import parts
 from workers.cli import terminal
 from workers.config import Config
 from workers.engine import Engine
-from workers.outcome import Outcome, Status
-from workers.outcome import Progress as Position
+from workers.replay.outcome import Outcome, Status
+from workers.replay.outcome import Progress as Position
 
 STYLES = {Status.DONE: "green", Status.ALREADY: "green", Status.STOPPED: "yellow", Status.FAILED: "red"}
 

@@ -29,7 +29,7 @@ def show(redis: options.SharedRedis = None) -> None:
     from pipeline.bus import keys
     from pipeline.errors import InputError
     from pipeline.ingest.source import redact
-    from workers.registry import described
+    from workers.cluster.registry import described
 
     with _redis(redis) as client:
         known = {name.decode(errors="replace"): text for name, text in client.hgetall(keys.SOURCES).items()}
@@ -81,8 +81,8 @@ def add(
     from pipeline.bus import keys
     from pipeline.errors import InputError
     from workers.cli.pace import warn_of_gaps
+    from workers.cluster.registry import check_id, is_of, stored
     from workers.config import SourceConfig, load_config, own_settings
-    from workers.registry import check_id, is_of, stored
 
     url, made = _located(source.strip())
     made = name or made
@@ -124,7 +124,7 @@ def remove(
     """
     from pipeline.bus import keys
     from pipeline.errors import InputError
-    from workers import registry
+    from workers.cluster import registry
 
     with _redis(redis) as client:
         for name in names:
@@ -165,8 +165,8 @@ def _redis(url: str | None) -> Iterator[Any]:
     """Give a client; what goes wrong with it is told in one line."""
     import redis
 
+    from pipeline.connection import refusal, unasked
     from pipeline.errors import InputError
-    from pipeline.sink.connection import refusal, unasked
     from workers.config import PREFIX
 
     url = url or os.environ.get(f"{PREFIX}REDIS__URL")

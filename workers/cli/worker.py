@@ -46,8 +46,8 @@ def worker(
     """
     import logging
 
+    from workers.cluster.pulse import is_alive, pulse_of
     from workers.config import load_config
-    from workers.pulse import is_alive, pulse_of
 
     settings = load_config(
         config, options.settings(out=out, redis=redis, detector=detector, emotion=emotion, provider=provider)
@@ -56,12 +56,12 @@ def worker(
     if check:  # before the imports below, which cost more than a check every few seconds should
         raise typer.Exit(0 if is_alive(pulse, 3 * settings.bus.lease) else 1)
 
+    from pipeline.connection import address
     from pipeline.errors import InputError
-    from pipeline.sink.connection import address
     from workers.cli.pace import warn_of_gaps
-    from workers.cluster import Cluster
+    from workers.cluster.layout import parse_layout
+    from workers.cluster.node import Node
     from workers.engine import Engine
-    from workers.layout import parse_layout
     from workers.outputs import OFF
     from workers.signals import stoppable
 
@@ -72,10 +72,10 @@ def worker(
     logging.getLogger().setLevel(min(logging.getLogger().level, logging.INFO))
     warn_of_gaps(settings, [settings.ingest.fps])
     with stoppable() as stopped:
-        cluster = Cluster(layout, url, Engine.load(settings), settings, most=sources, pulse=pulse)
+        node = Node(layout, url, Engine.load(settings), settings, most=sources, pulse=pulse)
         terminal.console(stderr=True).print(
             f"{' + '.join(layout.stages)}, joined to the others by Redis at {address(url)}. Apparent expressions of "
             "those filmed are inferred; tell them. Ctrl-C ends after the step in hand.",
             soft_wrap=True,
         )
-        cluster.run(stopped)
+        node.run(stopped)

@@ -7,6 +7,7 @@ import time
 import pytest
 import redis
 
+from pipeline import connection
 from pipeline.bus import keys
 from pipeline.bus.broker import BACKOFF, Broker, GroupLost
 from pipeline.bus.codec import encode
@@ -16,11 +17,10 @@ from pipeline.bus.ordered import Ordered
 from pipeline.bus.poison import Poison
 from pipeline.bus.pool import PoolLink
 from pipeline.channel import Closed
+from pipeline.connection import explain
 from pipeline.errors import BrokerError
 from pipeline.messages import End
 from pipeline.settings import BusSettings
-from pipeline.sink import connection
-from pipeline.sink.connection import explain
 from pipeline.tally import Tally
 from tests.redis_server import Server, executables, newest, oldest
 

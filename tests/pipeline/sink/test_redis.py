@@ -6,11 +6,12 @@ from datetime import datetime
 
 import pytest
 
+from pipeline import connection
+from pipeline.connection import address, connect, shown
 from pipeline.errors import BrokerError
 from pipeline.messages import Change
 from pipeline.settings import RedisSettings
-from pipeline.sink import connection, streams
-from pipeline.sink.connection import address, connect, shown
+from pipeline.sink import streams
 from pipeline.sink.redis import RedisWriter
 from pipeline.sink.streams import EVENT_FIELDS, FIELDS
 from pipeline.tally import Tally

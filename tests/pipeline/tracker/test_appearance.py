@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tracker.appearance import ALIKE, CELLS, LOOK, SURE, covered, looks, unlikeness
+from pipeline.tracker.appearance import ALIKE, CELLS, SURE, VALUES, appearances, covered, unlikeness
 
 BLUE, GREEN, RED = (200, 40, 40), (40, 180, 60), (50, 40, 190)
 
@@ -27,7 +27,7 @@ def boxes(*rows) -> np.ndarray:
 
 def test_a_face_looks_like_itself_elsewhere_and_at_another_size_and_others_do_not():
     large, small, other = (20, 20, 80, 100), (200, 60, 24, 30), (250, 60, 40, 50)
-    view = looks(picture((large, RED), (small, RED), (other, GREEN)), boxes(large, small, other))
+    view = appearances(picture((large, RED), (small, RED), (other, GREEN)), boxes(large, small, other))
     cost = unlikeness(view, view)
     assert cost.diagonal() == pytest.approx(-2 * SURE[0])
     assert cost[0, 1] == pytest.approx(-2 * SURE[0])
@@ -40,28 +40,28 @@ def test_noise_and_blur_hardly_matter():
     rng = np.random.default_rng(0)
     noisy = np.clip(image + rng.normal(0, 12, image.shape), 0, 255).astype(np.uint8)
     blurred = np.asarray(cv2.GaussianBlur(image, (0, 0), 3), np.uint8)
-    seen = np.concatenate([looks(view, boxes(box)) for view in (noisy, blurred)])
-    assert (unlikeness(looks(image, boxes(box)), seen) < -SURE[0]).all()
+    seen = np.concatenate([appearances(view, boxes(box)) for view in (noisy, blurred)])
+    assert (unlikeness(appearances(image, boxes(box)), seen) < -SURE[0]).all()
 
 
 def test_the_look_is_that_of_the_box_alone():
     box = (100, 50, 40, 40)
     bare, busy = picture((box, RED)), picture(((0, 0, 320, 180), GREEN), (box, RED))
-    np.testing.assert_array_equal(looks(bare, boxes(box)), looks(busy, boxes(box)))
+    np.testing.assert_array_equal(appearances(bare, boxes(box)), appearances(busy, boxes(box)))
 
 
 def test_what_lies_beyond_the_picture_does_not_count():
     image = picture(((0, 40, 60, 60), RED))
-    half = looks(image, boxes((-60, 40, 120, 60)))
-    np.testing.assert_array_equal(half, looks(image, boxes((0, 40, 60, 60))))
+    half = appearances(image, boxes((-60, 40, 120, 60)))
+    np.testing.assert_array_equal(half, appearances(image, boxes((0, 40, 60, 60))))
 
 
 @given(st.lists(st.tuples(COORDINATE, COORDINATE, SIDE, SIDE), max_size=5))
 def test_any_boxes_are_survived(rows):
     image = picture(((20, 20, 80, 100), RED))
     found = boxes(*rows)
-    seen = looks(image, found)
-    assert seen.shape == (len(rows), LOOK)
+    seen = appearances(image, found)
+    assert seen.shape == (len(rows), VALUES)
     assert seen.dtype == np.float32
     assert np.isfinite(seen).all()
     share = covered(found)
@@ -69,8 +69,8 @@ def test_any_boxes_are_survived(rows):
 
 
 def test_the_cost_rises_with_the_difference_and_is_none_where_both_are_as_likely():
-    known = np.zeros((1, LOOK), np.float32)
-    cost = unlikeness(known, np.array([[level] * LOOK for level in (0, 2, ALIKE, 8, 100)], np.float32))[0]
+    known = np.zeros((1, VALUES), np.float32)
+    cost = unlikeness(known, np.array([[level] * VALUES for level in (0, 2, ALIKE, 8, 100)], np.float32))[0]
     assert (np.diff(cost) > 0).all()
     assert cost[2] == pytest.approx(0, abs=1e-5)
     assert cost[[0, -1]] == pytest.approx([-2 * SURE[0], 2 * SURE[1]])
@@ -79,13 +79,13 @@ def test_the_cost_rises_with_the_difference_and_is_none_where_both_are_as_likely
 def test_what_covers_half_of_a_face_does_not_matter():
     seen = np.zeros((1, CELLS * CELLS, 3), np.float32)
     seen[0, ::2] = 200
-    assert unlikeness(np.zeros((1, LOOK), np.float32), seen.reshape(1, LOOK)) == -2 * SURE[0]
+    assert unlikeness(np.zeros((1, VALUES), np.float32), seen.reshape(1, VALUES)) == -2 * SURE[0]
     seen[0, 1] = 200
-    assert unlikeness(np.zeros((1, LOOK), np.float32), seen.reshape(1, LOOK)) == 2 * SURE[1]
+    assert unlikeness(np.zeros((1, VALUES), np.float32), seen.reshape(1, VALUES)) == 2 * SURE[1]
 
 
 def test_share_within_another_box():
     found = boxes((0, 0, 10, 10), (5, 0, 10, 10), (0, 0, 100, 10), (500, 0, 10, 10))
     np.testing.assert_allclose(covered(found), [1, 1, 0.1, 0])
     assert covered(boxes()).shape == (0,)
-    assert CELLS**2 * 3 == LOOK
+    assert CELLS**2 * 3 == VALUES

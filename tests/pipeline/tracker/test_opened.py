@@ -21,9 +21,9 @@ def give_card(network, kind="detector", **changes):
     network.with_suffix(".json").write_text(json.dumps(card | changes))
 
 
-def opened(network, sure=None, **detector):
+def opened(network, birth=None, **detector):
     settings = DetectorSettings(model=network, **detector)
-    return open_detector(PipelineSettings(detector=settings, tracker=TrackerSettings(sure=sure, patience=2)))
+    return open_detector(PipelineSettings(detector=settings, tracker=TrackerSettings(birth=birth, patience=2)))
 
 
 def test_a_detector_needs_no_card(network):
@@ -40,9 +40,9 @@ def test_a_card_gives_the_threshold_unless_it_is_set(network):
 
 def test_a_card_says_what_makes_a_track_unless_it_is_set(network):
     assert opened(network).tracking == TrackerSettings(patience=2)
-    give_card(network, sure=0.9)
-    assert opened(network).tracking == TrackerSettings(sure=0.9, patience=2)
-    assert opened(network, sure=0.8).tracking == TrackerSettings(sure=0.8, patience=2)
+    give_card(network, birth=0.9)
+    assert opened(network).tracking == TrackerSettings(birth=0.9, patience=2)
+    assert opened(network, birth=0.8).tracking == TrackerSettings(birth=0.8, patience=2)
 
 
 @pytest.mark.parametrize("settings", [{}, {"threshold": 0.7}])

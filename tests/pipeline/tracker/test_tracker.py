@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.settings import TrackerSettings
 from pipeline.state import pack
-from pipeline.tracker.appearance import LOOK
+from pipeline.tracker.appearance import VALUES
 from pipeline.tracker.tracker import BRIDGE, Seen, Tracker
 from tests.pipeline.tracker.found import found
 
@@ -162,12 +162,12 @@ def test_a_face_that_was_covered_bit_by_bit_comes_back_as_itself(tracker):
     assert seen[-1].numbers == (1,)
 
 
-DARK, LIGHT = np.full(LOOK, 60, np.float32), np.full(LOOK, 90, np.float32)
+DARK, LIGHT = np.full(VALUES, 60, np.float32), np.full(VALUES, 90, np.float32)
 
 
 @pytest.mark.parametrize("swap", [False, True])
 def test_two_who_come_out_of_a_crossing_are_told_apart_by_their_looks(tracker, swap):
-    """Half a second hidden, they may have turned round or walked on: only their looks say which."""
+    """Half a second hidden, they may have turned round or walked on: only their appearance says which."""
     for n in range(10):
         pts, x = n * 0.1, 20 * n
         tracker.step(pts, found((100 + x, 100, 50), (500 - x, 100, 50)), np.array([DARK, LIGHT]))
@@ -184,8 +184,8 @@ def test_what_is_seen_of_a_covered_face_is_not_taken_for_its_looks(tracker):
         tracker.step(n * 0.1, found((100, 100, 50), (300, 100, 50)), np.array([DARK, LIGHT]))
     for n in range(10, 20):
         tracker.step(n * 0.1, found((100, 100, 50), (120, 100, 50)), np.array([LIGHT, LIGHT]))
-    for track, look in zip(tracker.state().tracks, (DARK, LIGHT), strict=False):
-        np.testing.assert_allclose(track.look, look, atol=0.1)
+    for track, appearance in zip(tracker.state().tracks, (DARK, LIGHT), strict=False):
+        np.testing.assert_allclose(track.appearance, appearance, atol=0.1)
 
 
 def test_one_who_looks_the_same_is_another_where_nobody_can_have_gone(tracker):
@@ -196,8 +196,8 @@ def test_one_who_looks_the_same_is_another_where_nobody_can_have_gone(tracker):
 def test_looks_follow_a_face_that_changes(tracker):
     for n in range(200):
         level = np.float32(60 + n / 4)
-        assert tracker.step(n * 0.1, found((100, 100, 50)), np.full((1, LOOK), level)).numbers == (1,)
-    assert abs(tracker.state().tracks[0].look[0] - level) < 10
+        assert tracker.step(n * 0.1, found((100, 100, 50)), np.full((1, VALUES), level)).numbers == (1,)
+    assert abs(tracker.state().tracks[0].appearance[0] - level) < 10
 
 
 TWO_HEADS = (110, 105, 40)

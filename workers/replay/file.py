@@ -12,11 +12,11 @@ from pipeline.ingest.failures import unexpected
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import Source
 from pipeline.tally import Count, Tally
-from workers.begun import as_begun
 from workers.config import Config
 from workers.engine import Engine
-from workers.outcome import Outcome, Progress, Report, Status, noted, skipped
 from workers.outputs import open_writers
+from workers.replay.begun import as_begun
+from workers.replay.outcome import Outcome, Progress, Report, Status, noted, skipped
 from workers.runner import Runner
 
 POLL = 0.1

@@ -4,8 +4,8 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.errors import InputError
+from workers.cluster.registry import described, digest, source_of, stored
 from workers.config import Config, SourceConfig
-from workers.registry import described, digest, source_of, stored
 
 DOOR = {"url": "rtsp://door/h264", "ingest": {"fps": 5}, "detector": {"min_face": 40}}
 

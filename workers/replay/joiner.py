@@ -11,8 +11,8 @@ from pipeline.messages import Floats, Scores
 from pipeline.state import pack, unpack
 from pipeline.tracker.follower import Follower
 from pipeline.tracker.tracker import Seen
-from workers.looking import Look, Looked
-from workers.milestone import VERSION, Followed
+from workers.replay.milestone import VERSION, Followed
+from workers.replay.scan import Scan, ScannedFrame
 
 
 class Joined(NamedTuple):
@@ -27,7 +27,7 @@ class Joined(NamedTuple):
 
     @property
     def again(self) -> dict[int, Seen]:
-        """Frames that must be looked at again."""
+        """Frames that must be scanned again."""
         return {number: seen for number, seen, scores in self.frames if scores is None}
 
 
@@ -40,19 +40,18 @@ class Joiner:
         self._follower = follower
         self._last: int | None = None
 
-    def follow(self, part: Part, looked: Looked) -> Joined:
+    def follow(self, part: Part, scan: Scan) -> Joined:
         """Take in the next part; raises ``Undivided`` if it is not what comes next."""
         if part.before != self._last:
             raise Undivided("frames are not those that its packets promise")
         first = self.frames
         frames: list[tuple[int, Seen, Scores | None]] = []
-        for look in looked.looks:
-            seen = self._follower.follow(look.sighting)
-            frames.append((first + look.scores.faces.stamp.frame, seen, _reused(look, seen)))
-        self.frames += looked.frames
-        self._last = looked.last
-        tracker, last = self._follower.tracker, self._follower.last
-        followed = pack("joiner", VERSION, Followed(tracker.state(), last, self.frames, self._last))
+        for frame in scan.frames:
+            seen = self._follower.follow(frame.sighting)
+            frames.append((first + frame.scores.faces.stamp.frame, seen, _reused(frame, seen)))
+        self.frames += scan.decoded
+        self._last = scan.last
+        followed = pack("joiner", VERSION, Followed(self._follower.state(), self.frames, self._last))
         return Joined(first, frames, followed)
 
     def restore(self, followed: bytes, given: set[int]) -> int | None:
@@ -60,21 +59,20 @@ class Joiner:
 
         Raises ``StateError``.
         """
-        memory = unpack(followed, "joiner", VERSION, Followed)
-        self._follower.tracker.restore(memory.following)
-        self._follower.last, self._follower.given = memory.last, set(given)
-        self.frames, self._last = memory.frames, memory.before
+        known = unpack(followed, "joiner", VERSION, Followed)
+        self._follower.restore(replace(known.memory, given=set(given)))
+        self.frames, self._last = known.frames, known.before
         return self._last
 
     @property
     def given(self) -> set[int]:
-        """See ``Follower.given``."""
+        """See ``follower.Memory``."""
         return self._follower.given
 
     def give(self, joined: Joined, again: Mapping[int, Scores]) -> Iterator[Scores]:
-        """Return the rows of the next part that was followed, with what a second look gave.
+        """Return the rows of the next part that was followed, with what a second scan gave.
 
-        Raises ``Undivided`` if that second look did not see all.
+        Raises ``Undivided`` if that second scan did not see all.
         """
         for number, seen, known in joined.frames:
             scores = known or again.get(number)
@@ -85,16 +83,16 @@ class Joiner:
             yield Scores(self._follower.give(seen, faces), scores.probabilities[good], scores.model)
 
 
-def _reused(look: Look, seen: Seen) -> Scores | None:
-    """Return the distributions of the faces in ``seen`` if all of them were looked at just there.
+def _reused(frame: ScannedFrame, seen: Seen) -> Scores | None:
+    """Return the distributions of the faces in ``seen`` if all of them were scanned just there.
 
     Equal boxes, landmarks and scores make equal crops, and so do equal everything else.
     """
-    places = {place: row for row, place in enumerate(_places(look.seen))}
+    places = {place: row for row, place in enumerate(_places(frame.seen))}
     rows = [places.get(place, -1) for place in _places(seen)]
     if -1 in rows:
         return None
-    faces, index = look.scores.faces, np.array(rows, np.intp)
+    faces, index = frame.scores.faces, np.array(rows, np.intp)
     return Scores(
         faces=replace(
             faces,
@@ -104,8 +102,8 @@ def _reused(look: Look, seen: Seen) -> Scores | None:
             quality=faces.quality[index],
             pose=faces.pose[index],
         ),
-        probabilities=look.scores.probabilities[index],
-        model=look.scores.model,
+        probabilities=frame.scores.probabilities[index],
+        model=frame.scores.model,
     )
 
 

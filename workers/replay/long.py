@@ -2,9 +2,9 @@
 
 ::
 
-                ┌ look at part 1 ┐                  ┌ some frames again ┐
-    plan parts ─┼ look at part 2 ┼▶ follow, in order ┼                   ┼▶ smooth and write, in order
-                └ look at part 3 ┘                  └        …          ┘
+                ┌ scan part 1 ┐                   ┌ some frames again ┐
+    plan parts ─┼ scan part 2 ┼▶ follow, in order ┼                   ┼▶ smooth and write, in order
+                └ scan part 3 ┘                   └         …         ┘
 
 What is done in order takes little time, and happens in this process.
 """
@@ -25,20 +25,20 @@ from pipeline.ingest.source import Source
 from pipeline.messages import End, Scores
 from pipeline.sink.writer import Writer, position
 from pipeline.tally import Count, Tally
-from workers import tasks
-from workers.begun import as_begun
 from workers.config import Config
 from workers.engine import Engine
-from workers.executor import Executor
-from workers.joiner import Joined, Joiner
-from workers.looking import Looked
-from workers.milestone import Milestone, load, place, save
-from workers.outcome import Outcome, Status, noted
 from workers.outputs import open_writers
-from workers.replay import POLL
+from workers.replay import tasks
+from workers.replay.begun import as_begun
+from workers.replay.executor import Executor
+from workers.replay.file import POLL
+from workers.replay.joiner import Joined, Joiner
+from workers.replay.milestone import Milestone, load, place, save
+from workers.replay.outcome import Outcome, Status, noted
+from workers.replay.scan import Scan
 
 LEAST: Final = 60.0
-"""s of video in a part at least: about one of them is looked at twice."""
+"""s of video in a part at least: about one of them is scanned twice."""
 
 MOST: Final = 120.0
 """s of video in a part at most: what was found in a part, some kB a frame, is held until its turn comes."""
@@ -47,7 +47,7 @@ PER_WORKER: Final = 4
 """Parts for each worker, within those limits: the last to end then keeps the others waiting for a short time only."""
 
 AHEAD: Final = 2
-"""Parts beyond one for each worker that may be looked at or wait for their turn."""
+"""Parts beyond one for each worker that may be scanned or wait for their turn."""
 
 
 def parts_of(length: float, workers: int, least: float) -> int:
@@ -114,7 +114,7 @@ def replay_long(
 
 
 class _Work:
-    """The parts of one file, from the first look to the writers."""
+    """The parts of one file, from the first scan to the writers."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class _Work:
         self._stopped = False
         """Whether a task was told to stop, so that its part is missing."""
         self._todo = deque(enumerate(parts))
-        self._looks: deque[tuple[Part, Future[Looked | None]]] = deque()
+        self._scans: deque[tuple[Part, Future[Scan | None]]] = deque()
         self._joined: deque[tuple[Part, Joined, Future[dict[int, Scores] | None]]] = deque()
 
     def resume(self, milestone: Milestone | None, written: int) -> None:
@@ -172,8 +172,8 @@ class _Work:
             while not (complete or self._stopped or stopped()):
                 complete = not self._advance(writers)
         finally:
-            for _, look in self._looks:
-                look.cancel()
+            for _, scan in self._scans:
+                scan.cancel()
             for _, _, again in self._joined:
                 again.cancel()
         self._write(writers, [End(self._source.id, self._run, complete)])
@@ -181,32 +181,32 @@ class _Work:
 
     def _advance(self, writers: Sequence[Writer]) -> bool:
         """Do what can be done now, or wait a moment; return False if nothing was left to do."""
-        while self._todo and len(self._looks) + len(self._joined) < self._executor.workers + AHEAD:
+        while self._todo and len(self._scans) + len(self._joined) < self._executor.workers + AHEAD:
             number, part = self._todo.popleft()
-            self._looks.append(
-                (part, self._executor.submit(tasks.look, self._config, self._source, self._run, part, number))
+            self._scans.append(
+                (part, self._executor.submit(tasks.scan, self._config, self._source, self._run, part, number))
             )
-        heads: list[Future[Any]] = [queue[0][-1] for queue in (self._looks, self._joined) if queue]
+        heads: list[Future[Any]] = [queue[0][-1] for queue in (self._scans, self._joined) if queue]
         ready, _ = wait(heads, POLL, FIRST_COMPLETED)
-        if self._looks and self._looks[0][1] in ready:
-            part, look = self._looks.popleft()
-            self._follow(part, look.result())
+        if self._scans and self._scans[0][1] in ready:
+            part, scan = self._scans.popleft()
+            self._follow(part, scan.result())
         elif self._joined and self._joined[0][-1] in ready:
             part, joined, again = self._joined.popleft()
             self._give(part, joined, again.result(), writers)
         return bool(heads)
 
-    def _follow(self, part: Part, looked: Looked | None) -> None:
-        if looked is None:
+    def _follow(self, part: Part, scan: Scan | None) -> None:
+        if scan is None:
             self._stopped = True
             return
-        self._tally.add(self._source.id, Count.FRAMES, looked.frames)
-        joined = self._joiner.follow(part, looked)
+        self._tally.add(self._source.id, Count.FRAMES, scan.decoded)
+        joined = self._joiner.follow(part, scan)
         places = joined.again
         again: Future[dict[int, Scores] | None] = Future()
         if places:
             again = self._executor.submit(
-                tasks.look_again, self._config, self._source, self._run, part, joined.first, places
+                tasks.rescan, self._config, self._source, self._run, part, joined.first, places
             )
         else:
             again.set_result({})

@@ -19,12 +19,12 @@ from pipeline.sink.parts import is_last, part_name, parts
 from pipeline.tally import Tally
 from tests.redis_server import Server, newest
 from tests.video import clip
+from workers.cluster.keeper import Keeper, fair_share
+from workers.cluster.registry import forget
+from workers.cluster.shard import Tools
 from workers.config import Config
 from workers.engine import Engine
-from workers.keeper import Keeper, fair_share
-from workers.registry import forget
 from workers.scene import render
-from workers.shard import Tools
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +276,7 @@ def test_a_source_that_fails_is_tried_again_ever_less_often_and_holds_up_nobody(
 
 
 def test_why_a_source_fails_is_told_once_and_that_it_works_again(site, caplog, tmp_path, monkeypatch):
-    monkeypatch.setattr("workers.keeper.PAUSE", (0.02, 0.5))
+    monkeypatch.setattr("workers.cluster.keeper.PAUSE", (0.02, 0.5))
     caplog.set_level(logging.INFO)
     film = tmp_path / "film.mp4"
     site.client.hset(keys.SOURCES, "door", json.dumps({"url": str(film)}))
@@ -289,14 +289,14 @@ def test_why_a_source_fails_is_told_once_and_that_it_works_again(site, caplog, t
     assert caplog.text.count("there is no file") == 1
     film.write_text("no video")
     site.until(lambda: "is not a video" in caplog.text)
-    monkeypatch.setattr("workers.keeper.REMIND", 0.0)
+    monkeypatch.setattr("workers.cluster.keeper.REMIND", 0.0)
     site.until(lambda: caplog.text.count("is not a video") >= 3)
     film.write_bytes(site.film.read_bytes())
     site.until(lambda: "owns door, and it works again" in caplog.text)
 
 
 def test_that_redis_is_away_is_told_once(engine, film, tmp_path, caplog):
-    caplog.set_level(logging.INFO, "workers.keeper")
+    caplog.set_level(logging.INFO, "workers.cluster.keeper")
     with Server(tmp_path, newest()) as server:
         broker = Broker(server.url)
         site = Site(
@@ -352,8 +352,8 @@ def test_another_version_ends_the_process_and_stays_where_it_is(site):
 @pytest.fixture
 def hasty(monkeypatch):
     """What failed is tried again at once, and told each time."""
-    monkeypatch.setattr("workers.keeper.PAUSE", (0.01, 0.01))
-    monkeypatch.setattr("workers.keeper.REMIND", 0.0)
+    monkeypatch.setattr("workers.cluster.keeper.PAUSE", (0.01, 0.01))
+    monkeypatch.setattr("workers.cluster.keeper.REMIND", 0.0)
 
 
 def blocked(site, out):

@@ -1,4 +1,4 @@
-"""A process of the pipeline whose neighbours are other processes, joined by Redis Streams."""
+"""One process of a cluster: stages of the pipeline whose neighbours are other processes, joined by Redis Streams."""
 
 import logging
 import threading
@@ -15,11 +15,11 @@ from pipeline.bus.pool import PoolLink
 from pipeline.channel import Closed
 from pipeline.tally import Tally
 from workers.chain import Chain
+from workers.cluster.keeper import GRACE, Keeper
+from workers.cluster.layout import Layout
+from workers.cluster.shard import Tools
 from workers.config import Config
 from workers.engine import Engine
-from workers.keeper import GRACE, Keeper
-from workers.layout import Layout
-from workers.shard import Tools
 from workers.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ POLL: Final = 0.1
 """s between looks whether something is due."""
 
 
-class Cluster:
+class Node:
     """Runs the stages of a layout until stopped.
 
     Args:

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from pipeline import connection
 from pipeline.bus import keys
-from pipeline.sink import connection
 from tests.redis_server import Server, oldest
 from tests.video import clip
 

@@ -28,12 +28,12 @@ from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
 from pipeline.tally import Tally
 from workers.chain import Chain
+from workers.cluster.layout import inbox, outbox
+from workers.cluster.registry import digest, source_of
 from workers.config import Config
 from workers.engine import Engine
 from workers.ingest import Reader
-from workers.layout import inbox, outbox
 from workers.outputs import origin
-from workers.registry import digest, source_of
 from workers.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Shard(threading.Thread):
         finished: whether there is nothing more to do for the source until its configuration changes.
 
     Args:
-        stored: what the source is configured as (see ``workers.registry``); None if it was taken out.
+        stored: what the source is configured as (see ``workers.cluster.registry``); None if it was taken out.
     """
 
     def __init__(self, lease: Lease, tools: Tools, stored: str | None) -> None:

@@ -1,6 +1,6 @@
 import os
 
-from workers.pulse import is_alive, pulse_of
+from workers.cluster.pulse import is_alive, pulse_of
 
 
 def test_a_pulse_is_seen_while_it_is_fresh(tmp_path):

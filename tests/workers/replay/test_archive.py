@@ -14,14 +14,14 @@ from pipeline.ingest.source import expand
 from pipeline.settings import DetectorSettings
 from tests import video
 from tests.workers.films import film
-from workers.archive import long_files, replay_side_by_side
 from workers.config import load_config
 from workers.engine import Engine
-from workers.executor import TaskLost
-from workers.long import parts_of, replay_long
-from workers.outcome import Status
-from workers.processes import Processes
-from workers.replay import replay
+from workers.replay.archive import long_files, replay_side_by_side
+from workers.replay.executor import TaskLost
+from workers.replay.file import replay
+from workers.replay.long import parts_of, replay_long
+from workers.replay.outcome import Status
+from workers.replay.processes import Processes
 
 TIMES = [2 + n / 25 for n in range(80)]
 """s of the scene: the second face comes at 3 s."""
@@ -191,8 +191,8 @@ def test_a_process_that_dies_takes_no_file_for_done(engine, long, tmp_path):
 
 def test_reports_that_nobody_reads_any_more_keep_no_process_alive():
     talk = """
-from workers import tasks
-from workers.outcome import Progress
+from workers.replay import tasks
+from workers.replay.outcome import Progress
 for number in range(5000):
     tasks._Process.desk.report(Progress("door", number, 0, None))
 """

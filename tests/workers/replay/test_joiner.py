@@ -1,4 +1,4 @@
-"""Parts that are looked at by themselves and then joined give what one uninterrupted reading gives."""
+"""Parts that are scanned by themselves and then joined give what one uninterrupted reading gives."""
 
 import hashlib
 
@@ -19,11 +19,12 @@ from pipeline.tally import Tally
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.finder import Sighting
 from pipeline.tracker.follower import Follower
+from pipeline.tracker.tracker import Tracker
 from tests.messages import stamp
 from tests.workers.films import film
 from workers.engine import Engine
-from workers.joiner import Joiner
-from workers.looking import Look, Looked, look, look_again
+from workers.replay.joiner import Joiner
+from workers.replay.scan import Scan, ScannedFrame, rescan, scan
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +45,14 @@ def in_one_go(engine, source):
 
 
 def in_parts(engine, source, parts):
-    """Look at the parts, the last one first; return what they give together and which frames took a second look."""
+    """Scan the parts, the last one first; return what they give together and which frames took a second scan."""
     joiner, joined, again = Joiner(engine.follower()), [], set()
-    looked = [look(engine, source, "r1", part, n, lambda _: False) for n, part in reversed([*enumerate(parts)])]
-    for part, one in zip(parts, reversed(looked), strict=True):
+    scans = [scan(engine, source, "r1", part, n, lambda _: False) for n, part in reversed([*enumerate(parts)])]
+    for part, one in zip(parts, reversed(scans), strict=True):
         followed = joiner.follow(part, one)
         places = followed.again
         again.update(places)
-        found = look_again(engine, source, "r1", part, followed.first, places, lambda: False) if places else {}
+        found = rescan(engine, source, "r1", part, followed.first, places, lambda: False) if places else {}
         joined += joiner.give(followed, found)
     return joined, again
 
@@ -88,7 +89,7 @@ def test_films(engine, tmp_path, name, how):
     joined, again = in_parts(engine, source, parts)
     assert_same(joined, whole)
     assert len({track for scores in whole for track in scores.faces.tracks}) >= 2
-    assert again  # the tracks that go on over a cut take a second look
+    assert again  # the tracks that go on over a cut take a second scan
 
 
 def test_a_recorded_video(engine, data):
@@ -100,18 +101,18 @@ def test_parts_that_do_not_follow_each_other_are_refused(engine, tmp_path):
     source = parse_source(str(film(tmp_path / "a.mp4", TIMES[:75], gop=25)))
     parts = divide(source, 3, 0.8)
     joiner = Joiner(engine.follower())
-    joiner.follow(parts[0], look(engine, source, "r1", parts[0], 0, lambda _: False))
-    last = look(engine, source, "r1", parts[2], 2, lambda _: False)
+    joiner.follow(parts[0], scan(engine, source, "r1", parts[0], 0, lambda _: False))
+    last = scan(engine, source, "r1", parts[2], 2, lambda _: False)
     with pytest.raises(Undivided, match="not those"):
         joiner.follow(parts[2], last)
 
 
-def test_a_second_look_is_short_but_must_see_all(engine, tmp_path):
+def test_a_second_scan_is_short_but_must_see_all(engine, tmp_path):
     source = parse_source(str(film(tmp_path / "a.mp4", TIMES, gop=45)))
     parts = divide(source, 2, 0.8)
     joiner = Joiner(engine.follower())
     first, second = (
-        joiner.follow(part, look(engine, source, "r1", part, n, lambda _: False)) for n, part in enumerate(parts)
+        joiner.follow(part, scan(engine, source, "r1", part, n, lambda _: False)) for n, part in enumerate(parts)
     )
     assert len(list(joiner.give(first, {}))) == 45
     # To the last bit: the filters forget where they began by a factor every frame.
@@ -121,11 +122,11 @@ def test_a_second_look_is_short_but_must_see_all(engine, tmp_path):
         list(joiner.give(second, {}))
 
 
-def test_looking_stops_when_told(engine, tmp_path):
+def test_scanning_stops_when_told(engine, tmp_path):
     source = parse_source(str(film(tmp_path / "a.mp4", TIMES[:50], gop=25)))
     part, _ = divide(source, 2, 0.8)
     told = []
-    assert look(engine, source, "r1", part, 7, lambda progress: told.append(progress) or len(told) == 3) is None
+    assert scan(engine, source, "r1", part, 7, lambda progress: told.append(progress) or len(told) == 3) is None
     assert [(progress.part, progress.frames) for progress in told] == [(7, 1), (7, 2), (7, 3)]
 
 
@@ -180,15 +181,15 @@ def described(number, seen):
     return Scores(faces, values[:, 4:12], "m@1")
 
 
-def looked(sightings, first, end):
-    follower = Follower(SETTINGS, THRESHOLD)
-    looks = []
+def scanned(sightings, first, end):
+    follower = Follower(Tracker(SETTINGS, THRESHOLD))
+    frames = []
     for number in range(first, end):
         seen = follower.follow(sightings[number])
         scores = described(number, seen)
         scores = replace(scores, faces=replace(scores.faces, stamp=replace(scores.faces.stamp, frame=number - first)))
-        looks.append(Look(sightings[number], seen, scores))
-    return Looked(looks, end - first, end - 1)
+        frames.append(ScannedFrame(sightings[number], seen, scores))
+    return Scan(frames, end - first, end - 1)
 
 
 @effort(max_examples=20)
@@ -199,17 +200,17 @@ def looked(sightings, first, end):
 )
 def test_any_faces_cut_anywhere(faces, edges, scenes):
     seen = sightings(faces, 80, scenes)
-    follower, whole = Follower(SETTINGS, THRESHOLD), []
+    follower, whole = Follower(Tracker(SETTINGS, THRESHOLD)), []
     for number, sighting in enumerate(seen):
         places = follower.follow(sighting)
         scores = described(number, places)
         good = follower.good(scores.faces)
         whole.append(Scores(follower.give(places, scores.faces), scores.probabilities[good], scores.model))
 
-    joiner, joined = Joiner(Follower(SETTINGS, THRESHOLD)), []
+    joiner, joined = Joiner(Follower(Tracker(SETTINGS, THRESHOLD))), []
     for first, end in zip([0, *edges], [*edges, 80], strict=True):
         part = Part(None, None, first - 1 if first else None, 0, 79, 0.04)
-        followed = joiner.follow(part, looked(seen, first, end))
+        followed = joiner.follow(part, scanned(seen, first, end))
         again = {number: described(number, places) for number, places in followed.again.items()}
         joined += joiner.give(followed, again)
     assert_same(joined, whole)

@@ -9,11 +9,11 @@ from av.sidedata.sidedata import Type as SideDataType
 from pipeline.errors import SourceError
 from pipeline.ingest.source import expand, parse_source
 from tests import video
-from workers import tasks
 from workers.config import load_config
 from workers.engine import Engine
-from workers.outcome import Status
-from workers.replay import replay
+from workers.replay import tasks
+from workers.replay.file import replay
+from workers.replay.outcome import Status
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""Looking at one part of a file, without knowing what came before it.
+"""Scans one part of a file, without knowing what came before it.
 
 Most of the work on a frame is done anywhere and in any order: decoding, finding faces, and, given where they are, crops
 and their distributions. Where they are depends on all the frames before, though, and only slowly less so. So a part is
 followed as if the file began there, and all of it is kept: what was found, where that put the faces, and their
 distributions there. Whoever has followed from the file's first frame on sees which faces were in the right place to
-the last bit (after about a second, nearly all of them) and has the other frames looked at again.
+the last bit (after about a second, nearly all of them) and has the other frames scanned again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from pipeline.messages import Faces, Scores
 from pipeline.tracker.finder import Sighting
 from pipeline.tracker.tracker import Seen
 from workers.engine import Engine
-from workers.outcome import Progress
+from workers.replay.outcome import Progress
 
 Key = TypeVar("Key")
 
@@ -25,7 +25,7 @@ Watch = Callable[[Progress], bool]
 """Told how far a part has come, once per frame; returns whether to stop."""
 
 
-class Look(NamedTuple):
+class ScannedFrame(NamedTuple):
     """One frame."""
 
     sighting: Sighting
@@ -35,19 +35,19 @@ class Look(NamedTuple):
     """Of all faces in ``seen``, in that order; tracks and endings are still to be named."""
 
 
-class Looked(NamedTuple):
+class Scan(NamedTuple):
     """One part."""
 
-    looks: list[Look]
-    """Frames wanted, numbered from 0."""
-    frames: int
-    """Decoded."""
+    frames: list[ScannedFrame]
+    """Those wanted, numbered from 0."""
+    decoded: int
+    """How many there are with those not wanted."""
     last: int | None
     """Time stamp of the last frame; see ``Part``."""
 
 
-def look(engine: Engine, source: Source, run: str, part: Part, number: int, watch: Watch) -> Looked | None:
-    """Look at a part, the ``number``-th of its file; return None if it was stopped.
+def scan(engine: Engine, source: Source, run: str, part: Part, number: int, watch: Watch) -> Scan | None:
+    """Scan a part, the ``number``-th of its file; return None if it was stopped.
 
     Raises:
         SourceError: the file cannot be read.
@@ -69,11 +69,11 @@ def look(engine: Engine, source: Source, run: str, part: Part, number: int, watc
             faces += len(seen.numbers)
             yield (sighting, seen), describe(frame, seen)
 
-    looks = [Look(sighting, seen, scores) for (sighting, seen), scores in _scored(engine, described())]
-    return None if stopped else Looked(looks, reader.frames, reader.last)
+    frames = [ScannedFrame(sighting, seen, scores) for (sighting, seen), scores in _scored(engine, described())]
+    return None if stopped else Scan(frames, reader.frames, reader.last)
 
 
-def look_again(
+def rescan(
     engine: Engine,
     source: Source,
     run: str,

@@ -9,17 +9,17 @@ import pytest
 from pipeline.bus import keys
 from pipeline.settings import BusSettings, ParquetSettings
 from tests.redis_server import Server, newest
-from workers.cluster import Cluster
+from workers.cluster.layout import STAGES, parse_layout
+from workers.cluster.node import Node
 from workers.config import Config
 from workers.engine import Engine
-from workers.layout import STAGES, parse_layout
 
 
 @pytest.fixture
 def client(tmp_path):
     with Server(tmp_path, newest()) as server, server.client() as client:
         config = Config(out=tmp_path / "out", bus=BusSettings(lease=0.6), parquet=ParquetSettings(part_seconds=1))
-        cluster = Cluster(
+        node = Node(
             parse_layout("+".join(STAGES)),
             server.url,
             Engine.load(config),
@@ -28,7 +28,7 @@ def client(tmp_path):
             pulse=tmp_path / "pulse",
         )
         stopped = threading.Event()
-        thread = threading.Thread(target=cluster.run, args=(stopped,))
+        thread = threading.Thread(target=node.run, args=(stopped,))
         thread.start()
         yield client
         stopped.set()

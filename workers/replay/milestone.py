@@ -9,22 +9,19 @@ from typing import Final
 
 import msgspec
 
+from pipeline.durable import write_whole
 from pipeline.errors import OutputError, StateError
-from pipeline.messages import Bytes
-from pipeline.sink.durable import write_whole
 from pipeline.state import pack, unpack
-from pipeline.tracker.tracker import Following
+from pipeline.tracker.follower import Memory
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the layout: to be raised with every change to ``Milestone`` or to what is in it."""
 
 
 class Followed(msgspec.Struct):
     """What following remembers after a part."""
 
-    following: Following
-    last: tuple[Bytes, float] | None
-    """See ``Follower.last``."""
+    memory: Memory
     frames: int
     """Decoded so far."""
     before: int | None
@@ -35,11 +32,11 @@ class Milestone(msgspec.Struct):
     """All that the rest of a run depends on."""
 
     begin: int
-    """Time stamp of the first frame that is still to be looked at; see ``Part``."""
+    """Time stamp of the first frame that is still to be scanned; see ``Part``."""
     followed: bytes
     """See ``Followed``."""
     given: set[int]
-    """See ``Follower.given``."""
+    """See ``follower.Memory``: that of the last row, which following may be ahead of."""
     sink: bytes
     """State of the sink stage."""
     written: int

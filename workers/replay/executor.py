@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from pipeline.errors import AffectError
-from workers.outcome import Progress
+from workers.replay.outcome import Progress
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -16,7 +16,7 @@ class TaskLost(AffectError):  # noqa: N818 (what happened, like ``SourceLost``)
 
 
 class Executor(Protocol):
-    """Runs tasks side by side; see ``workers.tasks`` for those that there are."""
+    """Runs tasks side by side; see ``workers.replay.tasks`` for those that there are."""
 
     workers: int
     """Tasks that can run at the same time."""

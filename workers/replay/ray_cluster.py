@@ -17,11 +17,11 @@ from typing import Any, Final, Self, TypeVar
 
 from pipeline.card import variants
 from pipeline.errors import InputError
-from workers import tasks
 from workers.config import Config
-from workers.executor import TaskLost, chained
-from workers.outcome import Progress
 from workers.outputs import OFF
+from workers.replay import tasks
+from workers.replay.executor import TaskLost, chained
+from workers.replay.outcome import Progress
 
 T = TypeVar("T")
 

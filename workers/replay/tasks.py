@@ -12,12 +12,12 @@ from pipeline.ingest.part import Part, divide
 from pipeline.ingest.source import Source
 from pipeline.messages import Scores
 from pipeline.tracker.tracker import Seen
-from workers import looking
 from workers.config import Config
 from workers.engine import Engine
-from workers.executor import Desk
-from workers.outcome import Outcome, Progress, Status
-from workers.replay import replay_file
+from workers.replay import scan as scanning
+from workers.replay.executor import Desk
+from workers.replay.file import replay_file
+from workers.replay.outcome import Outcome, Progress, Status
 
 REPORTS = 0.25
 """s between what a part reports."""
@@ -62,8 +62,8 @@ def plan(source: Source, count: int, least: float) -> tuple[Part, ...]:
     return divide(source, count, least)
 
 
-def look(config: Config, source: Source, run: str, part: Part, number: int) -> looking.Looked | None:
-    """Look at one part; see ``workers.looking.look``."""
+def scan(config: Config, source: Source, run: str, part: Part, number: int) -> scanning.Scan | None:
+    """Scan one part; see ``workers.replay.scan.scan``."""
     reported = time.monotonic()
 
     def watch(progress: Progress) -> bool:
@@ -74,11 +74,11 @@ def look(config: Config, source: Source, run: str, part: Part, number: int) -> l
             _Process.desk.report(progress)
         return _Process.desk.stopped()
 
-    return looking.look(_engine(config), source, run, part, number, watch)
+    return scanning.scan(_engine(config), source, run, part, number, watch)
 
 
-def look_again(
+def rescan(
     config: Config, source: Source, run: str, part: Part, first: int, places: dict[int, Seen]
 ) -> dict[int, Scores] | None:
-    """Describe some frames of a part; see ``workers.looking.look_again``."""
-    return looking.look_again(_engine(config), source, run, part, first, places, _Process.desk.stopped)
+    """Describe some frames of a part; see ``workers.replay.scan.rescan``."""
+    return scanning.rescan(_engine(config), source, run, part, first, places, _Process.desk.stopped)

@@ -11,13 +11,13 @@ from pipeline.errors import AffectError, SourceError
 from pipeline.ingest.decode import Video
 from pipeline.ingest.failures import unexpected
 from pipeline.ingest.source import Source
-from workers import tasks
 from workers.config import Config
 from workers.engine import Engine
-from workers.executor import Executor
-from workers.long import LEAST, parts_of, replay_long
-from workers.outcome import Outcome, Progress, Report, Status
-from workers.replay import POLL
+from workers.replay import tasks
+from workers.replay.executor import Executor
+from workers.replay.file import POLL
+from workers.replay.long import LEAST, parts_of, replay_long
+from workers.replay.outcome import Outcome, Progress, Report, Status
 
 MANY: Final = 4
 """Files for each worker that keep all of them busy whatever their lengths: then none is worth dividing."""

@@ -9,9 +9,9 @@ from multiprocessing.synchronize import Event
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from workers import tasks
-from workers.executor import TaskLost, chained
-from workers.outcome import Progress
+from workers.replay import tasks
+from workers.replay.executor import TaskLost, chained
+from workers.replay.outcome import Progress
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ import redis
 from pipeline.bus import keys
 from pipeline.bus.lease import Lease, new_token
 from pipeline.channel import Closed
+from pipeline.connection import is_passing
 from pipeline.errors import AffectError, InputError, OutputError, SourceError, StateError
-from pipeline.sink.connection import is_passing
-from workers.shard import ChainShard, Shard, SinkShard, Tools
+from workers.cluster.shard import ChainShard, Shard, SinkShard, Tools
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.settings import BusSettings
-from workers.layout import STAGES, inbox, outbox, parse_layout
+from workers.cluster.layout import STAGES, inbox, outbox, parse_layout
 
 NEIGHBOURS = [STAGES[first:last] for first, last in itertools.combinations(range(len(STAGES) + 1), 2)]
 
