@@ -11,9 +11,8 @@ from rich.progress import track
 from models.detector.boxes import Array, iou
 from models.detector.data import SURE, Photo
 from models.detector.find import Finder
+from models.detector.matching import SAME_REAL
 
-SAME = 0.4
-"""IoU from which a box found is a labelled face's."""
 TOUCHING = 0.05
 """IoU from which a box found may be a part of a labelled face: it does not count as false then."""
 
@@ -30,7 +29,7 @@ def error(found: Array, labels: Array) -> float:
     """
     overlap = iou(labels, found)
     sure = labels[:, 14] > SURE
-    own = np.where(overlap > SAME, found[:, 14], 0).max(axis=1, initial=0)
+    own = np.where(overlap > SAME_REAL, found[:, 14], 0).max(axis=1, initial=0)
     short = np.clip(labels[sure, 14] - own[sure], 0, 1)
     false = found[overlap.max(axis=0, initial=0) < TOUCHING, 14]
     return float(max(short.max(initial=0), false.max(initial=0)))

@@ -60,9 +60,14 @@ def explain(error: Exception, source: Source) -> SourceError:
 
 def unexpected(error: Exception, source: Source) -> SourceError:
     """Turn an error that nobody foresaw into a lasting one of its source, lest it end all others; log its traceback."""
-    logger.debug("%s: %s", source.id, redact("".join(traceback.format_exception(error))))
+    logger.debug("%s: %s", source.id, traced(error))
     words = redact(f"{type(error).__name__}: {error}").splitlines()[0]
     return SourceError(f"{source.safe_url} failed in a way that was not foreseen ({words}); please report it")
+
+
+def traced(error: Exception) -> str:
+    """Return an error's traceback without secrets."""
+    return redact("".join(traceback.format_exception(error)).rstrip())
 
 
 def _reason(error: Exception, reasons: _Reasons) -> str | None:

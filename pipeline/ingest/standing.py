@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from pipeline.errors import SourceError
 from pipeline.ingest.clock import LiveClock, apart
-from pipeline.ingest.source import Source, redact
+from pipeline.ingest.failures import traced
+from pipeline.ingest.source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -85,5 +86,4 @@ class Standing:
         place = traceback.extract_tb(error.__traceback__)[-1]
         if (place.filename, place.lineno) not in self._told:
             self._told.add((place.filename, place.lineno))
-            trace = redact("".join(traceback.format_exception(error)).rstrip())
-            logger.error("%s: an error that was not foreseen\n%s", self._source.id, trace)
+            logger.error("%s: an error that was not foreseen\n%s", self._source.id, traced(error))

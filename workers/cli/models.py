@@ -197,6 +197,8 @@ def describe(figure: dict[str, object]) -> str:
 
     >>> describe({"what": "accuracy", "value": 0.875, "ci95": [0.86, 0.89], "n": 3199, "data": "FER+ validation"})
     'accuracy: 0.875 [0.86, 0.89], n = 3199 (FER+ validation)'
+    >>> describe({"what": "accuracy", "value": 0.97, "n": 135, "people": 18})
+    'accuracy: 0.97, n = 135 of 18 people'
     """
     text = f"{figure.get('what')}: {figure.get('value')}"
     interval = figure.get("ci95")
@@ -204,6 +206,7 @@ def describe(figure: dict[str, object]) -> str:
         text += f" [{interval[0]}, {interval[1]}]"
     if figure.get("n"):
         text += f", n = {figure['n']}"
+        text += f" of {figure['people']} people" if "people" in figure else ""
     return f"{text} ({figure['data']})" if figure.get("data") else text
 
 
