@@ -23,16 +23,6 @@ _TLS: Final = ("cert_reqs", "check_hostname", "ca_certs", "ca_path", "certfile",
 OPTIONS: Final = {"redis": _TCP, "rediss": (*_TCP, *(f"ssl_{name}" for name in _TLS)), "unix": _ANY}
 """What may stand in the query of a URL, by its scheme; the client library's other arguments are no text."""
 
-MISTYPED: Final = """
--- The error for a key that holds something else than `wanted`, or nil. Scripts ask before they write: what fails
--- half-way is not taken back.
-local function mistyped(key, wanted)
-  local kind = redis.call('TYPE', key).ok
-  if kind ~= 'none' and kind ~= wanted then return redis.error_reply('WRONGTYPE ' .. key .. ' holds a ' .. kind) end
-end
-"""
-"""Lua, to be put before a script."""
-
 _PASSING: Final = re.compile(
     r"\b(OOM|READONLY|MISCONF|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|UNBLOCKED)\b"
 )

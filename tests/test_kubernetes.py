@@ -7,9 +7,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from pipeline.bus import keys
 from pipeline.settings import BusSettings
 from tests.containers import COMPOSE, ROOT, Container, image_environment, of_compose
+from workers.bus import keys
 from workers.cluster.layout import STAGES, parse_layout
 
 FOLDER = ROOT / "workers" / "kubernetes"

@@ -7,7 +7,6 @@ from importlib.metadata import version
 
 from pipeline.errors import BrokerError
 from pipeline.ingest.source import Source
-from pipeline.sink.embedded import EmbeddedRedis
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.parts import READ_FROM
 from pipeline.sink.redis import RedisWriter
@@ -15,6 +14,7 @@ from pipeline.sink.tables import Origin
 from pipeline.sink.writer import Writer
 from pipeline.tally import Tally
 from workers.config import Config
+from workers.embedded import EmbeddedRedis
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 import redis
 
-from pipeline.connection import MISTYPED
+from pipeline.lua import MISTYPED
 from pipeline.messages import Emotion, Event, Results, Stamp
 from pipeline.settings import RedisSettings
 from pipeline.sink.columns import EMOTIONS, utc

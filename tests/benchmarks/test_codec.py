@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from pipeline.bus.codec import decode, encode
 from pipeline.ingest.picture import Pictures
 from pipeline.messages import Frame, Scores
 from pipeline.settings import BusSettings, DetectorSettings, PipelineSettings
 from pipeline.tally import Tally
 from tests import messages
+from workers.bus.codec import decode, encode
 from workers.engine import Engine
 from workers.scene import render
 

@@ -5,13 +5,13 @@ python -m pytest tests/benchmarks/test_streams.py --benchmark-only -s
 
 import pytest
 
-from pipeline.bus import keys
-from pipeline.bus.codec import encode
 from pipeline.run import live_run
 from pipeline.settings import BusSettings, RedisSettings
 from pipeline.sink.streams import Streams
 from tests.pipeline.sink.runs import results, scores
 from tests.redis_server import Server, newest
+from workers.bus import keys
+from workers.bus.codec import encode
 
 FOREVER = 10**9
 PIECE = 500

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from pipeline.bus.broker import Broker
 from pipeline.settings import RedisSettings
 from pipeline.sink.redis import RedisWriter
 from pipeline.tally import Tally
 from tests.pipeline.sink.runs import results
 from tests.redis_server import Server, executables
+from workers.bus.broker import Broker
 
 RESULTS = results(120, life=40)
 

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from pipeline.ingest.standing import Phase
-from pipeline.sink.embedded import EmbeddedRedis
 from pipeline.tally import Count
 from tests.rtsp import RtspServer, require
 from workers.config import load_config
+from workers.embedded import EmbeddedRedis
 from workers.engine import Engine
 from workers.live import Session, live_sources
 from workers.scene import render

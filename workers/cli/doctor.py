@@ -99,7 +99,7 @@ def _redis(url: str | None) -> Iterator[str]:
     from pathlib import Path
 
     from pipeline.connection import address, connect
-    from pipeline.sink.embedded import EmbeddedRedis
+    from workers.embedded import EmbeddedRedis
     from workers.outputs import OFF
 
     if url == OFF:

@@ -26,9 +26,9 @@ def show(redis: options.SharedRedis = None) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from pipeline.bus import keys
     from pipeline.errors import InputError
     from pipeline.ingest.source import redact
+    from workers.bus import keys
     from workers.cluster.registry import described
 
     with _redis(redis) as client:
@@ -78,8 +78,8 @@ def add(
     """
     from pydantic import SecretStr
 
-    from pipeline.bus import keys
     from pipeline.errors import InputError
+    from workers.bus import keys
     from workers.cli.pace import warn_of_gaps
     from workers.cluster.registry import check_id, is_of, stored
     from workers.config import SourceConfig, load_config, own_settings
@@ -122,8 +122,8 @@ def remove(
 
       affectstream sources remove door --redis redis://broker
     """
-    from pipeline.bus import keys
     from pipeline.errors import InputError
+    from workers.bus import keys
     from workers.cluster import registry
 
     with _redis(redis) as client:

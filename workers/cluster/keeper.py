@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 import redis
 
-from pipeline.bus import keys
-from pipeline.bus.lease import Lease, new_token
 from pipeline.channel import Closed
 from pipeline.connection import is_passing
 from pipeline.errors import AffectError, InputError, OutputError, SourceError, StateError
+from workers.bus import keys
+from workers.bus.lease import Lease, new_token
 from workers.cluster.shard import ChainShard, Shard, SinkShard, Tools
 
 log = logging.getLogger(__name__)

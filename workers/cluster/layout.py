@@ -2,10 +2,10 @@
 
 from typing import Final, NamedTuple
 
-from pipeline.bus import keys
-from pipeline.bus.ledger import Outbox
 from pipeline.errors import InputError
 from pipeline.settings import BusSettings
+from workers.bus import keys
+from workers.bus.ledger import Outbox
 
 STAGES: Final = ("ingest", "tracker", "inference", "sink")
 

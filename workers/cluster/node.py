@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import redis
 
-from pipeline.bus import keys
-from pipeline.bus.broker import Broker
-from pipeline.bus.poison import Poison
-from pipeline.bus.pool import PoolLink
 from pipeline.channel import Closed
 from pipeline.tally import Tally
+from workers.bus import keys
+from workers.bus.broker import Broker
+from workers.bus.poison import Poison
+from workers.bus.pool import PoolLink
 from workers.chain import Chain
 from workers.cluster.keeper import GRACE, Keeper
 from workers.cluster.layout import Layout

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from pipeline.bus import keys, scripts
 from pipeline.errors import InputError
 from pipeline.ingest.source import Source, name_id
+from workers.bus import keys, scripts
 from workers.config import Config, SourceConfig, configured, explain
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")

@@ -8,15 +8,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pipeline.bus import keys
-from pipeline.bus.broker import Broker
-from pipeline.bus.codec import Message, encode
-from pipeline.bus.drain import SinkLink
-from pipeline.bus.lease import Lease, Lost
-from pipeline.bus.ledger import Ledger, Position
-from pipeline.bus.ordered import Ordered
-from pipeline.bus.owned import Publisher, ReaderLink, StreamLink
-from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
 from pipeline.errors import AffectError, MessageError, ModelError, SourceError, StateError, VersionError
 from pipeline.ingest.file import FileReader
@@ -27,6 +18,15 @@ from pipeline.run import live_run
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
 from pipeline.tally import Tally
+from workers.bus import keys
+from workers.bus.broker import Broker
+from workers.bus.codec import Message, encode
+from workers.bus.drain import SinkLink
+from workers.bus.lease import Lease, Lost
+from workers.bus.ledger import Ledger, Position
+from workers.bus.ordered import Ordered
+from workers.bus.owned import Publisher, ReaderLink, StreamLink
+from workers.bus.poison import Poison
 from workers.chain import Chain
 from workers.cluster.layout import inbox, outbox
 from workers.cluster.registry import digest, source_of

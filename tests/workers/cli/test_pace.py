@@ -1,8 +1,8 @@
 import pytest
 
-from pipeline.bus import keys
 from tests import video
 from tests.redis_server import Server, oldest
+from workers.bus import keys
 from workers.cli.pace import warn_of_gaps
 from workers.config import load_config
 

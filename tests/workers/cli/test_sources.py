@@ -6,9 +6,9 @@ import re
 import pytest
 
 from pipeline import connection
-from pipeline.bus import keys
 from tests.redis_server import Server, oldest
 from tests.video import clip
+from workers.bus import keys
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.bus import keys
-from pipeline.bus.broker import Broker
-from pipeline.bus.codec import decode
 from pipeline.errors import VersionError
 from pipeline.messages import End, Frame
 from pipeline.run import file_run
@@ -19,6 +16,9 @@ from pipeline.sink.parts import is_last, part_name, parts
 from pipeline.tally import Tally
 from tests.redis_server import Server, newest
 from tests.video import clip
+from workers.bus import keys
+from workers.bus.broker import Broker
+from workers.bus.codec import decode
 from workers.cluster.keeper import Keeper, fair_share
 from workers.cluster.registry import forget
 from workers.cluster.shard import Tools

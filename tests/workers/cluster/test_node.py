@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from pipeline.bus import keys
 from pipeline.settings import BusSettings, ParquetSettings
 from tests.redis_server import Server, newest
+from workers.bus import keys
 from workers.cluster.layout import STAGES, parse_layout
 from workers.cluster.node import Node
 from workers.config import Config

@@ -10,16 +10,16 @@ from typing import Any, Final, NamedTuple
 
 import redis
 
-from pipeline.bus import keys
-from pipeline.bus.broker import BLOCK, Broker, GroupLost
-from pipeline.bus.codec import decode_one_of, encode
-from pipeline.bus.lease import new_token
-from pipeline.bus.ordered import number_of
-from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
 from pipeline.errors import MessageError, VersionError
 from pipeline.messages import End, Faces, Scores
 from pipeline.settings import BusSettings
+from workers.bus import keys
+from workers.bus.broker import BLOCK, Broker, GroupLost
+from workers.bus.codec import decode_one_of, encode
+from workers.bus.lease import new_token
+from workers.bus.ordered import number_of
+from workers.bus.poison import Poison
 
 log = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@ import threading
 
 import pytest
 
-from pipeline.bus import keys
-from pipeline.bus.broker import Broker
-from pipeline.bus.lease import Lease
-from pipeline.bus.ledger import Ledger, Outbox
 from tests.redis_server import Server, executables
+from workers.bus import keys
+from workers.bus.broker import Broker
+from workers.bus.lease import Lease
+from workers.bus.ledger import Ledger, Outbox
 
 
 @pytest.fixture(scope="session", params=executables())

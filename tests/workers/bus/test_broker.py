@@ -8,14 +8,6 @@ import pytest
 import redis
 
 from pipeline import connection
-from pipeline.bus import keys
-from pipeline.bus.broker import BACKOFF, Broker, GroupLost
-from pipeline.bus.codec import encode
-from pipeline.bus.lease import Lease
-from pipeline.bus.ledger import Ledger, Outbox, Position
-from pipeline.bus.ordered import Ordered
-from pipeline.bus.poison import Poison
-from pipeline.bus.pool import PoolLink
 from pipeline.channel import Closed
 from pipeline.connection import explain
 from pipeline.errors import BrokerError
@@ -23,6 +15,14 @@ from pipeline.messages import End
 from pipeline.settings import BusSettings
 from pipeline.tally import Tally
 from tests.redis_server import Server, executables, newest, oldest
+from workers.bus import keys
+from workers.bus.broker import BACKOFF, Broker, GroupLost
+from workers.bus.codec import encode
+from workers.bus.lease import Lease
+from workers.bus.ledger import Ledger, Outbox, Position
+from workers.bus.ordered import Ordered
+from workers.bus.poison import Poison
+from workers.bus.pool import PoolLink
 
 
 @pytest.fixture

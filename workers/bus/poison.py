@@ -4,9 +4,9 @@ import logging
 import threading
 from typing import Final
 
-from pipeline.bus import keys
-from pipeline.bus.broker import Broker
 from pipeline.tally import Count, Tally
+from workers.bus import keys
+from workers.bus.broker import Broker
 
 log = logging.getLogger(__name__)
 

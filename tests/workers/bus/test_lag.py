@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from pipeline.bus import keys
-from pipeline.bus.broker import Broker
 from tests.redis_server import Server, executables
+from workers.bus import keys
+from workers.bus.broker import Broker
 
 
 @pytest.fixture(params=executables())

@@ -19,11 +19,11 @@ import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
-from pipeline.bus.arrays import check, floats, packed, viewed
-from pipeline.bus.jpeg import LONGEST, compress, decompress
 from pipeline.errors import MessageError, VersionError
 from pipeline.labels import LABELS
 from pipeline.messages import Bytes, End, Faces, Frame, Scores, Stamp
+from workers.bus.arrays import check, floats, packed, viewed
+from workers.bus.jpeg import LONGEST, compress, decompress
 
 Message = Frame | Faces | Scores | End
 

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
-from pipeline.bus.codec import VERSION, decode, encode
 from pipeline.errors import AffectError, MessageError, VersionError
 from pipeline.inference.classifier import Classifier
 from pipeline.inference.stage import InferenceStage
@@ -20,6 +19,7 @@ from pipeline.tracker.detector import Detector
 from pipeline.tracker.stage import TrackerStage
 from tests import messages, networks
 from tests.pipeline.tracker import yunet
+from workers.bus.codec import VERSION, decode, encode
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)

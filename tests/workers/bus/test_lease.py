@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.bus.lease import Lease, Lost
+from workers.bus.lease import Lease, Lost
 
 
 @pytest.fixture

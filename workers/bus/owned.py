@@ -7,11 +7,11 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from pipeline.bus.codec import Message, encode
-from pipeline.bus.ledger import Ledger, Position
-from pipeline.bus.ordered import Ordered, Taken
 from pipeline.channel import Closed
 from pipeline.messages import End, Frame, Resume
+from workers.bus.codec import Message, encode
+from workers.bus.ledger import Ledger, Position
+from workers.bus.ordered import Ordered, Taken
 
 
 class Memory(Protocol):

@@ -8,16 +8,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.bus import keys
-from pipeline.bus.codec import VERSION, decode, encode
-from pipeline.bus.poison import Poison
-from pipeline.bus.pool import PoolLink
 from pipeline.channel import Closed
 from pipeline.errors import BrokerError, VersionError
 from pipeline.messages import End, Scores
 from pipeline.settings import BusSettings
 from pipeline.tally import Count, Tally
 from tests.messages import faces
+from workers.bus import keys
+from workers.bus.codec import VERSION, decode, encode
+from workers.bus.poison import Poison
+from workers.bus.pool import PoolLink
 
 
 def put(client, number, source="door", seen=1):
@@ -193,7 +193,7 @@ def test_who_cannot_read_a_version_leaves_it_whole_to_one_that_can_however_often
     client.xadd(keys.FACES, {"s": "door", "n": 2, "m": encode(End("door", "r", complete=True), quality=None)})
     for _ in range(3 + 2):
         with monkeypatch.context() as patch:
-            patch.setattr("pipeline.bus.codec.VERSION", VERSION + 1)
+            patch.setattr("workers.bus.codec.VERSION", VERSION + 1)
             for _ in range(2):  # either message
                 member = Member(broker, claim=0.02, tries=3)
                 with pytest.raises(VersionError, match=f"schema version {VERSION}"):
@@ -256,7 +256,7 @@ def test_who_leaves_leaves_nothing_but_what_is_in_hand(broker, client):
 
 
 def test_who_is_silent_for_long_is_struck_off(broker, client, monkeypatch):
-    monkeypatch.setattr("pipeline.bus.pool.FORGOTTEN", 0)
+    monkeypatch.setattr("workers.bus.pool.FORGOTTEN", 0)
     put(client, 1)
     Member(broker).work()
     holder = Member(broker)

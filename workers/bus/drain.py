@@ -6,14 +6,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from pipeline.bus.broker import Broker
-from pipeline.bus.lease import Lease
-from pipeline.bus.ordered import Ordered, Taken
-from pipeline.bus.owned import Publisher
 from pipeline.messages import End, Results, Scores
 from pipeline.settings import BusSettings, ParquetSettings
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
+from workers.bus.broker import Broker
+from workers.bus.lease import Lease
+from workers.bus.ordered import Ordered, Taken
+from workers.bus.owned import Publisher
 
 MOST: Final = 64
 """Messages of one step."""

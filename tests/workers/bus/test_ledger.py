@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from pipeline.bus import keys
-from pipeline.bus.lease import Lost
-from pipeline.bus.ledger import Outbox, Position
 from pipeline.channel import Closed
 from pipeline.errors import BrokerError, StateError
+from workers.bus import keys
+from workers.bus.lease import Lost
+from workers.bus.ledger import Outbox, Position
 
 INBOX = keys.frames("door")
 

@@ -16,13 +16,13 @@
     affect:counts:<source>               hash: what is counted of a source (see ``pipeline.tally``)
 
 Entries of streams hold ``s`` (source), ``n`` (number of the message among its source's, from 1, without gaps) and
-``m`` (the message, see ``pipeline.bus.codec``), or ``x`` in the place of ``m``: why the message was set aside.
+``m`` (the message, see ``workers.bus.codec``), or ``x`` in the place of ``m``: why the message was set aside.
 
 Fields of ``affect:bus:state:<worker>:<source>``, all set by scripts::
 
     step     number of the last step that was finished, from 1
     by       token of the lease under which it was
-    state    how far the source has come with it (``pipeline.bus.ledger.Position``)
+    state    how far the source has come with it (``workers.bus.ledger.Position``)
     begun    owners that began since then, less those that ended on purpose; the next is careful if there are any
     at       number of the message furthest on that an owner began with
     tried    owners that began with that message, less those that ended on purpose

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.bus import keys
-from pipeline.bus.broker import Broker
-from pipeline.bus.codec import VERSION, encode
-from pipeline.bus.lease import Lease, Lost
-from pipeline.bus.ledger import Ledger, Position
-from pipeline.bus.ordered import Ordered
-from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
 from pipeline.errors import VersionError
 from pipeline.messages import End, Faces
 from pipeline.tally import Count, Tally
 from tests.messages import faces
+from workers.bus import keys
+from workers.bus.broker import Broker
+from workers.bus.codec import VERSION, encode
+from workers.bus.lease import Lease, Lost
+from workers.bus.ledger import Ledger, Position
+from workers.bus.ordered import Ordered
+from workers.bus.poison import Poison
 
 KEY = keys.scores("door")
 

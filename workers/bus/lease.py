@@ -3,8 +3,8 @@
 import secrets
 import threading
 
-from pipeline.bus import keys
-from pipeline.bus.broker import Broker
+from workers.bus import keys
+from workers.bus.broker import Broker
 
 
 def new_token() -> str:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bus.jpeg import LONGEST
 from pipeline.errors import MessageError
 from pipeline.messages import Floats
+from workers.bus.jpeg import LONGEST
 
 
 def packed(name: str, array: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]) -> memoryview:

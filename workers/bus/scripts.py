@@ -6,7 +6,7 @@ lets it go on even when memory is full, so that work in hand can be finished and
 
 from typing import Final
 
-from pipeline.connection import MISTYPED
+from pipeline.lua import MISTYPED
 
 _FULL: Final = """
 -- Whether an outbox has no room for the outputs of a step, or the stream further on has not. A message for which
@@ -25,7 +25,7 @@ COMMIT: Final = (
 -- A step of the owner of a source: take its inputs away, publish its outputs, store its state.
 -- KEYS: as named below; the reader's state, and after it all else that is to be forgotten with a source that is over
 --       and was taken out, only where a run ends.
--- ARGV: the step (packed; a `Step` of `pipeline.bus.ledger`), state, then number and message of each output.
+-- ARGV: the step (packed; a `Step` of `workers.bus.ledger`), state, then number and message of each output.
 -- Returns done, full (room is awaited), taken (by another owner) or forgotten (the state is gone).
 local lease, state, inbox, outbox, pending, far, under_way, sources, reader = unpack(KEYS)
 local step = cmsgpack.unpack(ARGV[1])

@@ -24,7 +24,7 @@ import redis
 from pipeline.durable import failure
 from pipeline.errors import BrokerError, OutputError
 from pipeline.settings import RedisSettings
-from pipeline.sink.server import HOLDER, await_answer, await_data, client, listens, program
+from workers.server import HOLDER, await_answer, await_data, client, listens, program
 
 log = logging.getLogger(__name__)
 

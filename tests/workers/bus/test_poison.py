@@ -2,9 +2,9 @@ import threading
 
 import pytest
 
-from pipeline.bus import keys, poison
-from pipeline.bus.poison import LARGEST, Poison
 from pipeline.tally import Count, Tally
+from workers.bus import keys, poison
+from workers.bus.poison import LARGEST, Poison
 
 
 @pytest.fixture

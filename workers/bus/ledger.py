@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 import msgspec
 import redis
 
-from pipeline.bus import keys
-from pipeline.bus.broker import Broker
-from pipeline.bus.lease import Lease, Lost
 from pipeline.channel import Closed
 from pipeline.errors import StateError
 from pipeline.messages import Resume
+from workers.bus import keys
+from workers.bus.broker import Broker
+from workers.bus.lease import Lease, Lost
 
 LAYOUT: Final = 1
 """Version of ``Position``."""

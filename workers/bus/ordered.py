@@ -3,14 +3,14 @@
 import time
 from typing import NamedTuple
 
-from pipeline.bus.broker import BLOCK, Broker
-from pipeline.bus.codec import Message, decode_one_of, encode
-from pipeline.bus.lease import Lease, Lost
-from pipeline.bus.ledger import Ledger
-from pipeline.bus.poison import Poison
 from pipeline.channel import Closed
 from pipeline.errors import MessageError, VersionError
 from pipeline.messages import End
+from workers.bus.broker import BLOCK, Broker
+from workers.bus.codec import Message, decode_one_of, encode
+from workers.bus.lease import Lease, Lost
+from workers.bus.ledger import Ledger
+from workers.bus.poison import Poison
 
 FETCHED = 64
 """Entries that are fetched at once."""

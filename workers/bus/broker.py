@@ -7,10 +7,10 @@ from typing import Any, Final, TypeVar
 
 import redis
 
-from pipeline.bus import scripts
 from pipeline.channel import Closed
 from pipeline.connection import address, connect, explain, is_passing, refusal
 from pipeline.errors import BrokerError
+from workers.bus import scripts
 
 log = logging.getLogger(__name__)
 
