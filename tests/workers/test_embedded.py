@@ -124,7 +124,7 @@ import signal, sys, threading
 from pathlib import Path
 from workers.embedded import EmbeddedRedis
 from tests.pipeline.sink.runs import results
-from tests.pipeline.sink.test_embedded import publish
+from tests.workers.test_embedded import publish
 stopped = threading.Event()
 signal.signal(signal.SIGINT, lambda *_: stopped.set())
 with EmbeddedRedis(Path(sys.argv[1])) as server:
