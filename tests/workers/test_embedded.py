@@ -20,7 +20,7 @@ from workers import server as process
 from workers.embedded import EmbeddedRedis
 from workers.server import program
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
