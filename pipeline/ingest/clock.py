@@ -1,11 +1,7 @@
-"""When frames were taken: media time that never goes back, and event time from the best clock there is."""
+"""Media time, which never goes back, and what goes by it: which frames are taken, and when they are due."""
 
-from collections import deque
-from datetime import timedelta
 from fractions import Fraction
 from typing import Final
-
-from pipeline.messages import Clock
 
 WRAPS: Final = (2**33, 2**32)
 """Ticks after which time stamps begin again: MPEG-TS (ISO/IEC 13818-1, 2.4.3.7) and RTP (RFC 3550, 5.1)."""
@@ -21,20 +17,6 @@ LEAD: Final = 5.0
 
 DEFAULT_STEP: Final = 0.04
 """s between frames where neither the container nor the frames say."""
-
-SKEW: Final = 10.0
-"""s between a camera's clock and ours from which on it is worth a word: more than any frame is under way."""
-
-
-def apart(ahead: float) -> str | None:
-    """Say how far a camera's clock is ``ahead``, s; None where that is not worth a word.
-
-    >>> apart(7200.3), apart(-90_000), apart(-2.0)
-    ('2:00:00 ahead of', '1 day, 1:00:00 behind', None)
-    """
-    if abs(ahead) < SKEW:
-        return None
-    return f"{timedelta(seconds=round(abs(ahead)))} {'ahead of' if ahead > 0 else 'behind'}"
 
 
 class MediaClock:
@@ -156,125 +138,3 @@ class Pacer:
         due = now if self._pts is None else self._due + (pts - self._pts) / self._speed
         self._pts, self._due = pts, max(due, now)
         return self._due - now
-
-
-class ArrivalClock:
-    """Event time of a live source that does not tell when it captures: first arrival plus media time.
-
-    Frames may come late but never early, so the least late of the last ``WINDOW`` s shows the true offset between
-    media time and this machine's monotonic clock. The event time approaches it by ``SLEW`` at most, except where
-    it would lie in the future (at once) or has fallen ``LATE`` behind (forward, at once). It never decreases, save
-    where the wall clock was set back for good.
-
-    The wall clock is read once per connection, lest event time jump whenever it is set; unless it is set by more than
-    ``SET``, as on a machine that learns the time of day after its start, or that was asleep: it was wrong. Forward,
-    event time follows at once. Back, it follows in one step once the clock has stayed there for ``BACK``: until then
-    it may be one that is behind, and about to be set, by which the time to go on from was not taken.
-    """
-
-    WINDOW: Final = 10.0
-    """s of arrivals that are looked at."""
-    SLEW: Final = 0.005
-    """s that event time may gain on media time per second."""
-    LATE: Final = 1.0
-    """s of constant lateness that can only mean that the source paused without saying so."""
-
-    SET: Final = 1.0
-    """s by which the wall clock must have been set for event time to follow it."""
-    BACK: Final = 30.0
-    """s for which a wall clock that was set back must have stayed so."""
-
-    def __init__(self, time: int = 0) -> None:
-        """``time``: event time to go on from, UTC, µs."""
-        self._wall: float | None = None
-        """UTC when the monotonic clock showed 0, s since 1970, as it was read for this connection."""
-        self._latest = 0.0
-        """The same, as it was read at the latest frame."""
-        self._set_back: float | None = None
-        """Monotonic time since when the wall clock has been behind the one that event time goes by, s."""
-        self._offset: float | None = None
-        self._delays: deque[tuple[float, float]] = deque()
-        """(monotonic time, delay), with delays ascending: the first is the least of the window."""
-        self._pts = 0.0
-        self._time = time
-
-    def resume(self) -> None:
-        """Take a new offset from the next frame: the source was opened again."""
-        self._offset = None
-        self._delays.clear()
-
-    def event_time(self, pts: float, arrived: float, now: int) -> int:
-        """Return the event time, UTC, µs, of the frame at media time ``pts``.
-
-        Args:
-            pts: s.
-            arrived: reading of the monotonic clock at arrival, s.
-            now: UTC at arrival, µs.
-        """
-        wall = now / 1e6 - arrived
-        if self._wall is None or self._offset is None:
-            self._wall = max(max(now, self._time) / 1e6 - arrived, self._wall or 0.0)
-        # Twice, for the process may have slept between its looks at both clocks.
-        elif min(wall, self._latest) > self._wall + self.SET:
-            self._wall = min(wall, self._latest)
-        self._latest = wall
-        if wall >= self._wall - self.SET:
-            self._set_back = None
-        elif self._set_back is None:
-            self._set_back = arrived
-        elif arrived - self._set_back >= self.BACK:
-            self._wall, self._time, self._set_back = wall, 0, None
-        delay = arrived - pts
-        if self._offset is None:
-            self._offset = delay
-        while self._delays and self._delays[-1][1] >= delay:
-            self._delays.pop()
-        self._delays.append((arrived, delay))
-        while self._delays[0][0] < arrived - self.WINDOW:
-            self._delays.popleft()
-        error = self._delays[0][1] - self._offset
-        if error < 0 or error > self.LATE:
-            self._offset += error
-        else:
-            self._offset += min(error, self.SLEW * max(0.0, pts - self._pts))
-        self._pts = pts
-        self._time = max(self._time, round((self._wall + self._offset + pts) * 1e6))
-        return self._time
-
-
-class LiveClock:
-    """Event time of a live source from the best clock at hand: the camera's own, else arrival."""
-
-    ABSURD: Final = 86_400e6
-    """µs between a camera's clock and ours beyond which it was never set."""
-    HOLD: Final = 1_000_000
-    """µs by which the camera's clock may seem to go back and event time just waits; beyond, the clock was set."""
-
-    def __init__(self, time: int = 0, clock: Clock = Clock.ARRIVAL) -> None:
-        """``time``: event time to go on from, UTC, µs, by that ``clock``."""
-        self._arrival = ArrivalClock(time if clock is Clock.ARRIVAL else 0)
-        self._captured = time if clock is Clock.RTCP else 0
-
-    def resume(self) -> None:
-        """Prepare for a source that was opened again."""
-        self._arrival.resume()
-
-    def event_time(self, pts: float, captured: int | None, arrived: float, now: int) -> tuple[int, Clock]:
-        """Return event time, UTC, µs, and where it comes from.
-
-        Within one clock it never decreases, save where that clock was set back; where sender reports begin to tell the
-        camera's time, it may step either way.
-
-        Args:
-            pts: media time, s.
-            captured: capture time by the camera's clock, UTC, µs, if it told.
-            arrived: reading of the monotonic clock at arrival, s.
-            now: UTC at arrival, µs.
-        """
-        time = self._arrival.event_time(pts, arrived, now)
-        if captured is None or abs(captured - now) > self.ABSURD:
-            return time, Clock.ARRIVAL
-        if 0 < self._captured - captured <= self.HOLD:
-            captured = self._captured
-        self._captured = captured
-        return captured, Clock.RTCP

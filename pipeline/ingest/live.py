@@ -11,8 +11,9 @@ import av
 import msgspec
 
 from pipeline.errors import SourceError, SourceLost
-from pipeline.ingest.clock import LiveClock, MediaClock, Pacer, Sampler
+from pipeline.ingest.clock import MediaClock, Pacer, Sampler
 from pipeline.ingest.decode import PATIENCE, Decoded, Video
+from pipeline.ingest.event_clock import LiveClock
 from pipeline.ingest.failures import unexpected
 from pipeline.ingest.framer import framed
 from pipeline.ingest.picture import Pictures

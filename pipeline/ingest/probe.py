@@ -8,8 +8,9 @@ import av
 import msgspec
 
 from pipeline.errors import SourceError
-from pipeline.ingest.clock import MediaClock, apart
+from pipeline.ingest.clock import MediaClock
 from pipeline.ingest.decode import Video
+from pipeline.ingest.event_clock import apart
 from pipeline.ingest.live import open_live
 from pipeline.ingest.picture import Pictures, is_full_range, orientation
 from pipeline.ingest.source import Source

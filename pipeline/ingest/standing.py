@@ -6,7 +6,7 @@ import traceback
 from enum import StrEnum
 
 from pipeline.errors import SourceError
-from pipeline.ingest.clock import LiveClock, apart
+from pipeline.ingest.event_clock import LiveClock, apart
 from pipeline.ingest.failures import traced
 from pipeline.ingest.source import Source
 

@@ -5,14 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingest.clock import LONGEST_GAP, ArrivalClock, LiveClock, MediaClock, Pacer, Sampler
-from pipeline.messages import Clock
+from pipeline.ingest.clock import LONGEST_GAP, MediaClock, Pacer, Sampler
 
 BASE = Fraction(1, 90_000)
 SECOND = 90_000
 ticks = st.none() | st.integers(-(2**40), 2**40)
 steps = st.lists(st.integers(0, 10 * SECOND), min_size=1, max_size=50)
-DAY = 1_790_000_000_000_000
 
 
 def run(stamps: list[int | None], clock: MediaClock | None = None) -> list[float]:
@@ -118,117 +116,3 @@ def test_pacer_stays_near_a_stream_in_segments(fast: float) -> None:
         now += pacer.wait(n * 0.04, now)
         lag.append(now - published)
     assert max(lag[-1000:]) < 4.1
-
-
-@given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 2)), min_size=1, max_size=100))
-def test_arrival_time_never_decreases_and_never_lies_in_the_future(moves: list[tuple[float, float]]) -> None:
-    clock = ArrivalClock()
-    pts, arrived, last = 0.0, 100.0, 0
-    for media, wall in moves:
-        time = clock.event_time(pts, arrived, DAY + round((arrived - 100) * 1e6))
-        assert time >= last
-        assert time <= max(last, DAY + round((arrived - 100) * 1e6) + 2)
-        last, pts, arrived = time, pts + media, arrived + wall
-
-
-@pytest.mark.parametrize("drift", [-3e-4, 0.0, 3e-4])
-def test_arrival_time_follows_a_drifting_camera(drift: float) -> None:
-    clock, last = ArrivalClock(), 0
-    for n in range(30_000):  # 20 minutes
-        true = n * 0.04
-        jitter = 0.03 * ((n * 7919) % 101) / 101
-        time = clock.event_time(true * (1 + drift), true + jitter, DAY + round((true + jitter) * 1e6))
-        assert time >= last
-        last = time
-        if n > 1000:
-            assert abs(time - DAY - true * 1e6) < 40_000
-
-
-def test_arrival_time_catches_up_after_a_silent_pause() -> None:
-    clock = ArrivalClock()
-    arrivals = [n * 0.04 + (5 if n > 250 else 0) for n in range(1000)]
-    times = [clock.event_time(n * 0.04, arrived, DAY + round(arrived * 1e6)) for n, arrived in enumerate(arrivals)]
-    assert times[-1] - DAY == pytest.approx((999 * 0.04 + 5) * 1e6, abs=1e4)
-
-
-def test_arrival_time_follows_a_machine_that_learns_the_time_of_day_late() -> None:
-    clock, step = ArrivalClock(), 86_400_000_000
-    times = [
-        clock.event_time(n * 0.04, 50 + n * 0.04, DAY + n * 40_000 + (step if n >= 100 else 0)) for n in range(200)
-    ]
-    assert times[99] == DAY + 99 * 40_000
-    assert times[-1] == DAY + 199 * 40_000 + step
-    assert times == sorted(times)
-
-
-@given(st.floats(1.1, 1e6), st.floats(0.04, 1), st.booleans(), st.booleans())
-def test_arrival_time_follows_a_clock_that_is_set_back_for_good(
-    ahead: float, step: float, reconnect: bool, resumed: bool
-) -> None:
-    """The machine starts with a clock that is ``ahead`` by so many s, and learns the time of day after 10 s."""
-    clock = ArrivalClock(DAY + round(ahead * 1e6) - 40_000 if resumed else 0)
-    wrong = 0 if resumed else 10
-    times, true = [], []
-    for n in range(int(70 / step)):
-        arrived = n * step
-        if reconnect and 15 <= arrived < 15 + step:
-            clock.resume()
-        true.append(DAY + round(arrived * 1e6))
-        times.append(clock.event_time(arrived, 50 + arrived, true[-1] + round(ahead * 1e6) * (arrived < wrong)))
-    assert sum(b < a for a, b in itertools.pairwise(times)) == 1
-    late = [abs(time - due) for n, (time, due) in enumerate(zip(times, true, strict=True)) if n * step > 42 + 2 * step]
-    assert max(late) <= 2
-    # Until then, and from then on, it goes on steadily.
-    assert all(abs(b - a - step * 1e6) <= 2 for a, b in itertools.pairwise(times) if a <= b)
-
-
-@given(st.floats(0, 1e6), st.floats(0, 29), st.booleans())
-def test_arrival_time_waits_out_a_clock_that_is_soon_set_right(behind: float, after: float, resumed: bool) -> None:
-    """As on a machine that starts with the clock at which it was switched off, and goes on with a run."""
-    clock = ArrivalClock(DAY - 40_000)
-    begun = 0.0 if resumed else 5.0
-    times = []
-    for n in range(1000):
-        arrived = n * 0.04
-        wrong = begun <= arrived < begun + after
-        times.append(clock.event_time(arrived, 50 + arrived, DAY + round((arrived - behind * wrong) * 1e6)))
-    assert times == sorted(times)
-    assert abs(times[-1] - DAY - 999 * 40_000) <= ArrivalClock.SET * 1e6
-
-
-@given(st.floats(0, 0.99))
-def test_little_steps_back_are_waited_out(step: float) -> None:
-    clock = ArrivalClock()
-    times = [clock.event_time(n, 50 + n, DAY + round((n - step * (n > 5)) * 1e6)) for n in range(100)]
-    assert times == sorted(times)
-
-
-def test_one_late_look_at_the_wall_moves_no_time() -> None:
-    clock = ArrivalClock()  # the process slept between its looks at both clocks
-    times = [
-        clock.event_time(n * 0.04, 50 + n * 0.04, DAY + n * 40_000 + (9_000_000 if n == 100 else 0)) for n in range(200)
-    ]
-    assert times == [DAY + n * 40_000 for n in range(200)]
-
-
-def test_the_cameras_own_clock_comes_first() -> None:
-    clock = LiveClock()
-    assert clock.event_time(0.0, None, 50.0, DAY) == (DAY, Clock.ARRIVAL)
-    assert clock.event_time(0.04, DAY - 300_000, 50.04, DAY + 40_000) == (DAY - 300_000, Clock.RTCP)
-    # A report that steps back by less than a second is waited out; a clock that was set is followed.
-    assert clock.event_time(0.08, DAY - 400_000, 50.08, DAY + 80_000) == (DAY - 300_000, Clock.RTCP)
-    assert clock.event_time(0.12, DAY - 9_000_000, 50.12, DAY + 120_000) == (DAY - 9_000_000, Clock.RTCP)
-    # One that was never set is not believed.
-    assert clock.event_time(0.16, 86_400_000_000, 50.16, DAY + 160_000)[1] is Clock.ARRIVAL
-
-
-def test_event_time_can_be_gone_on_from() -> None:
-    assert LiveClock(DAY, Clock.ARRIVAL).event_time(8.0, None, 50.0, DAY + 70) == (DAY + 70, Clock.ARRIVAL)
-    # The wall clock was set back meanwhile: event time goes on from where it was, rather than stand still.
-    clock = LiveClock(DAY, Clock.ARRIVAL)
-    assert clock.event_time(8.0, None, 50.0, DAY - 9_000_000) == (DAY, Clock.ARRIVAL)
-    assert clock.event_time(8.5, None, 50.5, DAY - 8_500_000) == (DAY + 500_000, Clock.ARRIVAL)
-    # A camera's clock that ran ahead says nothing about arrival, and its own little steps back are waited out.
-    clock = LiveClock(DAY + 9_000_000, Clock.RTCP)
-    assert clock.event_time(8.0, None, 50.0, DAY) == (DAY, Clock.ARRIVAL)
-    assert clock.event_time(8.04, DAY + 8_500_000, 50.04, DAY + 40_000) == (DAY + 9_000_000, Clock.RTCP)
