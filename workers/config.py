@@ -25,6 +25,7 @@ from pydantic_settings import (
 from pipeline.errors import InputError
 from pipeline.ingest.source import Source, parse_source, redact
 from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, UserPath, at_home
+from pipeline.strict_yaml import parse_yaml, problem
 
 PREFIX = "AFFECTSTREAM_"
 
@@ -204,22 +205,6 @@ def _check_environment() -> None:
             )
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses names that stand twice, of which YAML's own loader takes the last."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in lines:
-                problem = f"{redact(key.value)!r} is set in line {lines[key.value]} already"
-                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
-            lines[key.value] = key.start_mark.line + 1
-        return node
-
-
 def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
@@ -232,24 +217,16 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         match file.suffix.lower():
             case ".yaml" | ".yml":
-                values = yaml.load(text, _Loader)
+                values = parse_yaml(text)
             case ".toml":
                 values = tomllib.loads(text)
             case suffix:
                 raise InputError(f"configuration {str(file)!r} ends in {suffix!r}; give a .yaml, .yml or .toml file")
     except (yaml.YAMLError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"configuration {str(file)!r} cannot be parsed: {_problem(error)}") from None
+        raise InputError(f"configuration {str(file)!r} cannot be parsed: {problem(error)}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise InputError(f"configuration {str(file)!r} must hold names and values, not a {type(values).__name__}")
     # A name without a value, such as that of a section whose lines are all commented out, sets nothing.
     return {str(name): value for name, value in values.items() if value is not None}
-
-
-def _problem(error: Exception) -> str:
-    """What a parser found and where, without the text around it, which may hold a password."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"{error.problem} (at line {mark.line + 1}, column {mark.column + 1})"
-    return " ".join(str(error).split())

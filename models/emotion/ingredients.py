@@ -1,19 +1,30 @@
 """What recipes are made of: architecture, optimiser, random changes, split, ranges to search. See `recipe`."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"{list(bounds)} must have the smaller number first")
+    return bounds
+
+
+Factors = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
+"""Smallest and largest."""
 Label = Literal["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
 
 
 class Part(BaseModel):
     """Base of the parts of a recipe."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Residual(Part):
@@ -82,18 +93,18 @@ class Changes(Part):
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Degrees: standard deviation where `rotation` is normal, else the most either way."""
     rotation: Literal["normal", "uniform"] = "uniform"
-    zoom: tuple[Positive, Positive] = (1.0, 1.0)
+    zoom: Factors = (1.0, 1.0)
     """Smallest and largest factor of size."""
-    stretch: tuple[Positive, Positive] = (1.0, 1.0)
+    stretch: Factors = (1.0, 1.0)
     """Smallest and largest factor of width to height."""
     shear: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Tangent of the largest angle."""
     shift: Share = 0.0
     """Of the side, either way, the most."""
-    contrast: tuple[Positive, Positive] = (1.0, 1.0)
+    contrast: Factors = (1.0, 1.0)
     brightness: Annotated[float, Field(ge=0, le=255)] = 0.0
     """Levels of 0-255 added, either way, the most."""
-    gamma: tuple[Positive, Positive] = (1.0, 1.0)
+    gamma: Factors = (1.0, 1.0)
     degrade: Share = 0.0
     """Share of the faces that are damaged as video does: shrunk, blurred, compressed, made noisy."""
     erase: Share = 0.0
@@ -138,3 +149,10 @@ class Range(Part):
         if not self.low < self.high or (self.log and self.low <= 0):
             raise ValueError(f"low {self.low} must lie below high {self.high}, and above 0 where log is true")
         return self
+
+
+Space = Annotated[
+    Annotated[Range, Tag("a range")] | Annotated[tuple[Any, ...], Field(min_length=1), Tag("a list")],
+    Discriminator(lambda value: "a range" if isinstance(value, Range | Mapping) else "a list"),
+]
+"""What to draw a setting from: numbers between two, or a list to choose from."""

@@ -3,6 +3,8 @@
 A recipe may say ``extends: OTHER`` and then names only what differs. Those bundled lie in ``models/recipes``.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -18,14 +20,26 @@ from models.emotion.ingredients import (
     Label,
     Optimizer,
     Part,
-    Range,
     Residual,
     Share,
+    Space,
     Split,
 )
 from pipeline.errors import InputError
+from pipeline.strict_yaml import parse_yaml, problem
 
 Values = dict[str, Any]
+
+WORDS = {
+    "dict_type": "should hold names and values",
+    "model_type": "should hold names and values",
+    "string_pattern_mismatch": "should be letters without accents, digits, '.', '_' and '-', a letter or digit first",
+    "tuple_type": "should be a list",
+}
+"""What pydantic says of its own types, in the words of a recipe."""
+
+TAGS = frozenset({"residual", "plain", "start", "a list", "a range"})
+"""Of the kinds of a setting, which stand between its name and its field."""
 
 DESCRIPTION = frozenset(
     {"name", "version", "about", "paper", "claim", "summary", "license", "terms", "limits", "search"}
@@ -91,7 +105,7 @@ class Recipe(Part):
     augment: Changes = Changes()
     seed: Annotated[int, Field(ge=0)] = 1
 
-    search: dict[str, Range | tuple[Any, ...]] = Field(default_factory=dict)
+    search: dict[str, Space] = Field(default_factory=dict)
     """Settings to search, by dotted name: a list to choose from, or a range."""
 
     @model_validator(mode="after")
@@ -144,11 +158,11 @@ def read_recipe(recipe: str, changes: Iterable[str] = ()) -> Recipe:
         if not equals or not key:
             raise InputError(f"--set {change!r} is not key=value; an example: --set optimizer.rate=0.05")
         try:
-            value = yaml.safe_load(text)
+            value = parse_yaml(text)
         except yaml.YAMLError as error:
-            raise InputError(f"--set {change!r}: the value is not YAML ({' '.join(str(error).split())})") from None
+            raise InputError(f"--set {change!r}: the value cannot be parsed: {problem(error)}") from None
         values = _merged(values, _nested(key.strip().split("."), value))
-    return make(values | {"name": values.get("name", path.stem)}, str(path))
+    return make(values | {"name": values.get("name", _named_after(path))}, str(path))
 
 
 def make(values: Mapping[str, Any], where: str) -> Recipe:
@@ -161,14 +175,25 @@ def make(values: Mapping[str, Any], where: str) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        # The tag of the architecture stands between its name and its field.
-        name = ".".join(str(part) for part in first["loc"] if part not in ("residual", "plain", "start", "Range"))
+        # `start` is a setting as well, and then stands first.
+        place = [part for index, part in enumerate(first["loc"]) if not index or part not in TAGS]
+        name = ".".join(str(part) for part in place)
         if first["type"] == "extra_forbidden":
             raise InputError(f"{where}: unknown setting {name!r}") from None
-        said = first["msg"].removeprefix("Value error, ")
+        said = WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
         told = f"{name} = {first['input']!r}: " if name and first["type"] not in ("missing", "value_error") else ""
         told = f"{name}: " if name and not told else told
         raise InputError(f"{where}: {told}{said[:1].lower()}{said[1:]}") from None
+
+
+def _named_after(path: Path) -> str:
+    """The name of a recipe that says none: that of its file, in the letters that a card's name may have.
+
+    >>> _named_after(Path("möblierte Zimmer.yaml"))
+    'moblierte-Zimmer'
+    """
+    plain = unicodedata.normalize("NFKD", path.stem).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-._") or "recipe"
 
 
 def altered(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
@@ -205,11 +230,11 @@ def flat(values: Mapping[str, Any], before: str = "") -> Values:
 def _read(path: Path, seen: tuple[Path, ...] = ()) -> Values:
     """The values of a recipe file, on top of those of the recipe that it extends."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the recipe {str(path)!r}: {error}") from None
     except yaml.YAMLError as error:
-        raise InputError(f"recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"recipe {str(path)!r} cannot be parsed: {problem(error)}") from None
     if not isinstance(values, dict):
         raise InputError(f"recipe {str(path)!r} must hold settings by name, like 'epochs: 30'")
     other = values.pop("extends", None)

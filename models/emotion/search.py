@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.emotion.ingredients import Range
+from models.emotion.ingredients import Range, Space
 from models.emotion.recipe import Recipe, altered
 from models.emotion.runs import NETWORK, Source
 from pipeline.errors import InputError
@@ -43,7 +43,7 @@ class Trial:
     kl: float
 
 
-def draw(space: Mapping[str, Range | tuple[Any, ...]], seed: int, number: int) -> dict[str, Any]:
+def draw(space: Mapping[str, Space], seed: int, number: int) -> dict[str, Any]:
     """The settings of trial `number`, the same for the same seed however many trials there are.
 
     Numbers have four significant digits, so that a trial can be written down.
@@ -52,7 +52,7 @@ def draw(space: Mapping[str, Range | tuple[Any, ...]], seed: int, number: int) -
     return {key: _drawn(choice, rng) for key, choice in space.items()}
 
 
-def _drawn(choice: Range | tuple[Any, ...], rng: np.random.Generator) -> Any:
+def _drawn(choice: Space, rng: np.random.Generator) -> Any:
     if not isinstance(choice, Range):
         return choice[rng.integers(len(choice))]
     bounds = np.array([choice.low, choice.high])

@@ -81,9 +81,17 @@ def test_a_resolved_recipe_can_be_read_again() -> None:
         ("about: a\nsplit: {folds: 5, test: 0.1}", "folds"),
         ("about: a\ntrust: 0.5", "together"),
         ("about: a\narchitecture: {name: start}", "needs start"),
-        ("about: a\nsearch: {batch: {low: 3, high: 1}}", "low 3.0 must lie below"),
+        ("about: a\nsearch: {batch: {low: 3, high: 1}}", "search.batch: low 3.0 must lie below"),
         ("- a list", "by name"),
-        ("about: [", "not YAML"),
+        ("about: [", "cannot be parsed"),
+        ("about: a\nsplit: {}\nabout: b", "'about' is set in line 1 already (at line 3, column 1)"),
+        ("about: a\nname: a b", "name = 'a b': should be letters"),
+        ("about: a\nfocus: .inf", "focus = inf: input should be a finite number"),
+        ("about: a\noptimizer: {decay: .nan}", "optimizer.decay = nan: input should be a finite number"),
+        ("about: a\naugment: {zoom: [1.2, 0.8]}", "augment.zoom: [1.2, 0.8] must have the smaller number first"),
+        ("about: a\nsearch: {epochs: []}", "search.epochs = []: "),
+        ("about: a\nsearch: {batch: 3}", "search.batch = 3: should be a list"),
+        ("about: a\narchitecture: {name: start, dropout: 3}\nstart: shipped", "architecture.dropout = 3: "),
         ("about: a\nextends: mine.yaml", "extends"),
         ("about: a\nextends: nothing", "no recipe 'nothing'"),
     ],
@@ -94,7 +102,16 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, text: str, says: str
     assert says in str(error.value)
 
 
-@pytest.mark.parametrize("change", ["epochs", "=3", "epochs=[", "nothing=3", "optimizer=3"])
+@pytest.mark.parametrize(
+    ("file", "name"), [("mein Gesicht é.yaml", "mein-Gesicht-e"), ("-a_b.yaml", "a_b"), ("北京.yaml", "recipe")]
+)
+def test_a_recipe_without_a_name_is_called_as_its_file(tmp_path: Path, file: str, name: str) -> None:
+    assert read_recipe(write(tmp_path, "about: a", file)).name == name
+
+
+@pytest.mark.parametrize(
+    "change", ["split={by: face, by: person}", "epochs", "=3", "epochs=[", "nothing=3", "optimizer=3"]
+)
 def test_a_wrong_change_is_named(change: str) -> None:
     with pytest.raises(InputError):
         read_recipe("affect", [change])
