@@ -38,10 +38,10 @@ class Broker:
         self._url = url
         self.client: Any = connect(url, patient=True)  # redis-py types every answer as awaitable or not
         self.commit = self.client.register_script(scripts.COMMIT)
-        self.room = self.client.register_script(scripts.ROOM)
+        self.capacity = self.client.register_script(scripts.CAPACITY)
         self.share = self.client.register_script(scripts.SHARE)
         self.attempt = self.client.register_script(scripts.ATTEMPT)
-        self.absolve = self.client.register_script(scripts.ABSOLVE)
+        self.withdraw = self.client.register_script(scripts.WITHDRAW)
         self.acquire = self.client.register_script(scripts.ACQUIRE)
         self.renew = self.client.register_script(scripts.RENEW)
         self.release = self.client.register_script(scripts.RELEASE)

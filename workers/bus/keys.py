@@ -23,7 +23,7 @@ Fields of ``affect:bus:state:<worker>:<source>``, all set by scripts::
     step     number of the last step that was finished, from 1
     by       token of the lease under which it was
     state    how far the source has come with it (``workers.bus.ledger.Position``)
-    begun    owners that began since then, less those that ended on purpose; the next is careful if there are any
+    begun    owners that began since then, less those that ended on purpose; with any, the next takes one at a time
     at       number of the message furthest on that an owner began with
     tried    owners that began with that message, less those that ended on purpose
     open     runs that have begun, less those whose end was written; in the state of ``ingest`` alone

@@ -53,20 +53,20 @@ class Outbox(NamedTuple):
     """Whether all sources go into the same stream."""
     most: int
     """Messages of a source that may wait there."""
-    far: str
-    """A stream further on that fills up when its reader is gone."""
-    far_most: int
+    downstream: str
+    """The sink's inbox, two steps on: it grows while no sink runs, so its length bounds this step too."""
+    downstream_most: int
 
 
-class Room(msgspec.Struct):
-    """What outputs want; the names are those of ``scripts.ROOM``, and the others of ``Outbox``."""
+class Capacity(msgspec.Struct):
+    """What outputs want; the names are those of ``scripts.CAPACITY``, and the others of ``Outbox``."""
 
     source: str
     outputs: int
     """Messages."""
     shared: bool
     most: int
-    far_most: int
+    downstream_most: int
 
 
 class Step(msgspec.Struct):
@@ -80,7 +80,7 @@ class Step(msgspec.Struct):
     """ms from this step on."""
     strict: bool
     """Whether an expired lease is lost even if nobody else took it."""
-    room: Room
+    capacity: Capacity
     runs: int
     """Runs that begin with this step, or less than 0, of how many the end was written."""
     taken: Sequence[str]
@@ -112,7 +112,7 @@ class Ledger:
         """Number of the message that was begun with last, of a step that is not finished; 0 where there is none."""
         self.taken = 0
         """Number of the last message that was dealt with for good."""
-        self.careful = False
+        self.one_at_a_time = False
         """Whether earlier owners have begun without finishing a step: each message may be what killed them."""
 
     def load(self) -> Position:
@@ -148,17 +148,17 @@ class Ledger:
             lambda: self._broker.attempt(keys=[self._key], args=[number, int(first)]), self._lease.stopped
         )
         self._attempted = number
-        self.careful = begun > 1
+        self.one_at_a_time = begun > 1
         return int(tried)
 
-    def absolve(self) -> None:
+    def withdraw(self) -> None:
         """Take back what ``attempt`` noted: the owner ends on purpose, and no message is to blame for it.
 
         While Redis is away nothing is taken back.
         """
         if self._attempted:
             with suppress(redis.RedisError, OSError):
-                self._broker.absolve(keys=[self._lease.key, self._key], args=[self._lease.token, self._attempted])
+                self._broker.withdraw(keys=[self._lease.key, self._key], args=[self._lease.token, self._attempted])
             self._attempted = 0
 
     def is_current(self) -> bool:
@@ -179,14 +179,23 @@ class Ledger:
             Closed: the work was stopped; nothing was changed.
         """
         lease, outbox = self._lease, self._outbox
-        room = Room(lease.source, len(outputs), outbox.shared, outbox.most, outbox.far_most)
-        step = Step(self._step + 1, lease.token, lease.milliseconds, self._strict, room, runs, taken)
+        capacity = Capacity(lease.source, len(outputs), outbox.shared, outbox.most, outbox.downstream_most)
+        step = Step(self._step + 1, lease.token, lease.milliseconds, self._strict, capacity, runs, taken)
         arguments = [
             *(msgspec.msgpack.encode(step), msgspec.msgpack.encode(position)),
             *(part for output in outputs for part in output),
         ]
         names = (
-            *(lease.key, self._key, self._inbox, outbox.key, keys.PENDING, outbox.far, keys.UNDER_WAY, keys.SOURCES),
+            *(
+                lease.key,
+                self._key,
+                self._inbox,
+                outbox.key,
+                keys.PENDING,
+                outbox.downstream,
+                keys.UNDER_WAY,
+                keys.SOURCES,
+            ),
             *(keys.remembered(lease.source) if runs < 0 else ()),
         )
         while True:
@@ -195,22 +204,22 @@ class Ledger:
                 self._step += 1
                 self.taken = position.taken
                 self._attempted = 0
-                self.careful = False
+                self.one_at_a_time = False
                 return
             if answer != b"full":
                 lease.stopped.set()
                 raise Lost(answer.decode())
-            self._await_room(room)
+            self._await_room(capacity)
 
-    def _await_room(self, room: Room) -> None:
+    def _await_room(self, capacity: Capacity) -> None:
         """Wait until there is room, asking for that alone: a step may hold megabytes."""
         outbox, stopped = self._outbox, self._lease.stopped
-        names = (outbox.key, keys.PENDING, outbox.far)
-        arguments = [msgspec.msgpack.encode(room)]
+        names = (outbox.key, keys.PENDING, outbox.downstream)
+        arguments = [msgspec.msgpack.encode(capacity)]
         delay, longest = ROOM
         while True:
             if stopped.wait(delay):
                 raise Closed
-            if self._broker.call(lambda: self._broker.room(keys=names, args=arguments), stopped):
+            if self._broker.call(lambda: self._broker.capacity(keys=names, args=arguments), stopped):
                 return
             delay = min(2 * delay, longest)

@@ -67,8 +67,8 @@ class Ordered:
             Lost: the stream began anew, because Redis lost its memory.
             VersionError: a message is of another version; it stays where it is.
         """
-        self._taken = self._take(1 if not self._begun or self._ledger.careful else most, within)
-        if self._taken and (not self._begun or self._ledger.careful):
+        self._taken = self._take(1 if not self._begun or self._ledger.one_at_a_time else most, within)
+        if self._taken and (not self._begun or self._ledger.one_at_a_time):
             tried = self._ledger.attempt(self._taken[0].number, first=not self._begun)
             self._begun = True
             if tried > self._tries:

@@ -11,11 +11,12 @@ from pipeline.lua import MISTYPED
 _FULL: Final = """
 -- Whether an outbox has no room for the outputs of a step, or the stream further on has not. A message for which
 -- nothing waits may always go.
-local function full(outbox, pending, far, room)
+local function full(outbox, pending, downstream, capacity)
   local waiting
-  if room.shared then waiting = tonumber(redis.call('HGET', pending, room.source) or 0)
+  if capacity.shared then waiting = tonumber(redis.call('HGET', pending, capacity.source) or 0)
   else waiting = redis.call('XLEN', outbox) end
-  return waiting > 0 and waiting + room.outputs > room.most or redis.call('XLEN', far) + room.outputs > room.far_most
+  return waiting > 0 and waiting + capacity.outputs > capacity.most
+    or redis.call('XLEN', downstream) + capacity.outputs > capacity.downstream_most
 end
 """
 
@@ -27,12 +28,12 @@ COMMIT: Final = (
 --       and was taken out, only where a run ends.
 -- ARGV: the step (packed; a `Step` of `workers.bus.ledger`), state, then number and message of each output.
 -- Returns done, full (room is awaited), taken (by another owner) or forgotten (the state is gone).
-local lease, state, inbox, outbox, pending, far, under_way, sources, reader = unpack(KEYS)
+local lease, state, inbox, outbox, pending, downstream, under_way, sources, reader = unpack(KEYS)
 local step = cmsgpack.unpack(ARGV[1])
-local room, source = step.room, step.room.source
+local capacity, source = step.capacity, step.capacity.source
 local kinds = {[lease] = 'string', [state] = 'hash', [under_way] = 'set', [sources] = 'hash'}
 if #step.taken > 0 then kinds[inbox] = 'stream' end
-if room.outputs > 0 then kinds[outbox], kinds[pending], kinds[far] = 'stream', 'hash', 'stream' end
+if capacity.outputs > 0 then kinds[outbox], kinds[pending], kinds[downstream] = 'stream', 'hash', 'stream' end
 for key, kind in pairs(kinds) do
   local wrong = mistyped(key, kind)
   if wrong then return wrong end
@@ -45,14 +46,14 @@ local before = tonumber(known[1] or 0)
 if before == step.number and known[2] == step.token then return 'done' end  -- the answer to the first attempt was lost
 if before >= step.number then return 'taken' end
 if before < step.number - 1 then return 'forgotten' end
-if room.outputs > 0 and full(outbox, pending, far, room) then return 'full' end
+if capacity.outputs > 0 and full(outbox, pending, downstream, capacity) then return 'full' end
 for i = 1, #step.taken, 1000 do
   redis.call('XDEL', inbox, unpack(step.taken, i, math.min(i + 999, #step.taken)))
 end
 for i = 3, #ARGV, 2 do
   redis.call('XADD', outbox, '*', 's', source, 'n', ARGV[i], 'm', ARGV[i + 1])
 end
-if room.outputs > 0 and room.shared then redis.call('HINCRBY', pending, source, room.outputs) end
+if capacity.outputs > 0 and capacity.shared then redis.call('HINCRBY', pending, source, capacity.outputs) end
 redis.call('HSET', state, 'step', step.number, 'by', step.token, 'state', ARGV[2], 'begun', 0)
 redis.call('SET', lease, step.token, 'PX', step.lease)
 if step.runs >= 0 then
@@ -69,10 +70,11 @@ return 'done'
 """
 )
 
-ROOM: Final = (
+CAPACITY: Final = (
     f"{_FULL}"
     + """
--- KEYS: outbox, pending, far. ARGV: what outputs want (packed; a `Room`). Returns whether a step would find room.
+-- KEYS: outbox, pending, downstream. ARGV: what outputs want (packed; a `Capacity`). Returns whether a step would
+-- find room.
 return full(KEYS[1], KEYS[2], KEYS[3], cmsgpack.unpack(ARGV[1])) and 0 or 1
 """
 )
@@ -80,8 +82,8 @@ return full(KEYS[1], KEYS[2], KEYS[3], cmsgpack.unpack(ARGV[1])) and 0 or 1
 ATTEMPT: Final = """
 -- An owner begins with a message, from which it or an earlier owner may never come back.
 -- KEYS: state. ARGV: number of the message, whether it is the owner's first.
--- Returns how many owners have begun since a step was last finished, and how many of them with this message; none are
--- told of messages that one of them has got past.
+-- Returns how many owners have begun since a step was last finished, and how many of them with this message; a message
+-- that some owner has already got past counts 0.
 redis.call('HDEL', KEYS[1], 'nothing')  -- a script that has written may go on though memory is full
 local begun = redis.call('HINCRBY', KEYS[1], 'begun', ARGV[2])
 local at = tonumber(redis.call('HGET', KEYS[1], 'at') or 0)
@@ -90,7 +92,7 @@ if tonumber(ARGV[1]) > at then redis.call('HSET', KEYS[1], 'at', ARGV[1], 'tried
 return {begun, redis.call('HINCRBY', KEYS[1], 'tried', 1)}
 """
 
-ABSOLVE: Final = """
+WITHDRAW: Final = """
 -- An owner ends of its own accord: the message that it began with last is not what it died of.
 -- KEYS: lease, state. ARGV: token, number of the message.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end

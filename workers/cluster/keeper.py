@@ -12,7 +12,7 @@ from pipeline.connection import is_passing
 from pipeline.errors import AffectError, InputError, OutputError, SourceError, StateError
 from workers.bus import keys
 from workers.bus.lease import Lease, new_token
-from workers.cluster.shard import ChainShard, Shard, SinkShard, Tools
+from workers.cluster.shard import ChainShard, Context, Shard, SinkShard
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +52,11 @@ class Keeper:
         most: sources that this process takes at most; None: its share.
     """
 
-    def __init__(self, names: tuple[str, ...], tools: Tools, most: int | None) -> None:
+    def __init__(self, names: tuple[str, ...], context: Context, most: int | None) -> None:
         self.kind = names[0]
         self.shards: dict[str, Shard] = {}
         self._names = names
-        self._tools = tools
+        self._context = context
         self._stored: dict[str, str] = {}
         """What the sources are configured as."""
         self._under_way: set[str] = set()
@@ -86,7 +86,7 @@ class Keeper:
             self._claim()
         except (redis.RedisError, OSError) as error:
             if not is_passing(error):
-                raise self._tools.broker.refusal(error) from None
+                raise self._context.broker.refusal(error) from None
             self._miss()
         else:
             if self._away is not None:
@@ -104,7 +104,7 @@ class Keeper:
         for shard in self.shards.values():
             if not shard.is_alive():
                 self._quietly(shard.lease.release)
-        self._quietly(lambda: self._tools.broker.census(keys=[keys.census(self.kind)], args=[self._member, 0]))
+        self._quietly(lambda: self._context.broker.census(keys=[keys.census(self.kind)], args=[self._member, 0]))
 
     def _reap(self) -> None:
         """Look after shards that have ended."""
@@ -153,7 +153,7 @@ class Keeper:
 
     def _look(self) -> None:
         """Read what is configured and under way, and end runs whose source was taken out or changed."""
-        client = self._tools.broker.client
+        client = self._context.broker.client
         self._put_back()
         self._recall()
         stored = {name.decode(errors="replace"): text for name, text in client.hgetall(keys.SOURCES).items()}
@@ -177,7 +177,7 @@ class Keeper:
         To be called before what is configured is read: so what is about to be taken out is not begun anew.
         """
         finished = [source for source, stored in self._finished.items() if stored is not None]
-        with self._tools.broker.client.pipeline(transaction=False) as asked:
+        with self._context.broker.client.pipeline(transaction=False) as asked:
             for source in finished:
                 asked.exists(keys.state(self.kind, source))
             for source, known in zip(finished, asked.execute(), strict=True):
@@ -188,7 +188,7 @@ class Keeper:
         """If Redis lost its memory, tell it again what is to be read, unless somebody already did."""
         if self.kind != "ingest":
             return
-        client = self._tools.broker.client
+        client = self._context.broker.client
         memory = client.get(keys.MEMORY)
         if memory is None:
             client.set(keys.MEMORY, new_token(), nx=True)
@@ -206,7 +206,7 @@ class Keeper:
         return sorted((self._under_way | set(self._stored)) - set(self._finished))
 
     def _claim(self) -> None:
-        broker, config = self._tools.broker, self._tools.config
+        broker, config = self._context.broker, self._context.config
         alive = broker.census(keys=[keys.census(self.kind)], args=[self._member, int(config.bus.lease * 1000)])
         wanted = self._wanted()
         share = fair_share(len(wanted), [member.decode() for member in alive], self._member)
@@ -227,7 +227,7 @@ class Keeper:
         # What fails is begun again and again.
         idle = not set(wanted) <= set(self._failed) and set(self.shards) <= set(self._failed)
         if idle and not self._idle:
-            log.info("%s: stands by; others own all there is to do, or it cannot be done now", self.kind)
+            log.info("%s: idle; every source is owned by another worker or waits to be tried again", self.kind)
         self._idle = idle
 
     def _begin(self, lease: Lease) -> None:
@@ -235,9 +235,9 @@ class Keeper:
         stored = self._stored.get(source)
         shard: Shard
         if self._names == ("sink",):
-            shard = SinkShard(lease, self._tools, stored)
+            shard = SinkShard(lease, self._context, stored)
         else:
-            shard = ChainShard(lease, self._tools, stored, self._names)
+            shard = ChainShard(lease, self._context, stored, self._names)
         self.shards[source] = shard
         if source in self._failed:
             self._failed[source] = self._failed[source]._replace(again=time.monotonic())

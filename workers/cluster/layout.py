@@ -60,9 +60,9 @@ def inbox(chain: tuple[str, ...], source: str) -> str | None:
 
 def outbox(chain: tuple[str, ...], source: str, bus: BusSettings) -> Outbox:
     """Return the stream that a chain publishes a source's messages to."""
-    far = keys.scores(source), bus.unsaved
+    downstream = keys.scores(source), bus.unsaved
     if chain[-1] == "ingest":
-        return Outbox(keys.frames(source), False, bus.pending_frames, *far)
+        return Outbox(keys.frames(source), False, bus.pending_frames, *downstream)
     if chain[-1] == "tracker":
-        return Outbox(keys.FACES, True, bus.pending, *far)
-    return Outbox(keys.scores(source), False, bus.unsaved, *far)
+        return Outbox(keys.FACES, True, bus.pending, *downstream)
+    return Outbox(keys.scores(source), False, bus.unsaved, *downstream)

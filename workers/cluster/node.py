@@ -17,7 +17,7 @@ from workers.bus.pool import PoolLink
 from workers.chain import Chain
 from workers.cluster.keeper import GRACE, Keeper
 from workers.cluster.layout import Layout
-from workers.cluster.shard import Tools
+from workers.cluster.shard import Context
 from workers.config import Config
 from workers.engine import Engine
 from workers.worker import Worker
@@ -48,10 +48,10 @@ class Node:
         self._pulse = pulse
         self._stopped = threading.Event()
         self._error: BaseException | None = None
-        tools = Tools(self._broker, engine, config, self._tally)
+        context = Context(self._broker, engine, config, self._tally)
         kinds = [names for names in (layout.chain, ("sink",) if layout.sink else ()) if names]
-        self._keepers = [Keeper(names, tools, most) for names in kinds]
-        self._pool = [threading.Thread(target=self._infer, args=(tools,), daemon=True)] if layout.pool else []
+        self._keepers = [Keeper(names, context, most) for names in kinds]
+        self._pool = [threading.Thread(target=self._infer, args=(context,), daemon=True)] if layout.pool else []
         self._period = config.bus.lease / 3
         """s between beats: two may come late before a lease expires."""
 
@@ -94,13 +94,13 @@ class Node:
             self._broker.close()
             self._pulse.unlink(missing_ok=True)
 
-    def _infer(self, tools: Tools) -> None:
+    def _infer(self, context: Context) -> None:
         """Be one of those that share the faces of all sources; the body of a thread."""
-        config = tools.config
+        config = context.config
         poison = Poison(self._broker, "inference", self._tally, self._stopped)
         try:
             link = PoolLink(self._broker, config.bus, poison, config.emotion.batch, self._stopped)
-            chain = Chain([tools.engine.inference()], config.bus.tries, lambda _, error: [error])
+            chain = Chain([context.engine.inference()], config.bus.tries, lambda _, error: [error])
             stage: Any = chain
             Worker("inference", stage, link).run()
         except BaseException as error:

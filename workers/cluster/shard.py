@@ -21,12 +21,12 @@ from pipeline.tally import Tally
 from workers.bus import keys
 from workers.bus.broker import Broker
 from workers.bus.codec import Message, encode
-from workers.bus.drain import SinkLink
 from workers.bus.lease import Lease, Lost
 from workers.bus.ledger import Ledger, Position
 from workers.bus.ordered import Ordered
 from workers.bus.owned import Publisher, ReaderLink, StreamLink
 from workers.bus.poison import Poison
+from workers.bus.sink_link import SinkLink
 from workers.chain import Chain
 from workers.cluster.layout import inbox, outbox
 from workers.cluster.registry import digest, source_of
@@ -42,7 +42,7 @@ STEP = 4
 """Messages of one step of a chain; a live reader gives them one by one."""
 
 
-class Tools:
+class Context:
     """What the shards of a process share."""
 
     def __init__(self, broker: Broker, engine: Engine, config: Config, tally: Tally) -> None:
@@ -73,14 +73,14 @@ class Shard(threading.Thread):
         stored: what the source is configured as (see ``workers.cluster.registry``); None if it was taken out.
     """
 
-    def __init__(self, lease: Lease, tools: Tools, stored: str | None) -> None:
+    def __init__(self, lease: Lease, context: Context, stored: str | None) -> None:
         super().__init__(name=f"{lease.worker} {lease.source}", daemon=True)
         self.lease = lease
         self.stored = stored
         self.error: BaseException | None = None
         self.finished = False
-        self._tools = tools
-        self._poison = Poison(tools.broker, lease.worker, tools.tally, lease.stopped)
+        self._context = context
+        self._poison = Poison(context.broker, lease.worker, context.tally, lease.stopped)
         self._ledger: Ledger | None = None
         self._inbox: Ordered | None = None
 
@@ -96,7 +96,7 @@ class Shard(threading.Thread):
             self.error = error
         finally:
             if self._ledger is not None and not _may_be_of_a_message(self.error):
-                self._ledger.absolve()
+                self._ledger.withdraw()
             self.lease.stopped.set()
 
     def stop(self) -> None:
@@ -121,7 +121,7 @@ class Shard(threading.Thread):
                 f"source {source!r} was last worked on by a worker of {position.chain}, not {name}; run that until the "
                 "source is over, or add the source under another name"
             )
-        chain = Chain(self._tools.stages(names), self._tools.config.bus.tries, give_up)
+        chain = Chain(self._context.stages(names), self._context.config.bus.tries, give_up)
         if position.chain:
             try:
                 chain.restore(position.stages)
@@ -136,10 +136,10 @@ class Shard(threading.Thread):
         return message.stamp.frame if isinstance(message, Frame) else 0
 
     def _ordered(self, ledger: Ledger, key: str, *kinds: type[Message]) -> Ordered:
-        tools = self._tools
+        context = self._context
         self._ledger = ledger
         self._inbox = Ordered(
-            tools.broker, self.lease, ledger, self._poison, key=key, kinds=kinds, tries=tools.config.bus.tries
+            context.broker, self.lease, ledger, self._poison, key=key, kinds=kinds, tries=context.config.bus.tries
         )
         return self._inbox
 
@@ -157,8 +157,8 @@ def _may_be_of_a_message(error: BaseException | None) -> bool:
 class ChainShard(Shard):
     """Runs the stages of a chain for one source."""
 
-    def __init__(self, lease: Lease, tools: Tools, stored: str | None, names: tuple[str, ...]) -> None:
-        super().__init__(lease, tools, stored)
+    def __init__(self, lease: Lease, context: Context, stored: str | None, names: tuple[str, ...]) -> None:
+        super().__init__(lease, context, stored)
         self._names = names
         self._reader: Reader | None = None
         self._ended = False
@@ -179,16 +179,16 @@ class ChainShard(Shard):
             self._reader.stop()
 
     def _work(self) -> None:
-        tools, source = self._tools, self.lease.source
+        context, source = self._context, self.lease.source
         key = inbox(self._names, source)
-        ledger = Ledger(tools.broker, self.lease, inbox=key, outbox=outbox(self._names, source, tools.config.bus))
+        ledger = Ledger(context.broker, self.lease, inbox=key, outbox=outbox(self._names, source, context.config.bus))
         position = ledger.load()
         messages = None if key is not None else self._messages(position)
         if key is None and messages is None:
             self.finished = True
             return
         chain = self._chain(self._names, position)
-        publisher = Publisher(ledger, replace(position, chain="+".join(self._names)), chain, tools.quality)
+        publisher = Publisher(ledger, replace(position, chain="+".join(self._names)), chain, context.quality)
         if messages is None:
             assert key is not None
             link: Any = StreamLink(self._ordered(ledger, key, Frame, End), publisher, STEP)
@@ -205,7 +205,7 @@ class ChainShard(Shard):
         begun = bool(position.run) and not position.ended
         if self.stored is None:
             return iter((over,)) if begun else None
-        source = source_of(self.lease.source, self.stored, self._tools.config)
+        source = source_of(self.lease.source, self.stored, self._context.config)
         run = None if source.live else self._run_of(source)
         same = position.origin == digest(self.stored) if run is None else position.run == run
         if same and position.complete:
@@ -213,16 +213,16 @@ class ChainShard(Shard):
         resume = position.resume if begun and same else None
         if run is None:
             run = position.run if begun and same else live_run()
-            self._reader = LiveReader(source, run, self._tools.tally, resume=resume)
+            self._reader = LiveReader(source, run, self._context.tally, resume=resume)
         else:
-            self._reader = FileReader(source, run, self._tools.tally, after=-1 if resume is None else resume.frame)
+            self._reader = FileReader(source, run, self._context.tally, after=-1 if resume is None else resume.frame)
         return joined((over,) if begun and not same else (), self._read(self._reader))
 
     def _run_of(self, source: Source) -> str:
         """Return the run that reads a file."""
         # Only ingest by itself sends frames; they come out of a JPEG a little different.
-        via = f"jpeg{self._tools.quality}" if self._names == ("ingest",) and self._tools.quality else ""
-        return self._tools.engine.run_of(source, via)
+        via = f"jpeg{self._context.quality}" if self._names == ("ingest",) and self._context.quality else ""
+        return self._context.engine.run_of(source, via)
 
     def _read(self, reader: Reader) -> Iterator[Frame | End]:
         """Give what the reader gives; a file that fails ends its run, a camera that fails is tried again."""
@@ -239,19 +239,20 @@ class SinkShard(Shard):
     """Smooths and writes one source."""
 
     def _work(self) -> None:
-        tools, lease = self._tools, self.lease
-        ledger = Ledger(tools.broker, lease, inbox=keys.scores(lease.source), outbox=None, strict=True)
+        context, lease = self._context, self.lease
+        ledger = Ledger(context.broker, lease, inbox=keys.scores(lease.source), outbox=None, strict=True)
         position = ledger.load()
         chain = self._chain(("sink",), position)
+        config, origins = context.config, {lease.source: origin(context.config)}
         link = SinkLink(
             self._ordered(ledger, keys.scores(lease.source), Scores, End),
             Publisher(ledger, replace(position, chain="sink"), chain, None),
-            ParquetWriter(tools.config.out, tools.config.parquet, lease.verify, {lease.source: origin(tools.config)}),
-            Streams(tools.broker.client, tools.config.redis),
-            tools.broker,
+            ParquetWriter(config.out, config.parquet, lease.verify, origins),
+            Streams(context.broker.client, config.redis),
+            context.broker,
             lease,
-            bus=tools.config.bus,
-            parts=tools.config.parquet,
+            bus=config.bus,
+            parts=config.parquet,
         )
         try:
             Worker(self.name, chain, link).run()

@@ -161,13 +161,13 @@ def test_one_that_is_stopped_while_it_waits_changes_nothing_and_is_not_blamed(cl
 
     with pytest.raises(Closed):
         ledger.commit(Position(taken=1, given=1), ids[:1], [(1, b"a")])
-    ledger.absolve()
+    ledger.withdraw()
 
     assert len(client.xrange(INBOX)) == 3
     _, successor = own(inbox=INBOX, outbox=outbox, acquire=False)
     successor.load()
     assert successor.attempt(1, first=True) == 1
-    assert not successor.careful
+    assert not successor.one_at_a_time
 
 
 def test_attempts_count_owners_that_got_no_further(client, own, outbox):
@@ -177,17 +177,17 @@ def test_attempts_count_owners_that_got_no_further(client, own, outbox):
         return ledger
 
     dead = begin()
-    assert (dead.attempt(1, first=True), dead.careful) == (1, False)
+    assert (dead.attempt(1, first=True), dead.one_at_a_time) == (1, False)
     careful = begin()
-    assert (careful.attempt(1, first=True), careful.careful) == (2, True)
+    assert (careful.attempt(1, first=True), careful.one_at_a_time) == (2, True)
     assert [careful.attempt(number, first=False) for number in (2, 3)] == [1, 1]
     again = begin()
     # Those that somebody got past are innocent; the third is not yet.
     assert [again.attempt(number, first=number == 1) for number in (1, 2, 3)] == [0, 0, 2]
     again.commit(Position(taken=3), [], [])
-    assert not again.careful
+    assert not again.one_at_a_time
     fresh = begin()
-    assert (fresh.attempt(4, first=True), fresh.careful) == (1, False)
+    assert (fresh.attempt(4, first=True), fresh.one_at_a_time) == (1, False)
 
 
 def test_owners_that_end_on_purpose_are_not_counted(client, own):
@@ -198,21 +198,21 @@ def test_owners_that_end_on_purpose_are_not_counted(client, own):
 
     for _ in range(9):
         lease, ledger = begin()
-        assert (ledger.attempt(1, first=True), ledger.careful) == (1, False)
-        ledger.absolve()
+        assert (ledger.attempt(1, first=True), ledger.one_at_a_time) == (1, False)
+        ledger.withdraw()
         lease.release()
     dead, ledger = begin()
     ledger.attempt(1, first=True)
     client.delete(dead.key)  # expires
     lease, careful = begin()
     assert [careful.attempt(number, first=number == 1) for number in (1, 2)] == [2, 1]
-    ledger.absolve()  # wakes up, and takes nothing back: it is another's turn
-    careful.absolve()
+    ledger.withdraw()  # wakes up, and takes nothing back: it is another's turn
+    careful.withdraw()
     lease.release()
     lease, last = begin()
     assert [last.attempt(number, first=number == 1) for number in (1, 2)] == [0, 1]
     last.commit(Position(taken=2), [], [])
-    last.absolve()  # of nothing
+    last.withdraw()  # of nothing
     assert client.hmget(keys.state("tracker", "door"), "begun", "tried") == ["0", "1"]
 
 
@@ -222,7 +222,7 @@ def test_what_began_is_taken_back_though_memory_is_full(client, own):
     ledger.attempt(1, first=True)
     client.config_set("maxmemory", 1)
     try:
-        ledger.absolve()
+        ledger.withdraw()
     finally:
         client.config_set("maxmemory", 0)
     assert client.hget(keys.state("tracker", "door"), "begun") == "0"

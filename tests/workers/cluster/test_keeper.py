@@ -21,7 +21,7 @@ from workers.bus.broker import Broker
 from workers.bus.codec import decode
 from workers.cluster.keeper import Keeper, fair_share
 from workers.cluster.registry import forget
-from workers.cluster.shard import Tools
+from workers.cluster.shard import Context
 from workers.config import Config
 from workers.engine import Engine
 from workers.scene import render
@@ -49,7 +49,7 @@ class Site(SimpleNamespace):
     def keeper(self, *names, most=None, length=100_000, **bus):
         bus = BusSettings(lease=30, pending_frames=4, **bus)
         config = Config(bus=bus, redis=RedisSettings(length=length), out=self.out)
-        made = Keeper(names or ("ingest",), Tools(self.broker, self.engine, config, self.tally), most)
+        made = Keeper(names or ("ingest",), Context(self.broker, self.engine, config, self.tally), most)
         self.keepers.append(made)
         return made
 
@@ -149,7 +149,7 @@ def test_two_for_one_source_and_the_other_stands_by_and_says_so(site, caplog):
     site.beat(10)
     assert sorted(site.shares()) == [0, 1]
     assert caplog.text.count("owns door") == 1
-    assert caplog.text.count("stands by") == 1
+    assert caplog.text.count("idle; every source") == 1
     numbers = [int(fields[b"n"]) for _, fields in site.client.xrange(keys.frames("door"))]
     assert numbers == list(range(1, len(numbers) + 1))
     first.end()
@@ -380,7 +380,7 @@ def test_a_disk_that_refuses_costs_no_message_and_holds_up_no_other_source(site,
     site.add("gate")
     site.keeper("ingest", "tracker", "inference")
     sink = site.keeper("sink")
-    refusals = sink._tools.config.bus.tries + 2
+    refusals = sink._context.config.bus.tries + 2
     site.until(lambda: caplog.text.count(told) > refusals)
     site.until(lambda: site.client.smembers(keys.UNDER_WAY) == {b"door"})
     assert site.client.xlen(keys.POISON) == 0
@@ -419,7 +419,7 @@ class Picky:
 
 
 def test_what_no_attempt_gets_through_is_told_by_its_frame_and_the_run_still_ends(site, monkeypatch):
-    monkeypatch.setattr(Tools, "stages", lambda *_: [Picky()])
+    monkeypatch.setattr(Context, "stages", lambda *_: [Picky()])
     site.add("door")
     site.keeper("ingest", "tracker", pending=100)
     site.until(lambda: site.client.xlen(keys.FACES) == 30)

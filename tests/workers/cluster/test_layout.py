@@ -29,7 +29,7 @@ def test_every_chain_publishes_where_the_next_reads(stages):
     wanted = {"ingest": "affect:bus:frames:door", "tracker": "affect:bus:faces", "inference": "affect:bus:scores:door"}
     assert out.key == wanted[last]
     assert out.shared == (last == "tracker")
-    assert out.far == "affect:bus:scores:door"
+    assert out.downstream == "affect:bus:scores:door"
 
 
 def others():
