@@ -1,4 +1,4 @@
-"""Measure a detector beside its teacher and write the figures into its card: `python -m models.detector.measure`."""
+"""Measure a detector beside its teacher: `python -m models.detector.measure`; --write puts figures into its card."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from models.detector.find import Finder, fit, read
 from models.detector.matching import SAME_REAL, match
 from models.detector.speed import per_picture
 from models.program import run
+from models.written import writable, write_file
 from pipeline.card import shipped
 from pipeline.errors import InputError
 
@@ -242,6 +243,8 @@ def main() -> None:
     args = parser.parse_args()
     file = args.model.with_suffix(".json")
     card = json.loads(file.read_text())
+    if args.write:
+        writable(file)
     threshold = card["threshold"] if args.threshold is None else args.threshold
     paths = {THIS: args.model, "the teacher": args.teacher}
     finders = {name: Finder(path, LOW) for name, path in paths.items()}
@@ -263,7 +266,7 @@ def main() -> None:
         console.print(line, highlight=False, soft_wrap=True)
     if args.write:
         card["figures"] = merged(card["figures"] if [*args.only] != [*PARTS] else [], figures)
-        file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+        write_file(file, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
 
 
 def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:

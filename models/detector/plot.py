@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import BinaryIO
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -14,7 +14,7 @@ COLOURS = ("black", "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purpl
 LINES = ("-", "--")
 
 
-def draw(sights: dict[str, Sight], path: Path) -> None:
+def draw(sights: dict[str, Sight], file: BinaryIO) -> None:
     """Write a PNG: recall by false boxes per photo for each kind, and precision by recall, of one or two detectors."""
     with mpl.rc_context({"font.size": 9}):
         figure = Figure(figsize=(10, 4.2), layout="constrained")
@@ -34,4 +34,4 @@ def draw(sights: dict[str, Sight], path: Path) -> None:
         for axes in (left, right):
             axes.grid(alpha=0.3)
             axes.legend(fontsize=7, loc="lower left" if axes is right else "lower right")
-        figure.savefig(path, dpi=120)
+        figure.savefig(file, format="png", dpi=120)

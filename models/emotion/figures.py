@@ -1,4 +1,4 @@
-"""Measures a network and writes the figures into its card.
+"""Measures a network, and with --write puts the figures into its card.
 
 `python -m models.emotion.figures --valid FERPLUS_VALID.npz --data FERPLUS_TRAIN.npz`. FER2013 holds many photographs
 more than once, some both in training and in validation: so the figures of all validation faces, which is how others
@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnxruntime as ort
 from rich.console import Console
@@ -19,11 +19,13 @@ from rich.table import Table
 from models.bootstrap import Estimate
 from models.emotion.data import DUPLICATE, without
 from models.emotion.evaluate import PROTOCOL, Report, open_network, report
+from models.emotion.evaluation.origin import data_hash
 from models.emotion.evaluation.robustness import degraded, shrunk
 from models.emotion.faces import LabelledFaces, read_faces
 from models.emotion.metrics import truth
 from models.emotion.speed import per_face
 from models.program import run
+from models.written import writable, write_file
 from pipeline.card import shipped
 from pipeline.errors import InputError
 from pipeline.inference.classifier import Classifier
@@ -32,8 +34,17 @@ from pipeline.settings import RuntimeSettings
 
 COMMAND = "python -m models.emotion.figures --valid FERPLUS_VALID.npz"
 BOTH = f"{COMMAND} --data FERPLUS_TRAIN.npz"
-DATA = "FER+ validation (FER2013 PublicTest)"
+RELEASED: Final = {
+    "d7390aee7664545362293d71a9ca9f778cbb13a1442d5d18b82c5f3cd89571a7": "FER+ training",
+    "1f9590d699b760ab05ee1f415ba096ada892b38fb76ba7575e574dc74a23379e": "FER+ validation (FER2013 PublicTest)",
+}
+"""Parts of FER+ as released, all rows in their order, by `data_hash`."""
 SIZES = (32, 24, 16)
+
+
+def title(faces: LabelledFaces) -> str:
+    """What a card calls the faces: a part of FER+ only if they are that part; else the name of their file."""
+    return RELEASED.get(data_hash(faces)) or f"{faces.name} ({len(faces.images):,} faces)"
 
 
 def entry(what: str, estimate: Estimate, data: str, command: str = COMMAND) -> dict[str, Any]:
@@ -60,15 +71,15 @@ def unseen(faces: LabelledFaces, training: LabelledFaces, network: Classifier) -
     if not truth(fresh.votes).kept.any():
         raise InputError("every face with a majority has a near-copy among the training faces; give another --data")
     data = (
-        f"{DATA}, {len(faces.images) - len(fresh.images)} of {len(faces.images)} rows left out: faces that nearly "
-        f"equal a training face (24x24 reductions, either way round, correlate above {DUPLICATE})"
+        f"{title(faces)}, {len(faces.images) - len(fresh.images)} of {len(faces.images)} rows left out: faces that "
+        f"nearly equal a training face (24x24 reductions, either way round, correlate above {DUPLICATE})"
     )
     return pair(report(fresh, network), data, ", faces without a near-copy in training", BOTH)
 
 
-def table(measured: Report, title: str) -> Table:
+def table(measured: Report, heading: str) -> Table:
     """The per-class figures of a report, for people."""
-    shown = Table(title=title)
+    shown = Table(title=heading)
     for column in ("label", "n", "predicted", "precision", "recall", "95 %", "F1"):
         shown.add_column(column, justify="left" if column == "label" else "right")
     for row in measured.classes:
@@ -88,23 +99,25 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="npz that it learnt from: for the faces without a near-copy there")
     parser.add_argument("--model", type=Path, default=shipped("emotion"), help="ONNX file (default: the one shipped)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of timing per batch size (default: %(default)s)")
-    parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True, help="put them into the card")
+    parser.add_argument("--write", action="store_true", help="put them into the card, in place of the figures in it")
     options = parser.parse_args()
-    console = Console()
+    console, path = Console(), options.model.with_suffix(".json")
+    if options.write:
+        writable(path)
     faces, network = read_faces(options.valid), open_network(options.model)
-    clean = report(faces, network)
-    figures = pair(clean, DATA)
+    measured_on, clean = title(faces), report(faces, network)
+    figures = pair(clean, measured_on)
     if options.data:
         figures += unseen(faces, read_faces(options.data), network)
     else:
         console.print("[yellow]without --data, nothing is said of faces without a near-copy in training[/yellow]")
     for size in SIZES:
         small = report(replace(faces, images=degraded(faces.images, shrunk, size)), network)
-        data = f"{DATA}, faces shrunk to {size} px (area) and enlarged again (bilinear)"
+        data = f"{measured_on}, faces shrunk to {size} px (area) and enlarged again (bilinear)"
         figures += pair(small, data, f" at {size} px")
     for row in clean.classes:
         if row.n:
-            told = entry(f"recall of {row.label}", row.recall, DATA) | {"n": row.n, "predicted": row.predicted}
+            told = entry(f"recall of {row.label}", row.recall, measured_on) | {"n": row.n, "predicted": row.predicted}
             # JSON has no NaN: a label that was never predicted has no precision.
             precision = round(row.precision.value, 4) if row.predicted else None
             figures.append(told | {"precision": precision, "f1": round(row.f1.value, 4)})
@@ -126,10 +139,9 @@ def main() -> None:
         interval = "{} to {}".format(*figure["ci95"]) if "ci95" in figure else ""
         line = f"{figure['what']:<{width}} {figure['value']:<8} {interval:<18} n = {figure['n']}"
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(table(clean, f"{clean.model} on {DATA}"))
+    console.print(table(clean, f"{clean.model} on {measured_on}"))
     if options.write:
-        path = options.model.with_suffix(".json")
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": figures}, indent=2) + "\n")
+        write_file(path, json.dumps(json.loads(path.read_text()) | {"figures": figures}, indent=2) + "\n")
         console.print(f"figures written to {path}")
 
 

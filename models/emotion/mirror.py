@@ -5,7 +5,8 @@ graph: whoever runs the file need know nothing of it. It costs twice the time, a
 same answer, as they would of a person. Averaging over the transformations that should not matter is as old as the
 networks (Krizhevsky, Sutskever and Hinton 2012, "ImageNet classification with deep convolutional neural networks").
 
-The card is the network's own, less its figures: `python -m models.emotion.figures --model OUT` measures them anew.
+The card is the network's own, less its figures: `python -m models.emotion.figures --model OUT --valid FILE --write`
+measures them anew.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from rich.console import Console
 
 from models.emotion.derived import derived_card
 from models.program import run
+from models.written import write_file
 from pipeline.card import EmotionCard, emotion_card, network_file
 
 BEGINNING = np.iinfo(np.int64).min
@@ -71,10 +73,10 @@ def write(network: Path, out: Path) -> None:
         InputError: the network has no card.
     """
     card = emotion_card(network)
-    out.write_bytes(mirrored(onnx.load(str(network)), card).SerializeToString())
+    write_file(out, mirrored(onnx.load(str(network)), card).SerializeToString())
     told = {"command": "python -m models.emotion.mirror"}
     derived = derived_card(network, out, "mirrored", "Looks at each face and at its mirror image.", mirrored=told)
-    out.with_suffix(".json").write_text(json.dumps(derived, indent=2, ensure_ascii=False) + "\n")
+    write_file(out.with_suffix(".json"), json.dumps(derived, indent=2, ensure_ascii=False) + "\n")
 
 
 def main() -> None:
@@ -83,12 +85,10 @@ def main() -> None:
         prog="python -m models.emotion.mirror", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--model", type=Path, help="ONNX file with its card, or a shipped network's name")
-    parser.add_argument("--out", type=Path, help="ONNX file; the card goes beside it (default: MODEL-mirrored.onnx)")
+    parser.add_argument("--out", type=Path, required=True, help="ONNX file to write; the card goes beside it")
     options = parser.parse_args()
-    network = network_file("emotion", options.model)
-    out = options.out or network.with_name(f"{network.stem}-mirrored.onnx")
-    write(network, out)
-    Console().print(f"written: {out} and its card", soft_wrap=True)
+    write(network_file("emotion", options.model), options.out)
+    Console().print(f"written: {options.out} and its card", soft_wrap=True)
 
 
 if __name__ == "__main__":

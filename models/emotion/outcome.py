@@ -1,6 +1,7 @@
 """What a network that was trained here is worth on rows kept apart, measured on the exported file itself."""
 
 import csv
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from models.bootstrap import Estimate, Resamples
 from models.emotion.evaluate import open_network
 from models.emotion.faces import LabelledFaces
 from models.emotion.metrics import divergence, truth
+from models.written import write_file
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
 
@@ -109,8 +111,9 @@ def pooled(outcomes: Sequence[Outcome], part: str) -> Outcome:
 
 def write_outcome(folder: Path, outcome: Outcome, more: dict[str, Any]) -> None:
     """Writes `result.json`, with `more` in it, and `confusion.csv` into a run folder."""
-    (folder / "result.json").write_text(json.dumps(outcome.figures() | more, indent=2) + "\n")
-    with (folder / "confusion.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["majority", *outcome.labels])
-        table.writerows([label, *row] for label, row in zip(outcome.labels, outcome.confusion.tolist(), strict=True))
+    write_file(folder / "result.json", json.dumps(outcome.figures() | more, indent=2) + "\n")
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(["majority", *outcome.labels])
+    table.writerows([label, *row] for label, row in zip(outcome.labels, outcome.confusion.tolist(), strict=True))
+    write_file(folder / "confusion.csv", text.getvalue())

@@ -1,13 +1,16 @@
-"""Make an expression network of whole numbers: `python -m models.emotion.quantize --data FERPLUS_TRAIN.npz`.
+"""Make an expression network of whole numbers.
+
+`python -m models.emotion.quantize --data FERPLUS_TRAIN.npz --out OUT.onnx`.
 
 Static quantisation (Jacob et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-
 only inference"): activations in 8 bits with ranges seen on training faces, weights in 8 bits by channel, as pairs of
 QuantizeLinear and DequantizeLinear that ONNX Runtime turns into integer kernels. Bytes in and probabilities out stay,
 and so does the card, but for what is measured anew.
 
-With --valid the figures of the card are measured there, beside the float network's on the same faces. A network that is
-not faster, or loses more than 0.3 points of accuracy, is not written. With --compare, ways to quantise are compared on
-training faces that the float network did not learn from, and nothing is written: so the way was chosen.
+With --valid the figures of the card are measured there, beside the float network's on the same faces. Without --out it
+is measured only; a network that is not faster, or loses more than 0.3 points of accuracy, is not written. With
+--compare, ways to quantise are compared on training faces that the float network did not learn from, and nothing is
+written: so the way was chosen.
 """
 
 import argparse
@@ -31,8 +34,9 @@ from rich.console import Console
 from models.emotion.derived import derived_card
 from models.emotion.exchange import BATCHES, MOST_LOST, Exchange, exchange, table
 from models.emotion.faces import read_faces
-from models.emotion.figures import DATA, entry
+from models.emotion.figures import entry, title
 from models.program import run
+from models.written import writable, write_file
 from pipeline.card import EmotionCard, emotion_card, network_file
 from pipeline.errors import ModelError
 from pipeline.inference.contract import tensor
@@ -187,20 +191,23 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="npz of images and votes that it learnt from")
     parser.add_argument("--valid", type=Path, help="npz to measure on (default: the rows that it did not learn from)")
     parser.add_argument("--model", type=Path, help="the float network (default: the one shipped)")
-    parser.add_argument("--out", type=Path, help="ONNX file; the card goes beside it (default: MODEL-int8.onnx)")
+    parser.add_argument("--out", type=Path, help="ONNX file to write; the card goes beside it (default: only measure)")
     parser.add_argument("--compare", action="store_true", help="compare ways to quantise, and write nothing")
     parser.add_argument("--seconds", type=float, default=2.0, help="of timing per network and size of batch")
     options = parser.parse_args()
     network = network_file("emotion", options.model)
     out = options.out or network.with_name(f"{network.stem}-int8.onnx")
+    if options.out:
+        writable(out)
     training = read_faces(options.data)
     order = np.random.default_rng(SEED).permutation(len(training))
     cut = round(HELD_OUT * len(order))
     faces = training.images[order[cut : cut + CALIBRATED]]
     if options.valid and not options.compare:
-        unseen, where = read_faces(options.valid), DATA
+        unseen = read_faces(options.valid)
+        where = title(unseen)
     else:
-        unseen, where = training.take(np.sort(order[:cut])), "FER+ training, rows not learnt from"
+        unseen, where = training.take(np.sort(order[:cut])), f"{title(training)}, rows not learnt from"
     console, rows = Console(highlight=False, width=120), {}
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / out.name
@@ -214,13 +221,13 @@ def main() -> None:
         ((measured, _), *_) = rows.values()
         console.print(f"{emotion_card(network).id} on {where}, n = {measured.new.accuracy.n:,}")
         console.print(table(rows))
-        if options.compare:
+        if options.compare or not options.out:
             return
         if not measured.worth_it:
             raise ModelError(f"not written: it is not faster, or loses more than {100 * MOST_LOST:.1f} points")
-        card.write_text(json.dumps(told | {"figures": figures(measured, where)}, indent=2, ensure_ascii=False) + "\n")
-        for file in (made, card):
-            out.with_name(file.name).write_bytes(file.read_bytes())
+        told |= {"figures": figures(measured, where)}
+        write_file(out, made.read_bytes())
+        write_file(out.with_suffix(".json"), json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     console.print(f"written: {out} and its card", soft_wrap=True)
 
 

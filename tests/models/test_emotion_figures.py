@@ -8,6 +8,7 @@ import pytest
 
 from models.emotion import figures
 from models.emotion.evaluate import open_network, report
+from models.emotion.evaluation.origin import data_hash
 from models.emotion.faces import LabelledFaces
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
@@ -60,8 +61,22 @@ def test_the_card_has_both_or_the_terminal_says_why_not(
     model = classifier(tmp_path)
     words = ["figures", "--valid", str(tmp_path / "valid.npz"), "--model", str(model), "--seconds", "0.1"]
     monkeypatch.setattr(sys, "argv", [*words, "--data", str(tmp_path / "training.npz")] if given else words)
+    card = model.with_suffix(".json")
+    before = card.read_bytes()
     figures.main()
-    written = {figure["what"]: figure["n"] for figure in json.loads(model.with_suffix(".json").read_text())["figures"]}
-    assert written["majority accuracy"] == 40
-    assert written.get(f"majority accuracy{SUFFIX}") == (30 if given else None)
+    assert card.read_bytes() == before
+    sys.argv.append("--write")
+    figures.main()
+    written = {figure["what"]: figure for figure in json.loads(card.read_text())["figures"]}
+    assert written["majority accuracy"]["n"] == 40
+    assert written["majority accuracy"]["data"] == "valid (40 faces)"
+    copies = written.get(f"majority accuracy{SUFFIX}", {"n": None, "data": "valid (40 faces), 10"})
+    assert copies["n"] == (30 if given else None)
+    assert copies["data"].startswith("valid (40 faces), 10")
     assert ("without --data" in capsys.readouterr().out) is not given
+
+
+def test_only_the_released_rows_are_called_by_the_name_of_the_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(figures.RELEASED, data_hash(VALID), "FER+ validation")
+    assert figures.title(VALID) == "FER+ validation"
+    assert figures.title(VALID.take(np.arange(39))) == "faces (39 faces)"

@@ -103,12 +103,14 @@ def _interval(figure: dict[str, Any], sign: str = "") -> str:
 
 
 def _write(folder: Path, names: list[str], paths: list[Path], sights: list[list[Any]]) -> None:
+    import io
     import json
 
     from models.detector.curves import FALSE_PER_PHOTO
     from models.detector.evaluate import LOW, SMALLEST, told
     from models.detector.matching import SAME_REAL
     from models.detector.plot import draw
+    from models.written import write_file
     from pipeline.errors import OutputError
     from pipeline.onnx import file_hash
 
@@ -127,9 +129,11 @@ def _write(folder: Path, names: list[str], paths: list[Path], sights: list[list[
         "smallest_px": SMALLEST,
         "intervals": "95 %, bootstrap over photos, the threshold found anew in each draw",
     }
+    picture = io.BytesIO()
+    draw({name: seen[0] for name, seen in zip(names, sights, strict=True)}, picture)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "detector.json").write_text(json.dumps({"protocol": protocol, "detectors": rows}, indent=2) + "\n")
-        draw({name: seen[0] for name, seen in zip(names, sights, strict=True)}, folder / "curves.png")
     except OSError as error:
         raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror}; choose another --report") from error
+    write_file(folder / "detector.json", json.dumps({"protocol": protocol, "detectors": rows}, indent=2) + "\n")
+    write_file(folder / "curves.png", picture.getvalue())

@@ -61,7 +61,8 @@ def drift(
     from models.drift.shifts import compare
     from models.drift.tracks import read_samples
     from models.drift.words import notes, outline, report, sentences, tables
-    from pipeline.errors import InputError, OutputError
+    from models.written import write_file
+    from pipeline.errors import InputError
 
     console = terminal.console()
     with console.status("reading"):
@@ -90,10 +91,7 @@ def drift(
             console.print(f"  {escape(sentence)}", soft_wrap=True)
         console.print(*tables(each), sep="\n")
     if json is not None:
-        try:
-            json.write_text(dumps(report(before, after, found), indent=2) + "\n")
-        except OSError as error:
-            raise OutputError(f"cannot write {str(json)!r}: {error.strerror}; choose another path") from error
+        write_file(json, dumps(report(before, after, found), indent=2) + "\n")
         console.print(f"figures: {json}", markup=False, soft_wrap=True)
     bad = {Fail.MODERATE: ("moderate", "large"), Fail.LARGE: ("large",)}[fail_on] if fail_on is not None else ()
     if any(shift.size in bad for each in found for shift in each.shifts):

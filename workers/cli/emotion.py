@@ -148,14 +148,15 @@ def _line(name: str, figure: "Estimate", unit: str = "") -> str:
 
 
 def _save(measured: "Report", path: Path) -> None:
+    import io
+
     import numpy as np
 
-    from pipeline.errors import OutputError
+    from models.written import write_file
 
-    try:
-        np.save(path, measured.probabilities)
-    except OSError as error:
-        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; choose another path") from error
+    file = io.BytesIO()
+    np.save(file, measured.probabilities)
+    write_file(path, file.getvalue())
 
 
 def _reported(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.emotion.evaluate import Report
 from models.emotion.evaluation.judgement import Judgement, Pictures
 from models.emotion.evaluation.page import page
+from models.written import write_file
 from pipeline.errors import OutputError
 
 
@@ -24,7 +25,8 @@ def ready(folder: Path) -> None:
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _refused(folder, error) from error
+        why = f"cannot write to {str(folder)!r}: {error.strerror}; choose another folder"
+        raise OutputError(why) from error
 
 
 def write(folder: Path, judged: Judgement, report: Report, images: NDArray[np.uint8], pictures: Pictures) -> Path:
@@ -37,15 +39,7 @@ def write(folder: Path, judged: Judgement, report: Report, images: NDArray[np.ui
         OutputError: they cannot be written.
     """
     html, numbers = folder / "report.html", folder / "report.json"
-    told = page(judged, report, images, pictures)
-    try:
-        html.write_text(told, encoding="utf-8")
-        # What is not a number (the precision of a label never predicted) becomes null.
-        numbers.write_bytes(msgspec.json.format(msgspec.json.encode(judged), indent=1) + b"\n")
-    except OSError as error:
-        raise _refused(folder, error) from error
+    write_file(html, page(judged, report, images, pictures))
+    # What is not a number (the precision of a label never predicted) becomes null.
+    write_file(numbers, msgspec.json.format(msgspec.json.encode(judged), indent=1) + b"\n")
     return html
-
-
-def _refused(folder: Path, error: OSError) -> OutputError:
-    return OutputError(f"cannot write to {str(folder)!r}: {error.strerror}; choose another folder")

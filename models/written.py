@@ -1,0 +1,43 @@
+"""Files that the commands of this package write: whole or not at all, so that a full disk costs no earlier file."""
+
+import os
+from pathlib import Path
+
+from pipeline.durable import write_whole
+from pipeline.errors import OutputError
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write `content`, text as UTF-8, under another name, and give it that of `path` once it is all on the disk.
+
+    A link, and what is no plain file (a pipe, /dev/stdout), is written to as it is.
+
+    Raises:
+        OutputError: it cannot be written; what was at `path` before is still there.
+    """
+    coded = content.encode() if isinstance(content, str) else content
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_bytes(coded)
+        else:
+            write_whole(lambda file: file.write(coded), path, hidden)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; choose another path") from error
+
+
+def writable(path: Path) -> None:
+    """See that `path` can be written to, before minutes are spent on what goes there.
+
+    Raises:
+        OutputError: its folder is not there or takes no file, or it is a folder itself.
+    """
+    if path.is_dir():
+        why = "it is a folder"
+    elif not path.parent.is_dir():
+        why = "there is no such folder"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "permission denied"
+    else:
+        return
+    raise OutputError(f"cannot write {str(path)!r}: {why}; choose another path")
