@@ -105,22 +105,69 @@ class ArrivalClock:
         return self._time
 
 
+class CameraClock:
+    """Event time by the camera's own clock, by which its sender reports date every frame.
+
+    Where a server begins its time stamps anew, as some do for all viewers when another one comes, the last report dates
+    frames wrongly until the next. Hence a step of more than ``HOLD`` is believed once it has stood for ``STOOD``; until
+    then event time goes on with media time. It never decreases, save where the camera's clock was set back.
+    """
+
+    HOLD: Final = 1_000_000
+    """µs by which the camera's clock may seem to go back and event time just waits; beyond, the clock was set."""
+    STOOD: Final = 10.0
+    """s for which a step must have stood; the next report comes within 6.2 s (RFC 3550, 6.2 and 6.3.1)."""
+
+    def __init__(self, time: int = 0) -> None:
+        """``time``: event time to go on from, UTC, µs."""
+        self._time = time
+        self._offset: int | None = None
+        """UTC at media time 0 by the camera's clock, µs."""
+        self._other = 0
+        """The same since a step that is not believed yet."""
+        self._since: float | None = None
+        """Monotonic time of that step, s; None without one."""
+
+    def resume(self) -> None:
+        """Believe what the next frame tells: the source was opened again."""
+        self._offset = self._since = None
+
+    def event_time(self, pts: float, captured: int, arrived: float) -> int:
+        """Return the event time, UTC, µs, of the frame at media time ``pts``.
+
+        Args:
+            pts: s.
+            captured: when it was taken, as the latest report has it, UTC, µs.
+            arrived: reading of the monotonic clock at arrival, s.
+        """
+        media = round(pts * 1e6)
+        offset = captured - media
+        if self._offset is None or abs(offset - self._offset) <= self.HOLD:
+            self._offset, self._since = offset, None
+        elif self._since is None or abs(offset - self._other) > self.HOLD:
+            self._other, self._since = offset, arrived
+        elif arrived - self._since >= self.STOOD:
+            self._offset, self._since = offset, None
+        time = self._offset + media
+        self._time = self._time if 0 < self._time - time <= self.HOLD else time
+        return self._time
+
+
 class LiveClock:
     """Event time of a live source from the best clock at hand: the camera's own, else arrival."""
 
     ABSURD: Final = 86_400e6
     """µs between a camera's clock and ours beyond which it was never set."""
-    HOLD: Final = 1_000_000
-    """µs by which the camera's clock may seem to go back and event time just waits; beyond, the clock was set."""
 
     def __init__(self, time: int = 0, clock: Clock = Clock.ARRIVAL) -> None:
         """``time``: event time to go on from, UTC, µs, by that ``clock``."""
         self._arrival = ArrivalClock(time if clock is Clock.ARRIVAL else 0)
-        self._captured = time if clock is Clock.RTCP else 0
+        self._camera = CameraClock(time if clock is Clock.RTCP else 0)
 
     def resume(self) -> None:
         """Prepare for a source that was opened again."""
         self._arrival.resume()
+        self._camera.resume()
 
     def event_time(self, pts: float, captured: int | None, arrived: float, now: int) -> tuple[int, Clock]:
         """Return event time, UTC, µs, and where it comes from.
@@ -130,14 +177,11 @@ class LiveClock:
 
         Args:
             pts: media time, s.
-            captured: capture time by the camera's clock, UTC, µs, if it told.
+            captured: when it was taken by the camera's clock, as the latest report has it, UTC, µs; None without one.
             arrived: reading of the monotonic clock at arrival, s.
             now: UTC at arrival, µs.
         """
         time = self._arrival.event_time(pts, arrived, now)
         if captured is None or abs(captured - now) > self.ABSURD:
             return time, Clock.ARRIVAL
-        if 0 < self._captured - captured <= self.HOLD:
-            captured = self._captured
-        self._captured = captured
-        return captured, Clock.RTCP
+        return self._camera.event_time(pts, captured, arrived), Clock.RTCP

@@ -20,7 +20,7 @@ from pipeline.ingest.picture import Pictures
 from pipeline.ingest.source import Source
 from pipeline.ingest.standing import Phase, Standing
 from pipeline.ingest.webcam import Webcam
-from pipeline.messages import End, Frame, Resume, Stamp
+from pipeline.messages import Clock, End, Frame, Resume, Stamp
 from pipeline.tally import Count, Tally
 
 HEALTHY: Final = 10.0
@@ -295,7 +295,8 @@ class LiveReader:
         captured = decoded.captured if self.source.settings.camera_clock else None
         event_time, clock = self._clock.event_time(pts, captured, arrived, now)
         if captured is not None:
-            self._standing.captured((captured - now) / 1e6)
+            told = event_time if clock is Clock.RTCP else captured
+            self._standing.captured((told - now) / 1e6)
         self._tally.add(self.source.id, Count.FRAMES)
         self._arrivals.append(arrived)
         if self._sampler.wants(pts):

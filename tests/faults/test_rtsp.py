@@ -130,6 +130,21 @@ def test_a_cameras_clock_need_not_be_believed(server: RtspServer) -> None:
     assert {frame.stamp.clock for frame in watch.frames} == {Clock.ARRIVAL}
 
 
+def test_another_viewer_moves_no_time(server: RtspServer) -> None:
+    """The server begins its time stamps anew for all when one comes, and dates them wrongly until its next report."""
+    watch = Watch(server.url)
+    watch.wait(seen_after(watch, 100))
+    other = Video(source(server.url))
+    assert next(other.frames(lambda n: None)).frame.width == 160
+    watch.wait(seen_after(watch, 50))
+    other.close()
+    watch.stop()
+    stamps = [frame.stamp for frame in watch.frames if frame.stamp.clock is Clock.RTCP]
+    assert len(stamps) > 100
+    assert all(abs(stamp.arrived - stamp.time) < 1_500_000 for stamp in stamps)  # 4 s had gone by when the other came
+    assert all(a.time <= b.time for a, b in itertools.pairwise(stamps))
+
+
 def test_comes_back_after_the_server_died(endless: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), RtspServer(endless) as server:
         watch = Watch(server.url)

@@ -1,10 +1,11 @@
 import itertools
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingest.event_clock import ArrivalClock, LiveClock
+from pipeline.ingest.event_clock import ArrivalClock, CameraClock, LiveClock
 from pipeline.messages import Clock
 
 DAY = 1_790_000_000_000_000
@@ -105,11 +106,52 @@ def test_the_cameras_own_clock_comes_first() -> None:
     clock = LiveClock()
     assert clock.event_time(0.0, None, 50.0, DAY) == (DAY, Clock.ARRIVAL)
     assert clock.event_time(0.04, DAY - 300_000, 50.04, DAY + 40_000) == (DAY - 300_000, Clock.RTCP)
-    # A report that steps back by less than a second is waited out; a clock that was set is followed.
+    # A report that steps back by less than a second is waited out.
     assert clock.event_time(0.08, DAY - 400_000, 50.08, DAY + 80_000) == (DAY - 300_000, Clock.RTCP)
-    assert clock.event_time(0.12, DAY - 9_000_000, 50.12, DAY + 120_000) == (DAY - 9_000_000, Clock.RTCP)
     # One that was never set is not believed.
     assert clock.event_time(0.16, 86_400_000_000, 50.16, DAY + 160_000)[1] is Clock.ARRIVAL
+
+
+beyond = st.floats(1.1, 3600).flatmap(lambda step: st.sampled_from([step, -step]))
+
+
+def camera_times(clock: CameraClock, seconds: int, wrong: Callable[[int], float]) -> tuple[list[int], list[int]]:
+    """Return event times, and what the camera's clock says, which is ``wrong`` by so many s at each second."""
+    told = [DAY + round((second + wrong(second)) * 1e6) for second in range(seconds)]
+    return [clock.event_time(second, each, 50 + second) for second, each in enumerate(told)], told
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(1, 9), beyond), max_size=4))
+def test_reports_that_are_out_of_date_are_not_believed(late: list[tuple[int, int, float]]) -> None:
+    """As when another viewer comes, and the server begins its time stamps anew."""
+    wrong: list[float] = []
+    for right, length, step in late:
+        wrong += [0.0] * right + [step] * length  # then comes a report
+    wrong.append(0.0)
+    times, _ = camera_times(CameraClock(), len(wrong), lambda second: wrong[second])
+    assert times == [DAY + second * 1_000_000 for second in range(len(wrong))]
+
+
+@given(st.integers(1, 40), beyond)
+def test_a_cameras_clock_that_was_set_is_followed_in_one_step(begin: int, step: float) -> None:
+    times, told = camera_times(CameraClock(), 60, lambda second: step if second >= begin else 0.0)
+    follows = begin + round(CameraClock.STOOD)
+    assert times[:follows] == [DAY + second * 1_000_000 for second in range(follows)]
+    # Where it was set back by little, event time waits for it.
+    assert times[follows + 1 :] == told[follows + 1 :]
+
+
+def test_a_camera_that_was_opened_again_is_believed_at_once() -> None:
+    clock = CameraClock()
+    assert clock.event_time(0.0, DAY, 50.0) == DAY
+    clock.resume()
+    assert clock.event_time(9.0, DAY - 3_000_000, 59.0) == DAY - 3_000_000
+
+
+@pytest.mark.parametrize("drift", [-3e-4, 3e-4])
+def test_a_cameras_clock_that_drifts_is_followed(drift: float) -> None:
+    times, told = camera_times(CameraClock(), 20_000, lambda second: second * drift)
+    assert times == told
 
 
 def test_event_time_can_be_gone_on_from() -> None:
