@@ -49,6 +49,8 @@ class ArrivalClock:
 
     def __init__(self, time: int = 0) -> None:
         """``time``: event time to go on from, UTC, µs."""
+        self.late = 0.0
+        """s by which the latest frame came later than the least late of the ``WINDOW`` s before it."""
         self._wall: float | None = None
         """UTC when the monotonic clock showed 0, s since 1970, as it was read for this connection."""
         self._latest = 0.0
@@ -90,6 +92,7 @@ class ArrivalClock:
         delay = arrived - pts
         if self._offset is None:
             self._offset = delay
+        self.late = max(0.0, delay - self._delays[0][1]) if self._delays else 0.0
         while self._delays and self._delays[-1][1] >= delay:
             self._delays.pop()
         self._delays.append((arrived, delay))
@@ -163,6 +166,11 @@ class LiveClock:
         """``time``: event time to go on from, UTC, µs, by that ``clock``."""
         self._arrival = ArrivalClock(time if clock is Clock.ARRIVAL else 0)
         self._camera = CameraClock(time if clock is Clock.RTCP else 0)
+
+    @property
+    def late(self) -> float:
+        """s by which the latest frame came later than it was due by those before it."""
+        return self._arrival.late
 
     def resume(self) -> None:
         """Prepare for a source that was opened again."""

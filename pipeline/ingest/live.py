@@ -98,8 +98,8 @@ class LiveReader:
         self._sampler = Sampler(source.settings.fps)
         self._first = 0
         """Number of the first frame of this reader."""
-        self._latest = 0.0
-        """Monotonic time of the latest frame, s."""
+        self._latest = time.monotonic()
+        """Monotonic time at which the latest frame was due, s: after a time-out, one more comes out of the parser."""
         self._resume = resume
         if resume is not None:
             self._first = resume.frame + 1
@@ -236,7 +236,7 @@ class LiveReader:
         self._standing.refusal = error if lasting else None
         if lasting and not self._others():
             raise error
-        self._standing.waits(error)
+        self._standing.waits(error, self._latest)
 
     def _wait(self, seconds: float) -> None:
         """Wait for the next attempt; raise the reason where there is none to be made."""
@@ -294,6 +294,7 @@ class LiveReader:
         arrived, now = time.monotonic(), time.time_ns() // 1000
         captured = decoded.captured if self.source.settings.camera_clock else None
         event_time, clock = self._clock.event_time(pts, captured, arrived, now)
+        self._latest -= self._clock.late
         if captured is not None:
             told = event_time if clock is Clock.RTCP else captured
             self._standing.captured((told - now) / 1e6)

@@ -37,8 +37,8 @@ class Standing:
         self.refusal: SourceError | None = None
         self._source = source
         self._phase = Phase.CONNECTING
-        self._lost = 0.0
-        """Monotonic time at which the source went away, s."""
+        self._since = 0.0
+        """Monotonic time since when it has been away, s."""
         self._apart = False
         """Whether it was told that the camera's clock is far from ours."""
         self._told: set[tuple[str, int | None]] = set()
@@ -52,11 +52,11 @@ class Standing:
     def live(self) -> None:
         """Note that it gives frames."""
         if self._phase is Phase.WAITING:
-            logger.warning("%s: back after %.1f s", self._source.id, time.monotonic() - self._lost)
+            logger.warning("%s: back after %.1f s", self._source.id, time.monotonic() - self._since)
         self._phase, self.reason, self.refusal = Phase.LIVE, "", None
 
-    def waits(self, why: SourceError) -> None:
-        """Note why it is away; tell it once per reason."""
+    def waits(self, why: SourceError, since: float) -> None:
+        """Note why it is away, and since when by the monotonic clock, s; tell it once per reason."""
         reason = str(why)
         if (self._phase, self.reason) != (Phase.WAITING, reason):
             if why is self.refusal:
@@ -65,7 +65,7 @@ class Standing:
             else:
                 logger.warning("%s: %s; trying again until it works", self._source.id, reason)
         if self._phase is not Phase.WAITING:
-            self._lost = time.monotonic()
+            self._since = since
         self._phase, self.reason = Phase.WAITING, reason
 
     def captured(self, ahead: float) -> None:

@@ -169,19 +169,27 @@ def test_comes_back_after_the_server_died(endless: Path, caplog: pytest.LogCaptu
     assert caplog.records[-1].getMessage().startswith("door: back after ")
 
 
-def test_comes_back_after_the_server_hung(endless: Path) -> None:
+def test_comes_back_after_the_server_hung(endless: Path, caplog: pytest.LogCaptureFixture) -> None:
     with RtspServer(endless) as server:
-        watch = Watch(server.url)
-        watch.wait(seen_after(watch, 10))
+        watch = Watch(server.url, read_timeout=4.0)
+        watch.wait(seen_after(watch, 50))
         server.freeze()
         frozen = time.monotonic()
         watch.wait(lambda: watch.reader.state.phase is Phase.WAITING)
-        assert time.monotonic() - frozen < 1.5 + 4  # the read time-out, and what a busy machine adds
+        assert time.monotonic() - frozen < 4 + 4  # the read time-out, and what a busy machine adds
         assert "in time" in watch.reader.state.reason
         server.thaw()
+        hung = time.monotonic() - frozen
+        watch.wait(lambda: watch.reader.state.phase is Phase.LIVE)
         watch.wait(seen_after(watch, 10))
         watch.stop()
     assert watch.tally.of("door")[Count.RECONNECTS] >= 1
+    away = re.search(r"back after ([\d.]+) s", caplog.text)
+    assert away is not None
+    assert hung - 0.2 < float(away[1])
+    # The frame that the parser gave out in between, 2 s late, takes nothing from media time.
+    first, last = watch.frames[0].stamp, watch.frames[-1].stamp
+    assert last.pts - first.pts == pytest.approx((last.arrived - first.arrived) / 1e6, abs=1)
 
 
 def test_drops_what_the_tracker_does_not_take(server: RtspServer) -> None:

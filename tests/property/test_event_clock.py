@@ -42,6 +42,18 @@ def test_arrival_time_catches_up_after_a_silent_pause() -> None:
     assert times[-1] - DAY == pytest.approx((999 * 0.04 + 5) * 1e6, abs=1e4)
 
 
+@given(st.floats(0.01, 60), st.integers(1, 200))
+def test_how_late_a_frame_is_shows_in_those_before_it(late: float, before: int) -> None:
+    """As the one that comes out only when a camera that hangs has been waited for."""
+    clock = ArrivalClock()
+    for n in range(before):
+        clock.event_time(n * 0.04, 50 + n * 0.04, DAY + n * 40_000)
+        assert clock.late == pytest.approx(0, abs=1e-9)
+    pts = before * 0.04
+    clock.event_time(pts, 50 + pts + late, DAY + round((pts + late) * 1e6))
+    assert clock.late == pytest.approx(late)
+
+
 def test_arrival_time_follows_a_machine_that_learns_the_time_of_day_late() -> None:
     clock, step = ArrivalClock(), 86_400_000_000
     times = [
