@@ -42,7 +42,7 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     ended: bool = False
     """Whether the end of the run was published."""
     complete: bool = False
-    """Whether that was the end of the source, rather than an end put to it."""
+    """Whether nothing is left to be read of the source, rather than an end put to the run."""
 
 
 class Outbox(NamedTuple):
@@ -112,8 +112,13 @@ class Ledger:
         """Number of the message that was begun with last, of a step that is not finished; 0 where there is none."""
         self.taken = 0
         """Number of the last message that was dealt with for good."""
-        self.one_at_a_time = False
+        self.begun = 0
+        """Owners that have begun without finishing a step, this one among them; known from ``attempt`` on."""
+
+    @property
+    def one_at_a_time(self) -> bool:
         """Whether earlier owners have begun without finishing a step: each message may be what killed them."""
+        return self.begun > 1
 
     def load(self) -> Position:
         """Return the stored position, or that of a source nobody has worked on.
@@ -144,11 +149,10 @@ class Ledger:
 
         Only those count that came to this message since a step was last finished; 0 where one of them got past it.
         """
-        begun, tried = self._broker.call(
+        self.begun, tried = self._broker.call(
             lambda: self._broker.attempt(keys=[self._key], args=[number, int(first)]), self._lease.stopped
         )
         self._attempted = number
-        self.one_at_a_time = begun > 1
         return int(tried)
 
     def withdraw(self) -> None:
@@ -204,7 +208,7 @@ class Ledger:
                 self._step += 1
                 self.taken = position.taken
                 self._attempted = 0
-                self.one_at_a_time = False
+                self.begun = 0
                 return
             if answer != b"full":
                 lease.stopped.set()

@@ -10,7 +10,7 @@ from workers.bus.broker import BLOCK, Broker
 from workers.bus.codec import Message, decode_one_of, encode
 from workers.bus.lease import Lease, Lost
 from workers.bus.ledger import Ledger
-from workers.bus.poison import Poison
+from workers.bus.poison import DEADLY, Poison
 
 FETCHED = 64
 """Entries that are fetched at once."""
@@ -105,8 +105,7 @@ class Ordered:
         if isinstance(taken.message, End):
             return taken
         message = b"" if taken.message is None else encode(taken.message, quality=None)
-        reason = "the process that worked on it died every time"
-        self._poison.set_aside(self._lease.source, taken.number, message, reason)
+        self._poison.set_aside(self._lease.source, taken.number, message, DEADLY)
         return taken._replace(message=None)
 
     def _fetch(self, block: int) -> None:

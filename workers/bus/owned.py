@@ -51,7 +51,9 @@ class ReaderLink:
         publisher: the other end.
         origin: digest of what the source is configured as.
         stopped: set when the source is to be left as it is, for another to go on with.
-        most: frames of one step: more cost less each, but wait for each other.
+        most: frames of one step: more cost less each, but wait for each other. The first comes by itself, so that
+            whoever dies of it is known.
+        hopeless: whether the source is not to be read again though the run ends before its end.
         close: lets go of the source.
     """
 
@@ -63,19 +65,23 @@ class ReaderLink:
         stopped: threading.Event,
         most: int,
         close: Callable[[], None],
+        *,
+        hopeless: bool = False,
     ) -> None:
         self._messages = messages
         self._publisher = publisher
         self._origin = origin
         self._stopped = stopped
         self._most = most
+        self._hopeless = hopeless
         self._close = close
         self._last: Frame | End | None = None
 
     def read(self) -> Sequence[Frame | End]:
         """See ``Link.read``."""
         batch = list(islice(self._messages, 1))
-        while batch and len(batch) < self._most and not isinstance(batch[-1], End):
+        most = 1 if self._last is None else self._most
+        while batch and len(batch) < most and not isinstance(batch[-1], End):
             batch += islice(self._messages, 1)
         if not batch or self._stopped.is_set():
             raise Closed
@@ -89,11 +95,10 @@ class ReaderLink:
         if isinstance(self._last, Frame):
             stamp = self._last.stamp
             resume = Resume(stamp.frame, stamp.pts, stamp.time, stamp.clock, stamp.arrived)
-            position = replace(position, run=stamp.run, resume=resume, origin=self._origin, ended=False)
+            position = replace(position, run=stamp.run, resume=resume, origin=self._origin, ended=False, complete=False)
         elif self._last is not None:
-            position = replace(
-                position, run=self._last.run, origin=self._origin, ended=True, complete=self._last.complete
-            )
+            complete = self._last.complete or self._hopeless
+            position = replace(position, run=self._last.run, origin=self._origin, ended=True, complete=complete)
         self._publisher.publish(outputs, (), position, runs=int(begins))
 
     def close(self) -> None:

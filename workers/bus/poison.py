@@ -16,6 +16,9 @@ KEPT: Final = 1000
 LARGEST: Final = 65_536
 """Bytes of a message that is kept with its reason; of larger ones, as frames are, only the reason is."""
 
+DEADLY: Final = "the process that worked on it died every time"
+"""Reason of what no attempt came back from."""
+
 
 class Poison:
     """Where one kind of worker sets messages aside; ``stopped`` ends the wait for a Redis that is away."""

@@ -19,7 +19,7 @@ from workers.bus.broker import BLOCK, Broker, GroupLost
 from workers.bus.codec import decode_one_of, encode
 from workers.bus.lease import new_token
 from workers.bus.ordered import number_of
-from workers.bus.poison import Poison
+from workers.bus.poison import DEADLY, Poison
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ class PoolLink:
             self._set_aside(in_hand, "it has no source or no number")
         # Without its end a source would be under way for ever.
         elif abandoned and isinstance(message, Faces) and self._deliveries(in_hand.id) > self._settings.tries:
-            self._set_aside(in_hand, "the process that worked on it died every time")
+            self._set_aside(in_hand, DEADLY)
         else:
             return message
         return None

@@ -25,7 +25,7 @@ from workers.bus.lease import Lease, Lost
 from workers.bus.ledger import Ledger, Position
 from workers.bus.ordered import Ordered
 from workers.bus.owned import Publisher, ReaderLink, StreamLink
-from workers.bus.poison import Poison
+from workers.bus.poison import DEADLY, Poison
 from workers.bus.sink_link import SinkLink
 from workers.chain import Chain
 from workers.cluster.layout import inbox, outbox
@@ -162,6 +162,8 @@ class ChainShard(Shard):
         self._names = names
         self._reader: Reader | None = None
         self._ended = False
+        self._hopeless = False
+        """Whether the source has ended so many processes that it is not to be read again."""
 
     def stop(self) -> None:
         """See ``Shard.stop``."""
@@ -183,7 +185,7 @@ class ChainShard(Shard):
         key = inbox(self._names, source)
         ledger = Ledger(context.broker, self.lease, inbox=key, outbox=outbox(self._names, source, context.config.bus))
         position = ledger.load()
-        messages = None if key is not None else self._messages(position)
+        messages = None if key is not None else self._messages(ledger, position)
         if key is None and messages is None:
             self.finished = True
             return
@@ -195,11 +197,14 @@ class ChainShard(Shard):
         else:
             origin = "" if self.stored is None else digest(self.stored)
             live = isinstance(self._reader, LiveReader)
-            link = ReaderLink(messages, publisher, origin, self.lease.stopped, 1 if live else STEP, self._stop_reader)
+            most = 1 if live else STEP
+            link = ReaderLink(
+                messages, publisher, origin, self.lease.stopped, most, self._stop_reader, hopeless=self._hopeless
+            )
         Worker(self.name, chain, link).run()
         self.finished = key is None and not (self._ended or self.lease.stopped.is_set())
 
-    def _messages(self, position: Position) -> Iterator[Frame | End] | None:
+    def _messages(self, ledger: Ledger, position: Position) -> Iterator[Frame | End] | None:
         """Return what is to be read from here on; None if there is nothing."""
         over = End(self.lease.source, position.run, complete=False)
         begun = bool(position.run) and not position.ended
@@ -211,12 +216,46 @@ class ChainShard(Shard):
         if same and position.complete:
             return None
         resume = position.resume if begun and same else None
+        changed = begun and not same
+        messages: Iterator[Frame | End]
         if run is None:
             run = position.run if begun and same else live_run()
             self._reader = LiveReader(source, run, self._context.tally, resume=resume)
+            messages = self._read(self._reader)
         else:
-            self._reader = FileReader(source, run, self._context.tally, after=-1 if resume is None else resume.frame)
-        return joined((over,) if begun and not same else (), self._read(self._reader))
+            self._ledger = ledger
+            ledger.attempt(position.given + 1, first=True)
+            # Of what the source was configured as before, others have died.
+            deaths = 0 if changed else ledger.begun - 1
+            messages = self._read_file(source, run, -1 if resume is None else resume.frame, deaths)
+        return joined((over,) if changed else (), messages)
+
+    def _read_file(self, source: Source, run: str, after: int, deaths: int) -> Iterator[Frame | End]:
+        """Give what a file holds behind a frame, less what kills whoever works on it.
+
+        Args:
+            deaths: owners that began here and finished nothing. After ``bus.tries`` of them the next frame is set
+                aside; if as many more die, what decodes the file or frame after frame is to blame, and its run ends.
+        """
+        tries = self._context.config.bus.tries
+        if deaths >= 2 * tries:
+            self._hopeless = True
+            self.error = SourceError(
+                f"{source.safe_url}: ends the process that reads it at frame {after + 1} or just behind, {deaths} "
+                f"times; convert it, or `affectstream sources remove {source.id}` and add it again to try once more"
+            )
+            return iter((End(source.id, run, complete=False),))
+        self._reader = FileReader(source, run, self._context.tally, after=after)
+        messages = self._read(self._reader)
+        return messages if deaths < tries else self._without_first(messages)
+
+    def _without_first(self, messages: Iterator[Frame | End]) -> Iterator[Frame | End]:
+        first = next(messages)
+        if isinstance(first, Frame):
+            self._poison.set_aside(self.lease.source, first.stamp.frame, b"", DEADLY)
+        else:
+            yield first
+        yield from messages
 
     def _run_of(self, source: Source) -> str:
         """Return the run that reads a file."""

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import threading
 import time
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from workers.bus.broker import Broker
 from workers.bus.codec import decode
 from workers.cluster.keeper import Keeper, fair_share
 from workers.cluster.registry import forget
-from workers.cluster.shard import Context
+from workers.cluster.shard import STEP, Context
 from workers.config import Config
 from workers.engine import Engine
 from workers.scene import render
@@ -215,6 +216,18 @@ def test_a_changed_source_ends_its_run_and_begins_another(site):
     assert second[-1].complete
     assert first[-1].run != second[-1].run
     assert {message.stamp.run for message in second[:-1]} == {second[-1].run}
+
+
+def test_a_changed_source_whose_first_run_was_over_is_taken_over_in_the_middle(site):
+    site.add("door")
+    first = site.keeper()
+    assert site.drain("door")[-1].complete
+    site.add("door", ingest={"fps": 5})
+    site.until(lambda: site.frames("door"))
+    first.end()
+    site.keepers.remove(first)
+    site.keeper()
+    assert site.drain("door")[-1].complete
 
 
 @pytest.mark.parametrize(("frames", "quality", "same"), [("raw", 90, True), ("jpeg", 90, False), ("jpeg", 50, False)])
@@ -428,6 +441,96 @@ def test_what_no_attempt_gets_through_is_told_by_its_frame_and_the_run_still_end
     assert messages[-1].complete
     told = [fields for _, fields in site.client.xrange(keys.POISON)]
     assert [(one[b"n"], b"that one" in one[b"reason"]) for one in told] == [(b"7", True), (b"0", True)]
+
+
+class Deadly:
+    """A stage from which the owner of some frames does not come back."""
+
+    def __init__(self, frames, over):
+        self.frames = frames
+        self.over = over
+        self.reached = 0
+
+    def process(self, inputs):
+        if any(isinstance(message, Frame) and message.stamp.frame in self.frames for message in inputs):
+            self.reached += 1
+            self.over.wait()
+            raise SystemExit
+        return inputs
+
+
+@pytest.fixture
+def deadly(site, monkeypatch):
+    """Have owners die of some frames of ``door``, each succeeded by another; give how to let them, until one does not.
+
+    To Redis and to its successors a process that hangs for longer than its lease is a dead one.
+    """
+    over = threading.Event()
+
+    def live(frames, enough):
+        stage = Deadly(frames, over)
+        monkeypatch.setattr(Context, "stages", lambda *_: [stage])
+        deaths = 0
+        deadline = time.monotonic() + 60
+        keeper = site.keeper("ingest", "tracker", pending=100, tries=2)
+        while not enough(keeper):
+            assert time.monotonic() < deadline
+            keeper.beat()
+            if stage.reached > deaths:
+                deaths += 1
+                site.client.delete(keys.lease("ingest", "door"), keys.census("ingest"))
+                site.keepers.remove(keeper)
+                keeper = site.keeper("ingest", "tracker", pending=100, tries=2)
+            time.sleep(0.01)
+        return deaths
+
+    yield live
+    over.set()
+
+
+def passed_on(site):
+    return [decode(fields[b"m"]) for _, fields in site.client.xrange(keys.FACES)]
+
+
+def test_a_frame_that_kills_whoever_tracks_it_is_left_out_and_the_file_goes_on(site, deadly, caplog):
+    site.add("door")
+    deaths = deadly({7}, lambda _: site.client.xlen(keys.FACES) == 30)
+    messages = passed_on(site)
+    assert [message.stamp.frame for message in messages[:-1]] == [frame for frame in range(30) if frame != 7]
+    assert messages[-1].complete
+    assert deaths <= 2 + STEP - 1  # tries, and those that did not begin with it
+    (told,) = [fields for _, fields in site.client.xrange(keys.POISON)]
+    assert (told[b"n"], b"died every time" in told[b"reason"]) == (b"7", True)
+
+
+def test_a_file_that_kills_its_owners_again_and_again_ends_for_good(site, deadly, caplog):
+    site.add("door")
+    deaths = deadly(range(7, 30), lambda keeper: "door" in keeper._finished)
+    assert deaths <= 2 * 2 + STEP - 1
+    messages = passed_on(site)
+    assert [message.stamp.frame for message in messages[:-1]] == list(range(7))
+    assert not messages[-1].complete
+    assert caplog.text.count("ends the process that reads it at frame 7 or just behind") == 1
+    site.keepers.pop().end()
+    other = site.keeper("ingest", "tracker")  # has no part in what the first has learnt
+    site.until(lambda: "door" in other._finished)
+    assert len(passed_on(site)) == len(messages)
+
+
+def test_owners_that_end_on_purpose_do_not_make_a_file_deadly(site):
+    """As in a cluster that is set up anew, again and again, while the next worker has no room."""
+    site.add("door")
+    for _ in range(8):
+        keeper = site.keeper("ingest", tries=1)
+        site.until(lambda keeper=keeper: keeper.shards)
+        site.beat(2)
+        keeper.end()
+        site.keepers.remove(keeper)
+    site.keeper("ingest")
+    messages = site.drain("door")
+    assert messages[-1].complete
+    assert [message.stamp.frame for message in messages[:-1]] == list(range(30))
+    assert not site.client.exists(keys.POISON)
 
 
 def test_workers_of_other_stages_do_not_go_on_with_it(site, caplog):
