@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import re
+import stat
 import sys
 import unicodedata
 from collections import Counter
@@ -180,22 +181,29 @@ def expand(
 
 
 def existing(text: str) -> Path:
-    """Return the path of a file or folder that is there; raise ``InputError`` otherwise."""
+    """Return the path of a file or folder that is there; raise ``InputError`` otherwise.
+
+    A pipe is neither: its first bytes are gone when it is opened for its pictures.
+    """
     if not text:  # or else the current folder would be meant
         raise InputError("the name of a file is empty")
     path = at_home(Path(text))
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except PermissionError:
         raise InputError(f"no permission to read {text}") from None
     except (OSError, ValueError):  # or it holds what no name can
         raise InputError(f"there is no file {text!r}") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{text} is a pipe or a device; save what it gives to a file first")
     return path
 
 
 def _matches(text: str) -> list[Path]:
     if "://" in text:
         raise InputError(f"replay reads files and {_hidden(text)} is a URL; use run for live sources")
+    if text.startswith("/dev/") and _webcam(text) is not None:
+        raise InputError(f"replay reads files and {text} is a webcam; use run for live sources")
     if glob.has_magic(text) and not at_home(Path(text)).exists():
         names = sorted(glob.glob(str(at_home(Path(text))), recursive=True))  # noqa: PTH207 (absolute patterns)
         files = [Path(name) for name in names if Path(name).is_file()]

@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -155,6 +156,7 @@ def test_expand_tells_apart_what_an_id_cannot(tmp_path: Path) -> None:
         ("", "the name of a file is empty"),
         ("*.avi", "no file matches"),
         ("rtsp://me:hush@door.local/live", r"\*\*\*@door.local/live is a URL"),
+        ("/dev/video987", "/dev/video987 is a webcam; use run"),
     ],
 )
 def test_expand_refuses(text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,3 +164,17 @@ def test_expand_refuses(text: str, message: str, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
         expand([text])
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mp4")
+    end, other = os.pipe()
+    try:
+        for text in (str(tmp_path / "a.mp4"), f"/dev/fd/{end}", "/dev/null"):
+            with pytest.raises(InputError, match=f"^{text} is a pipe or a device; save"):
+                parse_source(text)
+            with pytest.raises(InputError, match=f"^{text} is a pipe or a device; save"):
+                expand([text])
+    finally:
+        os.close(end)
+        os.close(other)
