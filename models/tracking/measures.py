@@ -144,5 +144,7 @@ def motmetrics() -> Any:
     try:
         import motmetrics as library
     except ImportError as error:
-        raise InputError("tracking is measured by py-motmetrics; pip install 'affectstream[evaluate]'") from error
+        raise InputError(
+            "tracking is measured by py-motmetrics: pip install '.[evaluate]' in the folder of the sources"
+        ) from error
     return library

@@ -17,7 +17,7 @@ from workers.replay.file import replay
 from workers.replay.outcome import Status
 from workers.replay.ray_cluster import RETRIES, RayCluster, everywhere
 
-pytest.importorskip("ray", reason="Ray is not installed; pip install 'affectstream[ray]'")
+pytest.importorskip("ray", reason="Ray is not installed; pip install '.[ray]'")
 # Ray leaves sockets and files of its own open when it ends.
 pytestmark = pytest.mark.filterwarnings("default")
 

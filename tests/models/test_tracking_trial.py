@@ -199,4 +199,4 @@ def test_the_command_without_its_library_says_how_to_get_it(monkeypatch, capsys)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    assert "affectstream[evaluate]" in capsys.readouterr().err
+    assert "pip install '.[evaluate]'" in capsys.readouterr().err

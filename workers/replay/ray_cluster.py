@@ -72,7 +72,7 @@ class RayCluster:
             import ray
             from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
         except ImportError:
-            raise InputError('--engine ray needs Ray; pip install "affectstream[ray]"') from None
+            raise InputError("--engine ray needs Ray: pip install '.[ray]' in the folder of the sources") from None
         self._ray = ray
         self._joined = not ray.is_initialized()
         if self._joined:

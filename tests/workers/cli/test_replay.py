@@ -29,7 +29,7 @@ RAW = [f"p_{label}" for label in LABELS]
 SMOOTHED = [f"s_{label}" for label in LABELS]
 ORDER = ["source", "run", "frame", "track"]
 
-RAY_FROM_OUTSIDE = "from outside" if find_spec("ray") else 'pip install "affectstream[ray]"'
+RAY_FROM_OUTSIDE = "from outside" if find_spec("ray") else "pip install '.[ray]'"
 
 
 def rows(out, table="emotions"):
