@@ -12,7 +12,7 @@
     affect:bus:lease:<worker>:<source>   string: token of the process that owns the source; expires
     affect:bus:census:<worker>           sorted set: tokens of living processes by when they count as dead
     affect:bus:memory                    string: another whenever Redis has lost what it knew
-    affect:bus:poison                    stream: messages that were set aside, each with its reason
+    affect:bus:poison                    stream: messages that were set aside, each with its reason; expires
     affect:counts:<source>               hash: what is counted of a source (see ``pipeline.tally``)
 
 Entries of streams hold ``s`` (source), ``n`` (number of the message among its source's, from 1, without gaps) and

@@ -7,7 +7,7 @@ from pipeline.channel import Closed
 from pipeline.errors import MessageError, VersionError
 from pipeline.messages import End
 from workers.bus.broker import BLOCK, Broker
-from workers.bus.codec import Message, decode_one_of, encode
+from workers.bus.codec import Message, decode_one_of
 from workers.bus.lease import Lease, Lost
 from workers.bus.ledger import Ledger
 from workers.bus.poison import DEADLY, Poison
@@ -104,8 +104,7 @@ class Ordered:
         """
         if isinstance(taken.message, End):
             return taken
-        message = b"" if taken.message is None else encode(taken.message, quality=None)
-        self._poison.set_aside(self._lease.source, taken.number, message, DEADLY)
+        self._poison.set_aside(self._lease.source, taken.number, taken.message, DEADLY)
         return taken._replace(message=None)
 
     def _fetch(self, block: int) -> None:
@@ -120,14 +119,14 @@ class Ordered:
                 if number > self._last:
                     self._early[number] = (name, fields)
                 elif number <= self._ledger.taken and self._ledger.is_current():
-                    self._remove(name, number, fields)
+                    self._remove(name, number)
                 else:
                     raise Lost("forgotten")
 
-    def _remove(self, name: bytes, number: int, fields: dict[bytes, bytes]) -> None:
+    def _remove(self, name: bytes, number: int) -> None:
         """Take out what cannot belong here: what was dealt with leaves the stream in the same step."""
         reason = "its number was dealt with already" if number else "it has no number"
-        self._poison.set_aside(self._lease.source, number, fields.get(b"m", b""), reason)
+        self._poison.set_aside(self._lease.source, number, None, reason)
         self._broker.call(lambda: self._broker.client.xdel(self._key, name), self._lease.stopped)
 
     def _read(self, number: int, entry: bytes, fields: dict[bytes, bytes]) -> Taken:
@@ -139,7 +138,7 @@ class Ordered:
         except VersionError:
             raise
         except MessageError as error:
-            self._poison.set_aside(self._lease.source, number, fields.get(b"m", b""), str(error))
+            self._poison.set_aside(self._lease.source, number, None, str(error))
             return Taken(name, number, None)
 
 

@@ -16,7 +16,7 @@ from pipeline.messages import End, Faces, Scores
 from pipeline.settings import BusSettings
 from workers.bus import keys
 from workers.bus.broker import BLOCK, Broker, GroupLost
-from workers.bus.codec import decode_one_of, encode
+from workers.bus.codec import Message, decode, decode_one_of, encode
 from workers.bus.lease import new_token
 from workers.bus.ordered import number_of
 from workers.bus.poison import DEADLY, Poison
@@ -92,7 +92,7 @@ class PoolLink:
         items = []
         for in_hand, output in zip(self._taken, outputs, strict=True):
             if isinstance(output, Exception):
-                self._poison.set_aside(in_hand.source, in_hand.number, in_hand.data, repr(output))
+                self._poison.set_aside(in_hand.source, in_hand.number, decode(in_hand.data), repr(output))
                 items.append((in_hand, b"x", repr(output).encode()))
             else:
                 items.append((in_hand, b"m", encode(output, quality=None)))
@@ -174,14 +174,14 @@ class PoolLink:
             self._hand_back(in_hand.id)
             raise
         except MessageError as error:
-            self._set_aside(in_hand, str(error))
+            self._set_aside(in_hand, None, str(error))
             return None
         assert isinstance(message, Faces | End)
         if not (in_hand.source and in_hand.number):
-            self._set_aside(in_hand, "it has no source or no number")
+            self._set_aside(in_hand, message, "it has no source or no number")
         # Without its end a source would be under way for ever.
         elif abandoned and isinstance(message, Faces) and self._deliveries(in_hand.id) > self._settings.tries:
-            self._set_aside(in_hand, DEADLY)
+            self._set_aside(in_hand, message, DEADLY)
         else:
             return message
         return None
@@ -192,8 +192,8 @@ class PoolLink:
         deliveries = self._deliveries(name)
         self._request(lambda: claim(retrycount=max(0, deliveries - 1)))
 
-    def _set_aside(self, in_hand: _InHand, reason: str) -> None:
-        self._poison.set_aside(in_hand.source, in_hand.number, in_hand.data, reason)
+    def _set_aside(self, in_hand: _InHand, message: Message | None, reason: str) -> None:
+        self._poison.set_aside(in_hand.source, in_hand.number, message, reason)
         if in_hand.source and in_hand.number:
             self._publish([(in_hand, b"x", reason.encode())])
         else:

@@ -184,18 +184,20 @@ return 1
 
 FORGET: Final = """
 -- Take a source out with all that is under way of it. Owners find their leases gone, members their messages.
--- KEYS: sources, under way, faces, pending, then all that is remembered of it. ARGV: group, source.
+-- KEYS: sources, under way, faces, poison, pending, then all that is remembered of it. ARGV: group, source.
 -- Returns whether there was anything.
 local found = redis.call('HDEL', KEYS[1], ARGV[2]) + redis.call('SREM', KEYS[2], ARGV[2])
-for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '-', '+')) do
-  for i = 1, #entry[2], 2 do
-    if entry[2][i] == 's' and entry[2][i + 1] == ARGV[2] then
-      redis.call('XACK', KEYS[3], ARGV[1], entry[1])
-      redis.call('XDEL', KEYS[3], entry[1])
+for i = 3, 4 do
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[i], '-', '+')) do
+    for j = 1, #entry[2], 2 do
+      if entry[2][j] == 's' and entry[2][j + 1] == ARGV[2] then
+        if i == 3 then redis.call('XACK', KEYS[i], ARGV[1], entry[1]) end
+        found = found + redis.call('XDEL', KEYS[i], entry[1])
+      end
     end
   end
 end
-redis.call('HDEL', KEYS[4], ARGV[2])
-for i = 5, #KEYS do found = found + redis.call('DEL', KEYS[i]) end
+redis.call('HDEL', KEYS[5], ARGV[2])
+for i = 6, #KEYS do found = found + redis.call('DEL', KEYS[i]) end
 return found
 """

@@ -81,5 +81,5 @@ def _variable(variable: str, name: str) -> str:
 def forget(client: Any, name: str) -> bool:
     """Take a source out of Redis with all that is under way and remembered of it; return whether there was anything."""
     drop = client.register_script(scripts.FORGET)
-    touched = (keys.SOURCES, keys.UNDER_WAY, keys.FACES, keys.PENDING)
+    touched = (keys.SOURCES, keys.UNDER_WAY, keys.FACES, keys.POISON, keys.PENDING)
     return bool(drop(keys=[*touched, *keys.remembered(name), *keys.leases(name)], args=[keys.GROUP, name]))

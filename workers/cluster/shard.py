@@ -20,7 +20,7 @@ from pipeline.sink.streams import Streams
 from pipeline.tally import Tally
 from workers.bus import keys
 from workers.bus.broker import Broker
-from workers.bus.codec import Message, encode
+from workers.bus.codec import Message
 from workers.bus.lease import Lease, Lost
 from workers.bus.ledger import Ledger, Position
 from workers.bus.ordered import Ordered
@@ -111,7 +111,7 @@ class Shard(threading.Thread):
 
         def give_up(message: Any, error: Exception) -> list[Any]:
             number = self._number(message)
-            self._poison.set_aside(self.lease.source, number, encode(message, quality=None), repr(error))
+            self._poison.set_aside(self.lease.source, number, message, repr(error))
             # Without its end a source would be under way for ever. A sink counts the ends that it takes.
             return [message] if isinstance(message, End) and names != ("sink",) else []
 
@@ -252,7 +252,7 @@ class ChainShard(Shard):
     def _without_first(self, messages: Iterator[Frame | End]) -> Iterator[Frame | End]:
         first = next(messages)
         if isinstance(first, Frame):
-            self._poison.set_aside(self.lease.source, first.stamp.frame, b"", DEADLY)
+            self._poison.set_aside(self.lease.source, first.stamp.frame, first, DEADLY)
         else:
             yield first
         yield from messages

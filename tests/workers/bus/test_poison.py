@@ -1,10 +1,15 @@
 import threading
 
+import numpy as np
 import pytest
 
+from pipeline.messages import End, Frame, Scores
 from pipeline.tally import Count, Tally
+from tests.messages import faces, stamp
 from workers.bus import keys, poison
-from workers.bus.poison import LARGEST, Poison
+from workers.bus.codec import decode
+from workers.bus.poison import LIFE, Poison
+from workers.cluster.registry import forget
 
 
 @pytest.fixture
@@ -17,24 +22,55 @@ def aside(broker, tally):
     return Poison(broker, "tracker", tally, threading.Event()).set_aside
 
 
+def kept(broker):
+    return [fields[b"m"] for _, fields in broker.client.xrange(keys.POISON)]
+
+
 def test_a_message_is_kept_with_its_reason_counted_and_told(broker, aside, tally, caplog):
-    aside("door", 7, b"\xc1", "it is garbage")
+    aside("door", 7, End("door", "r1", complete=True), "it is garbage")
     ((_, entry),) = broker.client.xrange(keys.POISON)
-    assert entry == {b"worker": b"tracker", b"s": b"door", b"n": b"7", b"reason": b"it is garbage", b"m": b"\xc1"}
+    assert decode(entry.pop(b"m")) == End("door", "r1", complete=True)
+    assert entry == {b"worker": b"tracker", b"s": b"door", b"n": b"7", b"reason": b"it is garbage"}
     assert tally.of("door")[Count.POISON] == 1
     assert "tracker: message 7 of door was set aside: it is garbage" in caplog.text
 
 
-def test_large_messages_and_many_do_not_fill_redis(broker, aside, monkeypatch):
+def test_no_picture_is_kept(broker, aside):
+    found = faces(2)
+    luma = np.full((720, 1280), 77, np.uint8)
+    aside("door", 1, found, "too hard")
+    aside("door", 2, Frame(stamp(), 1280, 720, luma, True, np.full((384, 640, 3), 77, np.uint8), 20.0), "too hard")
+    aside("door", 3, None, "no message at all")
+    seen, *others = kept(broker)
+    assert others == [b"", b""]
+    told = decode(seen)
+    assert told.tracks == found.tracks
+    assert np.array_equal(told.boxes, found.boxes)
+    assert not told.crops.any()
+    assert all(found.crops[index].tobytes() not in seen for index in range(2))
+
+
+def test_scores_are_kept_as_they_are(broker, aside):
+    found = faces(0)
+    aside("door", 1, Scores(found, np.zeros((0, 8), np.float32), "m@1"), "too hard")
+    assert decode(kept(broker)[0]).faces.stamp == found.stamp
+
+
+def test_they_go_by_themselves_and_many_do_not_fill_redis(broker, aside, monkeypatch):
     monkeypatch.setattr(poison, "KEPT", 3)
-    for number, size in enumerate((1, LARGEST, LARGEST + 1, 5_000_000), 1):
-        aside("door", number, b"x" * size, "too much")
-    entries = [fields for _, fields in broker.client.xrange(keys.POISON)]
-    assert 3 <= len(entries) <= 4
-    assert [len(one[b"m"]) for one in entries[-3:]] == [LARGEST, 0, 0]
-    assert entries[-1][b"reason"] == b"too much"
+    for number in range(1, 301):
+        aside("door", number, None, "too much")
+    assert 3 <= broker.client.xlen(keys.POISON) <= 200  # whole nodes of a stream go, of 100 entries
+    assert 0 < broker.client.ttl(keys.POISON) <= LIFE
+
+
+def test_they_are_forgotten_with_their_source(broker, aside, poisoned):
+    for source in ("door", "gate", "door"):
+        aside(source, 1, faces(1, source=source), "too hard")
+    assert forget(broker.client, "door")
+    assert [one["s"] for one in poisoned()] == ["gate"]
 
 
 def test_what_belongs_to_nobody_is_counted_for_nobody(aside, tally):
-    aside("", 0, b"", "it has no source")
+    aside("", 0, None, "it has no source")
     assert tally.take() == {}
