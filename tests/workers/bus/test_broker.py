@@ -195,7 +195,7 @@ def test_the_rights_that_are_named_are_enough(tmp_path, executable, never):
         assert lease.renew()
         assert broker.census(keys=[keys.census("tracker")], args=["me 0", 1000]) == [b"me 0"]
         poison = Poison(broker, "tracker", Tally(), never)
-        poison.set_aside("door", 1, b"", "nothing")
+        poison.set_aside("door", 1, None, "nothing")
         ledger = Ledger(broker, lease, inbox=None, outbox=Outbox(keys.FACES, True, 10, keys.scores("door"), 10))
         ledger.load()
         ledger.attempt(1, first=True)
