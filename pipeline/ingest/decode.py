@@ -78,9 +78,10 @@ class Video:
         self.step: float | None = float(1 / rate) if rate else None
         """s between frames as the container announces it."""
         self.lasts = self._lasts()
-        """Length of the pictures as the container announces it, s; None if it does not, or of all it holds only."""
+        """Length of the video stream as the container states it, s; None where it states none, or only that of the
+        whole file."""
         self.duration = self.lasts or self._total()
-        """The same, else the length of all that the container holds, s; None if unknown."""
+        """``lasts``, else the length of the whole file, s; None if unknown."""
         self.timeless = source.live and self.format in TIMELESS
         """Whether time stamps are times of arrival because the stream has none."""
         self.base = Fraction(1, 1_000_000) if self.timeless else Fraction(self.stream.time_base or 1)
@@ -173,6 +174,11 @@ class Video:
     def format(self) -> str:
         """FFmpeg's short name of the container's format."""
         return str(self._container.format.name)
+
+    @property
+    def assumed(self) -> bool:
+        """Whether ``step`` is FFmpeg's own, as are a file's time stamps then: nothing announces it."""
+        return self.timeless or (self.format in TIMELESS and not self.stream.codec_context.framerate)
 
     @property
     def finite(self) -> bool:

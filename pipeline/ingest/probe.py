@@ -53,7 +53,7 @@ class Probe(msgspec.Struct, frozen=True):
     backwards: int
     """Time stamps that lie before their predecessor."""
     steps: tuple[float, float, float] | None
-    """Shortest, median and longest step between time stamps, s."""
+    """Shortest, median and longest step between time stamps, s; None where there are fewer than two steps."""
     duration: float | None
     """As announced, s."""
     clock_ahead: float | None
@@ -103,6 +103,8 @@ class Probe(msgspec.Struct, frozen=True):
             low, middle, high = self.steps
             if high - low > _JITTER * middle:
                 facts.append(f"the rate varies, with steps from {low * 1000:.0f} to {high * 1000:.0f} ms")
+        elif seen := self.frames - self.first_missing:
+            facts.append(f"only {seen} {'was' if seen == 1 else 'were'} seen")
         return f"Time stamps: {'; '.join(facts) or 'steady'}."
 
     def _times(self) -> str:
@@ -129,7 +131,7 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
     try:
         for decoded in video.frames(corrupt.append):
             first = first or decoded.frame
-            ticks.append(decoded.ticks)
+            ticks.append(None if video.timeless or video.assumed else decoded.ticks)
             arrivals.append(time.monotonic())
             if decoded.captured is not None:
                 ahead = decoded.captured / 1e6 - time.time_ns() / 1e9
@@ -152,13 +154,13 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
             displayed=(picture.width, picture.height),
             turned=any(orientation(first)),
             aspect=video.aspect,
-            announced_fps=1 / video.step if video.step else None,
+            announced_fps=1 / video.step if video.step and not video.assumed else None,
             measured_fps=_rate([at for at in arrivals if at > arrivals[0] + _BURST] if source.live else stamps),
             frames=len(ticks),
             corrupt=sum(corrupt),
             first_missing=next((n for n, t in enumerate(ticks) if t is not None), len(ticks)),
             backwards=sum(step < 0 for step in steps),
-            steps=(steps[0], steps[len(steps) // 2], steps[-1]) if steps else None,
+            steps=(steps[0], steps[len(steps) // 2], steps[-1]) if len(steps) > 1 else None,
             duration=video.duration,
             clock_ahead=ahead,
             recorded=isinstance(video, Video) and video.created is not None,

@@ -40,6 +40,7 @@ class Webcam:
         self.aspect = 1.0
         self.duration: float | None = None
         self.finite = self.paced = self.audio = False
+        self.timeless, self.assumed = True, False
         self.format, self.codec = "webcam", "raw"
 
     def frames(self, corrupt: Callable[[int], None]) -> Iterator[Decoded]:

@@ -45,7 +45,7 @@ def doctor(
                 console.print(f"  {escape(line)}", soft_wrap=True)
         except AffectError as error:
             failed = True
-            console.print(f"  [red]{escape(str(error))}[/red]", soft_wrap=True)
+            console.print(f"  [red]broken:[/red] {escape(str(error))}", soft_wrap=True)
     if wanted is not None:
         console.print(f"\n[bold]{escape(wanted.safe_url)}[/bold]")
         with console.status("looking"):

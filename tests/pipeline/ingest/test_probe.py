@@ -1,6 +1,9 @@
 import re
+import threading
 import time
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,22 @@ def test_without_time_stamps(tmp_path: Path) -> None:
 def test_one_frame(tmp_path: Path) -> None:
     told = probe(parse_source(str(clip(tmp_path / "a.mp4", frames=1)))).sentences()
     assert "It announces 25 frames/s; only 1 frame was seen." in told
+    assert "Time stamps: only 1 was seen." in told
+
+
+def test_a_camera_without_time_stamps_is_not_said_to_have_any(tmp_path: Path) -> None:
+    """FFmpeg assumes 25 frames/s of them, and frames are stamped with their arrival."""
+    path = clip(tmp_path / "a.mjpeg", frames=10, codec="mjpeg", pixels="yuvj420p", full_range=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        try:
+            live = probe(parse_source(f"http://127.0.0.1:{server.server_port}/{path.name}"))
+        finally:
+            server.shutdown()
+    for seen in (live, probe(parse_source(str(path)))):
+        told = "\n".join(seen.sentences())
+        assert "It announces no rate; " in told
+        assert "Time stamps: there are none." in told
 
 
 def test_no_video(tmp_path: Path) -> None:

@@ -136,6 +136,13 @@ def test_doctor_of_a_redis_that_does_not_tell_its_version(affectstream, tmp_path
     assert f"Redis answers at 127.0.0.1:{server.port}" in ended.out
 
 
+def test_doctor_says_without_colour_too_what_is_broken(affectstream):
+    ended = affectstream("doctor", "--redis", f"redis://127.0.0.1:{free_port()}")
+    assert ended.code == 1
+    (broken,) = (line for line in ended.out.splitlines() if "broken" in line)
+    assert broken.startswith("  broken: Redis at 127.0.0.1")
+
+
 def test_doctor_of_something_that_is_no_video(affectstream, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     ended = affectstream("doctor", tmp_path / "text.mp4", "--redis", "none")
