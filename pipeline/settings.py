@@ -5,9 +5,9 @@ fill these (see ``workers.config``).
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 def at_home(path: Path) -> Path:
@@ -19,6 +19,14 @@ def at_home(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:
         return path
+
+
+def _rising(waits: tuple[float, float]) -> tuple[float, float]:
+    """Refuse a first wait that is above the longest."""
+    first, longest = waits
+    if first > longest:
+        raise ValueError(f"the first wait, {first:g} s, is above the longest, {longest:g} s")
+    return waits
 
 
 UserPath = Annotated[Path, AfterValidator(at_home)]
@@ -45,7 +53,7 @@ class IngestSettings(Section):
     """s to wait for the next packet of a live source before it is opened anew."""
     staleness: Seconds = 0.5
     """s that a live frame may wait before the tracker takes it; older ones are dropped and counted."""
-    backoff: tuple[Seconds, Seconds] = (0.5, 30.0)
+    backoff: Annotated[tuple[Seconds, Seconds], AfterValidator(_rising)] = (0.5, 30.0)
     """s between attempts to reopen a live source: the first wait and the longest, doubled and jittered between."""
     camera_clock: bool = True
     """Whether event time goes by the clock that an RTSP camera tells of (RTCP), or by arrival."""
@@ -71,6 +79,13 @@ class DetectorSettings(Section):
     """Longest side of the detector's input, px: bounds its cost whatever ``min_face`` asks for."""
     every: Annotated[int, Field(ge=1, le=100)] = 1
     """Frames from one detection to the next; between, faces are carried on by their motion, for 0.25 s at most."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        """Refuse a score of sure detections below that of those that are looked at."""
+        if self.threshold is not None and self.threshold < self.low:
+            raise ValueError(f"threshold = {self.threshold:g} is below low = {self.low:g}; lower low, or raise it")
+        return self
 
 
 class TrackerSettings(Section):

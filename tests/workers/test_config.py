@@ -58,6 +58,9 @@ def test_toml_says_the_same_as_yaml(tmp_path):
         ("a.toml", "x = ", "cannot be parsed"),
         ("a.ini", "x = 1", r"ends in '\.ini'"),
         ("a.yaml", "sources: [{name: door}]", "field required"),
+        ("a.yaml", "ingest: {backoff: [5, 1]}", r"'ingest\.backoff' = \[5, 1\]: the first wait, 5 s, .* longest, 1 s"),
+        ("a.yaml", "detector: {low: 0.9, threshold: 0.5}", "threshold = 0.5 is below low = 0.9"),
+        ("a.yaml", "detector: {threshold: 0.2}", "threshold = 0.2 is below low = 0.3"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, name, text, words):
