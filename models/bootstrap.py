@@ -1,9 +1,12 @@
-"""Percentile bootstrap intervals (Efron and Tibshirani 1993), of means and of anything made of sums over rows."""
+"""Percentile bootstrap intervals (Efron and Tibshirani 1993), of means and of anything made of sums over rows.
+
+A share of few rows, or one near 0 or 1, has too narrow a bootstrap interval, at 0 and 1 none at all, and gets Wilson's.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +14,13 @@ from numpy.typing import NDArray
 BLOCK = 250
 """Draws that are worked on at a time, so that memory stays small."""
 
+FEW: Final = 10
+"""Rows (groups, where these are drawn) with and without something, below which its share has Wilson's interval."""
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % bootstrap interval, and how many rows it is over."""
+    """A figure with its 95 % interval (NaN: there is none), and how many rows it is over."""
 
     value: float
     low: float
@@ -31,6 +37,18 @@ def interval(value: float, drawn: NDArray[np.float64], n: int) -> Estimate:
     known = drawn[~np.isnan(drawn)]
     low, high = np.percentile(known, (2.5, 97.5)) if len(known) else (np.nan, np.nan)
     return Estimate(float(value), float(low), float(high), n)
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """The 95 % score interval of a share of `n` independent rows (Wilson 1927), which is never empty.
+
+    >>> [round(end, 3) for end in wilson(1, 8)]
+    [0.676, 1.0]
+    """
+    z = 1.959964
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return max(float(middle - reach), 0.0), min(float(middle + reach), 1.0)
 
 
 class Resamples:
@@ -50,6 +68,8 @@ class Resamples:
         members = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
         count = int(members.max()) + 1
         times = (np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(draws))
+        self.members = members
+        """(n,), the number of each row's group."""
         self.counts: NDArray[np.uint16] = np.stack([one.astype(np.uint16)[members] for one in times])
         """(draws, n), how often each row was drawn."""
 
@@ -74,17 +94,44 @@ class Resamples:
         """`value` with the interval of `drawn` (draws,), as `interval` gives it; of all rows unless `n` is given."""
         return interval(value, drawn, self.counts.shape[1] if n is None else n)
 
+    def share(self, hits: NDArray[np.bool_], among: NDArray[np.bool_], drawn: NDArray[np.float64]) -> Estimate:
+        """The share of `hits` (n,) in the rows `among` (n,), of which it is in each draw `drawn` (draws,); NaN of none.
+
+        With fewer than `FEW` units on a side the interval is Wilson's, over as many independent rows as the draws vary
+        like: at least Kish's effective number of groups (1965, all rows of a group alike), at most the rows.
+        """
+        n = int(among.sum())
+        if not n:
+            return Estimate(np.nan, np.nan, np.nan, 0)
+        value = float(hits[among].mean())
+        sides = [len(np.unique(self.members[among & side])) for side in (hits, ~hits)]
+        if min(sides) >= FEW:
+            return self.estimate(value, drawn, n)
+        sizes = np.unique(self.members[among], return_counts=True)[1]
+        spread = float(np.nanvar(drawn)) if 0 < value < 1 else 0.0
+        alike = value * (1 - value) / spread if spread else 0.0
+        return Estimate(value, *wilson(value, min(max(alike, n**2 / (sizes**2).sum()), n)), n)
+
     def mean(self, values: NDArray[Any]) -> Estimate:
-        """The mean of `values` (n,)."""
+        """The mean of `values` (n,); of booleans it is a `share`."""
         floats = np.asarray(values, np.float64)
-        return self.estimate(floats.mean(), self.totals(floats[:, None])[:, 0] / self.drawn)
+        drawn = self.totals(floats[:, None])[:, 0] / self.drawn
+        if values.dtype == bool:
+            return self.share(values, np.ones(len(values), bool), drawn)
+        return self.estimate(floats.mean(), drawn)
 
     def ratio(self, values: NDArray[Any], weights: NDArray[Any]) -> Estimate:
-        """The mean of `values` (n,) weighted by `weights` (n,), of which one at least is not zero."""
+        """The mean of `values` (n,) weighted by `weights` (n,), of which one at least is not zero.
+
+        Of booleans among rows that boolean weights choose it is a `share`.
+        """
         weighted = np.stack([np.asarray(values, np.float64) * weights, weights], 1)
         sums, whole = self.totals(weighted), weighted.sum(0)
         with np.errstate(invalid="ignore"):
-            return self.estimate(whole[0] / whole[1], sums[:, 0] / sums[:, 1], int(np.count_nonzero(weights)))
+            drawn = sums[:, 0] / sums[:, 1]
+        if values.dtype == weights.dtype == bool:
+            return self.share(values, weights, drawn)
+        return self.estimate(whole[0] / whole[1], drawn, int(np.count_nonzero(weights)))
 
 
 def estimate(rows: NDArray[Any], *, draws: int = 2000, seed: int = 0) -> Estimate:

@@ -117,14 +117,14 @@ def bands(faces: Faces, judged: Judged) -> Iterator[Row]:
 def table(rows: Iterable[Row]) -> Table:
     """Return the figures, for people."""
     shown = Table(title="degraded faces by quality")
-    for name in ("quality", "shown", "% right", "% sure", "ECE", "KL", "tempered", "entropy"):
+    for name in ("quality", "shown", "% right (95 %)", "% sure", "ECE", "KL", "tempered", "entropy"):
         shown.add_column(name, justify="right")
     for row in rows:
         hit = row.accuracy
         shown.add_row(
             f"{row.band[0]:g}-{row.band[1]:g}",
             f"{hit.n:,}",
-            f"{100 * hit.value:.1f} ± {50 * (hit.high - hit.low):.1f}",
+            f"{100 * hit.value:.1f} ({100 * hit.low:.1f} to {100 * hit.high:.1f})",
             f"{100 * row.confidence:.1f}",
             f"{row.calibration:.3f}",
             f"{row.divergence.value:.3f}",

@@ -8,7 +8,7 @@ from scipy.spatial import distance
 from scipy.special import rel_entr
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support, roc_auc_score, roc_curve
 
-from models.bootstrap import Resamples, estimate
+from models.bootstrap import Estimate, Resamples, estimate, wilson
 from models.emotion.evaluation import roc
 from models.emotion.evaluation.confusion import confusion
 from models.emotion.evaluation.measures import MEASURES, chebyshev, cosine, jensen_shannon
@@ -115,7 +115,65 @@ def test_curves_are_of_the_labels_that_some_have_and_some_have_not() -> None:
         ("surprise", 13, 1.0),
     ]
     assert found[0].rates[-1] == 1
-    assert found[0].auc.low == 1
+    # All are told apart in every draw, which does not make it certain.
+    assert np.isnan(found[0].auc.low)
+
+
+@pytest.mark.parametrize(("few", "told"), [(4, False), (5, True)])
+def test_an_area_over_a_handful_of_faces_has_no_interval(few: int, told: bool) -> None:
+    votes = np.zeros((40, 10), np.int64)
+    votes[np.arange(40), (np.arange(40) < few).astype(int)] = 10
+    scores = np.random.default_rng(1).uniform(size=(40, 8))
+    for one in roc.curves(sample(votes), scores, Resamples(40, draws=200)):
+        assert (one.auc.low < one.auc.value < one.auc.high) is told
+
+
+def test_shares_of_few_have_wilsons_interval() -> None:
+    # Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+    for hits, n, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611)):
+        assert wilson(hits / n, n) == pytest.approx((low, high), abs=5e-5)
+    assert wilson(1 / 29, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+    rows = np.arange(40) < 8
+    drawn = Resamples(40, draws=100)
+    assert drawn.ratio(rows, rows) == Estimate(1.0, *wilson(1, 8), 8)
+    assert drawn.mean(rows) == Estimate(0.2, *wilson(0.2, 40), 40)
+    assert drawn.mean(rows.astype(float)).low > 0
+
+
+def test_a_share_near_the_middle_of_many_keeps_the_interval_of_the_draws() -> None:
+    rows = np.arange(3000) % 8 > 0
+    drawn = Resamples(3000)
+    assert drawn.mean(rows) == drawn.mean(rows.astype(float))
+
+
+def test_rows_of_a_few_people_count_as_few() -> None:
+    people = np.repeat(np.arange(5), 8)
+    drawn = Resamples(40, groups=people)
+    assert drawn.mean(np.ones(40, bool)) == Estimate(1.0, *wilson(1, 5), 40)
+    # All of a person alike: five people; as unlike as strangers: more.
+    alike, unlike = drawn.mean(people < 2), drawn.mean(np.random.default_rng(3).random(40) < 0.4)
+    assert (alike.low, alike.high) == pytest.approx(wilson(0.4, 5), abs=0.02)
+    assert unlike.high - unlike.low < 0.6 * (alike.high - alike.low)
+
+
+@given(st.integers(1, 500), st.floats(0, 1))
+def test_wilsons_interval_is_never_empty_and_holds_the_share(n: int, share: float) -> None:
+    low, high = wilson(share, n)
+    assert 0 <= low <= share + 1e-12
+    assert share - 1e-12 <= high <= 1
+    assert high - low > 1e-3
+
+
+def test_f1_of_few_has_an_interval_that_is_not_empty() -> None:
+    at = np.array([0] * 6 + [1] * 30)
+    found = confusion(at, at, Resamples(36, draws=100)).classes
+    for one, n in zip(found[:2], (6, 30), strict=True):
+        assert one.f1.value == one.recall.value == one.precision.value == 1
+        low, _ = wilson(1, n)
+        assert (one.recall.low, one.recall.high) == pytest.approx((low, 1))
+        assert one.f1.low == pytest.approx(2 * low / (1 + low))
+    assert (found[2].n, found[2].recall.n) == (0, 0)
+    assert np.isnan(found[2].f1.value)
 
 
 def test_intervals_are_seeded_and_as_wide_as_theory_says() -> None:

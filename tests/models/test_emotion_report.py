@@ -10,9 +10,10 @@ import pytest
 from models.emotion.evaluate import Report, evaluate, open_network, report
 from models.emotion.evaluation.comparison import compare
 from models.emotion.evaluation.judgement import judge
-from models.emotion.evaluation.origin import data_hash, notes
+from models.emotion.evaluation.origin import data_hash, familiar, notes
 from models.emotion.evaluation.report import ready, write
 from models.emotion.evaluation.robustness import SWEEPS
+from models.emotion.evaluation.sample import sample
 from models.emotion.faces import LabelledFaces, read_faces
 from pipeline.errors import InputError, OutputError
 from pipeline.labels import LABELS
@@ -127,6 +128,32 @@ def test_single_labels_of_people_are_told_apart_from_votes(faces: LabelledFaces,
 
 def test_votes_for_all_labels_need_no_notes(faces: LabelledFaces, tmp_path: Path) -> None:
     assert notes(faces, measured(faces, classifier(tmp_path)).sample) == []
+
+
+def test_what_counts_twice_or_not_at_all_is_told(faces: LabelledFaces) -> None:
+    votes = faces.votes.copy()
+    votes[1] = 0
+    twice = replace(faces, votes=votes).take(np.r_[np.arange(COUNT), 0:8])
+    told = " ".join(notes(twice, sample(twice.votes)))
+    assert "2 of the 48 faces have no votes" in told
+    assert "7 of the 46 pictures that count equal an earlier one" in told
+    assert "Few faces: happiness 4." in told
+
+
+def test_a_network_on_the_faces_that_it_learnt_from_is_told(faces: LabelledFaces, tmp_path: Path) -> None:
+    few = faces.take(np.arange(39))
+    for training, known in (
+        ({"data_sha256": data_hash(faces), "data": "other: 9 faces"}, True),
+        ({"data_sha256": data_hash(few), "data": f"{faces.name}: 40 faces"}, False),
+        ({"data": f"{faces.name}: 40 faces"}, True),
+        ({"data": "other: 40 faces"}, False),
+        ("by hand", False),
+    ):
+        model = classifier(tmp_path, changes={"training": training})
+        assert (len(familiar(faces, model)) == 1) is known
+        told = notes(faces, measured(faces, model).sample, network=model)
+        assert ("learnt from" in " ".join(told)) is known
+    assert familiar(faces, classifier(tmp_path)) == []
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:

@@ -2,8 +2,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.bootstrap import Resamples
-from models.emotion.evaluation.robustness import SWEEPS, Sweep, brightened, degraded, shifted, shrunk, sweep, turned
+from models.bootstrap import Estimate, Resamples
+from models.emotion.evaluation import plots
+from models.emotion.evaluation.robustness import (
+    SWEEPS,
+    Curve,
+    Point,
+    Sweep,
+    brightened,
+    degraded,
+    shifted,
+    shrunk,
+    sweep,
+    turned,
+)
 from models.emotion.evaluation.sample import sample
 
 IMAGES = np.random.default_rng(5).integers(0, 256, (12, 48, 48), np.uint8)
@@ -65,3 +77,12 @@ def test_a_sweep_is_measured_level_by_level() -> None:
     assert [(point.level, point.accuracy.value) for point in found.points] == [(0, 1.0), (40, 1.0), (100, 0.5)]
     assert found.points[0].divergence.value == 0
     assert found.points[2].divergence.value == pytest.approx(-0.5 * np.log(1e-7))
+
+
+def test_the_dotted_line_is_of_the_faces_that_are_shown() -> None:
+    levels = ((0.0, 0.75, 0.3), (1.0, 0.5, 0.6))
+    points = [Point(level, Estimate(hit, hit, hit, 4), Estimate(cost, cost, cost, 4)) for level, hit, cost in levels]
+    changed = plots.robustness([Curve("JPEG", "quality", None, points[1:]), Curve("blur", "px", 0, points)])
+    lines = [[line.get_ydata() for line in axes.lines if line.get_linestyle() == ":"] for axes in changed.axes]
+    dotted = {tuple(line) for axes in lines for line in axes}
+    assert dotted == {(0.75, 0.75), (0.3, 0.3)}

@@ -77,9 +77,11 @@ def emotion(
     from models.emotion.evaluate import open_network
     from models.emotion.evaluate import report as measure
     from models.emotion.evaluation.comparison import compare
+    from models.emotion.evaluation.origin import notes
     from models.emotion.evaluation.report import ready
     from models.emotion.faces import read_faces
     from models.emotion.figures import table
+    from pipeline.card import network_file
 
     if predictions is not None and predictions.suffix != ".npy":
         raise typer.BadParameter(f"{str(predictions)!r} must end in .npy", param_hint="--predictions")
@@ -95,6 +97,8 @@ def emotion(
     console.print(f"{measured.model} on {data} ({measured.rows:,} rows)", markup=False, soft_wrap=True)
     for line in _lines(measured, known):
         console.print(f"  {line}", soft_wrap=True)
+    for note in notes(known, measured.sample, network=network_file("emotion", model)):
+        console.print(f"  {note}", style="yellow", markup=False, soft_wrap=True)
     if other is not None:
         for line in _compared(compare(known, measured, other)):
             console.print(f"  {line}", soft_wrap=True)
@@ -111,7 +115,6 @@ def _lines(measured: "Report", faces: "LabelledFaces") -> "list[str]":
     """What is told in the terminal."""
     from models.emotion.evaluate import resamples
     from models.emotion.evaluation.calibration import calibration_error
-    from models.emotion.evaluation.origin import notes
     from models.emotion.evaluation.panels import floor
     from models.emotion.evaluation.references import raters, references
 
@@ -131,8 +134,10 @@ def _lines(measured: "Report", faces: "LabelledFaces") -> "list[str]":
         _line("macro F1", measured.confusion.macro_f1),
     ]
     sure, shares = found.max(1), sample.shares[range(len(found)), found.argmax(1)]
-    told.append(f"calibration error (ECE): {calibration_error(sure, shares):.4f}")
-    return told + notes(faces, sample)
+    told.append(f"calibration error (ECE) against the share of votes: {calibration_error(sure, shares):.4f}")
+    right = found.argmax(1) == sample.majority
+    told.append(f"calibration error (ECE) against being right, Guo et al. 2017: {calibration_error(sure, right):.4f}")
+    return told
 
 
 def _compared(found: "Comparison") -> "list[str]":

@@ -50,21 +50,29 @@ def confusion(majority: NDArray[np.int64], predicted: NDArray[np.int64], resampl
     drawn = resamples.totals(cells).reshape(-1, COUNT, COUNT)
     present = whole[0].sum(1) > 0
     found, spread = _rates(whole), _rates(drawn)
-    given, true = whole[0].sum(0).astype(int), whole[0].sum(1).astype(int)
-    classes = [
-        ClassFigures(
-            label,
-            int(true[at]),
-            int(given[at]),
-            *(resamples.estimate(rate[0, at], draws[:, at]) for rate, draws in zip(found, spread, strict=True)),
+    classes = []
+    for at, label in enumerate(LABELS):
+        true, given = majority == at, predicted == at
+        precision, recall = (
+            resamples.share(true & given, rows, draws[:, at])
+            for rows, draws in zip((given, true), spread[:2], strict=True)
         )
-        for at, label in enumerate(LABELS)
-    ]
+        f1 = _f1(resamples, true, given, spread[2][:, at])
+        classes.append(ClassFigures(label, recall.n, precision.n, precision, recall, f1))
     recall, f1 = (
         resamples.estimate(rate[0, present].mean(), np.nanmean(draws[:, present], axis=1))
         for rate, draws in zip(found[1:], spread[1:], strict=True)
     )
     return Confusion(whole[0].astype(int).tolist(), classes, macro_f1=f1, balanced_accuracy=recall)
+
+
+def _f1(
+    resamples: Resamples, true: NDArray[np.bool_], given: NDArray[np.bool_], drawn: NDArray[np.float64]
+) -> Estimate:
+    """F1, which grows with the share j of the rows with either label that have both: it is 2 j / (1 + j)."""
+    both = resamples.share(true & given, true | given, drawn / (2 - drawn))
+    value, low, high = (2 * j / (1 + j) for j in (both.value, both.low, both.high))
+    return Estimate(value, low, high, both.n)
 
 
 def _rates(counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -1,6 +1,7 @@
 """Where numbers come from: network, data, protocol, machine."""
 
 import hashlib
+import json
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import scipy
 
 from models.emotion.evaluate import PROTOCOL, Report
 from models.emotion.evaluation.cost import cost
+from models.emotion.evaluation.roc import FEWEST
 from models.emotion.evaluation.sample import Sample
 from models.emotion.faces import LabelledFaces
 from pipeline.inference.classifier import Classifier
@@ -62,7 +64,7 @@ def origin(faces: LabelledFaces, network: Classifier, path: Path, report: Report
         faces=len(faces.images),
         n=len(sample.rows),
         protocol=PROTOCOL,
-        notes=notes(faces, sample, some),
+        notes=notes(faces, sample, network=path, some=some),
         draws=draws,
         date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         machine=f"{_processor()}, {platform.system()}, Python {platform.python_version()}",
@@ -76,9 +78,9 @@ def origin(faces: LabelledFaces, network: Classifier, path: Path, report: Report
     )
 
 
-def notes(faces: LabelledFaces, sample: Sample, some: int | None = None) -> list[str]:
-    """What a reader must know to read the numbers rightly."""
-    told = []
+def notes(faces: LabelledFaces, sample: Sample, *, network: Path | None = None, some: int | None = None) -> list[str]:
+    """What a reader must know to read the numbers rightly: of the faces, and of the `network` with a card beside it."""
+    told = [] if network is None else familiar(faces, network)
     lacking = [label for label, has in zip(LABELS, sample.labels, strict=True) if not has]
     if lacking:
         told.append(
@@ -93,12 +95,48 @@ def notes(faces: LabelledFaces, sample: Sample, some: int | None = None) -> list
             "The data have one label for each face, no votes: there is no noise floor, no rater to compare with, "
             "no telling clear from subtle, and KL and calibration are against certainties."
         )
+    silent = int((faces.votes.sum(1) == 0).sum())
+    if silent:
+        told.append(f"{silent:,} of the {len(faces):,} faces have no votes and do not count.")
+    copies = len(sample.rows) - len({face.tobytes() for face in faces.images[sample.rows]})
+    if copies:
+        told.append(
+            f"{copies:,} of the {len(sample.rows):,} pictures that count equal an earlier one to the last pixel. They "
+            "count again, so intervals are too narrow."
+        )
+    rare = [
+        f"{label} {n}"
+        for label, n in zip(LABELS, np.bincount(sample.majority, minlength=8), strict=True)
+        if 0 < n < FEWEST
+    ]
+    if rare:
+        told.append(
+            f"Few faces: {', '.join(rare)}. Balanced accuracy and macro F1, the means over labels, are less certain "
+            "than their intervals say."
+        )
     if faces.people is not None:
         count = len(np.unique(faces.people[sample.rows]))
         told.append(f"Intervals are over {count:,} people rather than faces: those of one person resemble each other.")
     if some is not None and some < len(sample.rows):
         told.append(f"Robustness is measured on {some:,} of the faces, taken by chance.")
     return told
+
+
+def familiar(faces: LabelledFaces, network: Path) -> list[str]:
+    """A warning where the network learnt from these very faces, by the card beside it."""
+    card = json.loads(network.with_suffix(".json").read_bytes())
+    training = card.get("training")
+    if not isinstance(training, dict):
+        return []
+    if "data_sha256" in training:
+        if training["data_sha256"] != data_hash(faces):
+            return []
+        how = "from these very faces (training.data_sha256 of its card), save those that it held out"
+    elif str(training.get("data")).partition(":")[0] == faces.name:
+        how = "from faces of the same name, by its card"
+    else:
+        return []
+    return [f"The network learnt {how}: what it is worth on faces that it has not seen is less."]
 
 
 def data_hash(faces: LabelledFaces) -> str:

@@ -142,20 +142,22 @@ def _bars(estimates: Sequence[Estimate]) -> tuple[list[float], NDArray[np.float6
 
 
 @_styled
-def robustness(found: Sequence[Curve], accuracy: Estimate, cost: Estimate) -> Figure:
-    """Accuracy and KL at the levels of each sweep, the values on faces as they are dotted."""
+def robustness(found: Sequence[Curve]) -> Figure:
+    """Accuracy and KL at the levels of each sweep, the values on the same faces as they are dotted."""
     columns = 4
     rows = -(-len(found) // columns)
     figure, axes = _grid(rows, columns, 11.5, 2.5 * rows)
+    clean = next((point for one in found for point in one.points if point.level == one.clean), None)
     most = max(point.divergence.high for one in found for point in one.points)
     for one, place in zip(found, axes.flat, strict=False):
         at = [point.level for point in one.points]
         other = place.twinx()
         for side, colour, dotted, estimates in (
-            (place, RIGHT, accuracy, [point.accuracy for point in one.points]),
-            (other, COST, cost, [point.divergence for point in one.points]),
+            (place, RIGHT, clean.accuracy if clean else None, [point.accuracy for point in one.points]),
+            (other, COST, clean.divergence if clean else None, [point.divergence for point in one.points]),
         ):
-            side.axhline(dotted.value, color=colour, linewidth=0.7, linestyle=":")
+            if dotted is not None:
+                side.axhline(dotted.value, color=colour, linewidth=0.7, linestyle=":")
             side.fill_between(
                 at, [e.low for e in estimates], [e.high for e in estimates], color=colour, alpha=0.2, lw=0
             )

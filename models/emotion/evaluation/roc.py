@@ -1,7 +1,7 @@
 """ROC curves, one label against the rest."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from pipeline.labels import LABELS
 GRID = np.linspace(0, 1, 101)
 """False-positive rates at which curves are told."""
 
+FEWEST: Final = 5
+"""Faces (people, where they are known) with and without a label, below which the area has no interval."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -21,7 +24,8 @@ class Curve:
     Attributes:
         label: that is told from the rest.
         n: rows that have it.
-        auc: area under the curve.
+        auc: area under the curve; without an interval (NaN) where there are too few (`FEWEST`), or where the draws,
+            all 0 or all 1, say nothing of how far it may be off.
         rates: true-positive rate at each false-positive rate of `GRID`.
     """
 
@@ -40,7 +44,10 @@ def curves(sample: Sample, probabilities: NDArray[np.floating[Any]], resamples: 
             area = areas(positive, scores, np.ones((1, len(scores))))[0]
             drawn = np.concatenate([areas(positive, scores, block) for block in resamples.blocks()])
             rates = np.interp(GRID, *curve(positive, scores)).tolist()
-            found.append(Curve(label, int(positive.sum()), resamples.estimate(area, drawn), rates))
+            least = min(len(np.unique(resamples.members[side])) for side in (positive, ~positive))
+            vague = least < FEWEST or area in (0, 1)
+            auc = Estimate(float(area), np.nan, np.nan, len(scores)) if vague else resamples.estimate(area, drawn)
+            found.append(Curve(label, int(positive.sum()), auc, rates))
     return found
 
 

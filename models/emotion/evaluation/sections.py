@@ -6,13 +6,14 @@ from math import isnan
 
 from matplotlib.figure import Figure
 
-from models.bootstrap import Estimate
+from models.bootstrap import FEW, Estimate
 from models.emotion.evaluation import plots
 from models.emotion.evaluation.calibration import BINS
 from models.emotion.evaluation.clarity import SHIFT
 from models.emotion.evaluation.comparison import Comparison
 from models.emotion.evaluation.judgement import Judgement
 from models.emotion.evaluation.measures import KL
+from models.emotion.evaluation.roc import FEWEST
 
 FLOOR = (
     "The <b>floor</b> is what a flawless predictor would score: ten votes are a small sample of what people would "
@@ -55,9 +56,16 @@ def keys(judged: Judgement) -> str:
     told.append(("macro F1", _value(judged.confusion.macro_f1), "mean F1 of the labels"))
     told.append(
         (
-            "calibration error",
+            "calibration error (ECE), votes",
             f"{judged.calibration.overall.error:.3f}",
-            "most probable label beside its share of votes",
+            "probability of the most probable label beside its share of votes",
+        )
+    )
+    told.append(
+        (
+            "calibration error (ECE), right",
+            f"{judged.calibration.correctness.error:.3f}",
+            "the same beside how often it is the majority label (Guo et al. 2017)",
         )
     )
     fastest = min(judged.speed, key=lambda one: one.median)
@@ -117,7 +125,12 @@ def classes(judged: Judgement) -> str:
     heads = ("label", "n", "predicted", "precision", "recall", "F1", "ROC area")
     figures = _figure(plots.confusions(judged.confusion), "Which majority is taken for which label.")
     curves = _figure(plots.roc(judged.roc), "Each label against the rest.", 62) if judged.roc else ""
-    return f"<h2>Labels</h2>{_table(heads, rows)}{figures}{curves}"
+    bare = [one.label for one in judged.roc if isnan(one.auc.low)]
+    words = (
+        f"<p>No interval for the ROC area of {', '.join(bare)}: fewer than {FEWEST} faces (people, where they are "
+        "known) are on a side, or all are told apart.</p>"
+    )
+    return f"<h2>Labels</h2>{_table(heads, rows)}{words if bare else ''}{figures}{curves}"
 
 
 def calibration(judged: Judgement) -> str:
@@ -167,7 +180,7 @@ def robustness(judged: Judgement) -> str:
         for point in one.points
     ]
     whole = _table(("change", "level", "accuracy", "KL, nats"), rows)
-    drawn = plots.robustness(curves, judged.accuracy, judged.references[0].network)
+    drawn = plots.robustness(curves)
     count = curves[0].points[0].accuracy.n
     words = f"{count:,} faces, each shown worse in one way at a time."
     figure = _figure(drawn, "Bands are 95 % intervals.")
@@ -188,7 +201,11 @@ def origin(judged: Judgement) -> str:
         ("data", f"{escape(found.data)}: {escape(found.described)}"),
         ("SHA-256 of pixels and votes", found.data_sha256),
         ("protocol", f"{escape(found.protocol)}: {found.n:,} of {found.faces:,}"),
-        ("intervals", f"95 %, percentile bootstrap, {found.draws:,} draws, seed 0"),
+        (
+            "intervals",
+            f"95 %, percentile bootstrap, {found.draws:,} draws, seed 0; Wilson's of shares with fewer than {FEW} on a "
+            "side",
+        ),
         ("made", f"{escape(found.date)}; {escape(found.machine)}"),
         ("with", ", ".join(f"{name} {number}" for name, number in found.versions.items())),
     ]
@@ -206,10 +223,12 @@ def figures(title: str, words: str, drawn: Iterable[tuple[Figure, str]]) -> str:
 
 
 def _value(one: Estimate | None, digits: int = 3, factor: float = 1, *, sign: bool = False) -> str:
-    """A figure with its interval; a dash where there is none."""
+    """A figure, with its interval if it has one; a dash where there is none."""
     if one is None or isnan(one.value):
         return "–"
     shown = f"{'+' if sign else ''}.{digits}f"
+    if isnan(one.low):
+        return format(factor * one.value, shown)
     low, value, high = (format(factor * each, shown) for each in (one.low, one.value, one.high))
     return f"{value} <i>{low} to {high}</i>"
 

@@ -25,7 +25,15 @@ def model(tmp_path):
 def test_what_frames_the_figures_is_told_beside_them(affectstream, votes, model):
     ended = affectstream("evaluate", "emotion", votes, "--model", model)
     assert ended.code == 0, ended.err
-    for word in ("accuracy:", "one rater", "flawless", "balanced accuracy", "macro F1", "ECE"):
+    for word in (
+        "accuracy:",
+        "one rater",
+        "flawless",
+        "balanced accuracy",
+        "macro F1",
+        "ECE) against the share",
+        "ECE) against being right",
+    ):
         assert word in ended.out
     assert "less tiny" not in ended.out
 
