@@ -25,8 +25,8 @@ class Fail(StrEnum):
     LARGE = "large"
 
 
-DRIFTED = 3
-"""Exit code."""
+DRIFTED, UNTOLD = 3, 4
+"""Exit codes: something shifted; there are too few tracks to tell."""
 
 
 def drift(
@@ -37,7 +37,11 @@ def drift(
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here too.")] = None,
     fail_on: Annotated[
-        Fail | None, typer.Option("--fail-on", help="End with 3 if anything shifted so much or more (default: never).")
+        Fail | None,
+        typer.Option(
+            "--fail-on",
+            help="End with 3 if anything shifted so much or more, with 4 if tracks are too few (default: never).",
+        ),
     ] = None,
 ) -> None:
     """Say what moved between two outputs of replay or run: expressions, quality, detector scores, sizes, tracks.
@@ -58,7 +62,7 @@ def drift(
 
     from rich.markup import escape
 
-    from models.drift.shifts import compare
+    from models.drift.shifts import Size, compare
     from models.drift.tracks import read_samples
     from models.drift.words import notes, outline, report, sentences, tables
     from models.written import write_file
@@ -93,6 +97,9 @@ def drift(
     if json is not None:
         write_file(json, dumps(report(before, after, found), indent=2) + "\n")
         console.print(f"figures: {json}", markup=False, soft_wrap=True)
-    bad = {Fail.MODERATE: ("moderate", "large"), Fail.LARGE: ("large",)}[fail_on] if fail_on is not None else ()
-    if any(shift.size in bad for each in found for shift in each.shifts):
+    bad = {None: (), Fail.MODERATE: (Size.MODERATE, Size.LARGE), Fail.LARGE: (Size.LARGE,)}[fail_on]
+    sizes = {shift.size for each in found for shift in each.shifts}
+    if sizes & {*bad}:
         raise typer.Exit(DRIFTED)
+    if fail_on is not None and Size.UNKNOWN in sizes:
+        raise typer.Exit(UNTOLD)
