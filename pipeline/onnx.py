@@ -61,7 +61,7 @@ def open_session(path: Path, runtime: RuntimeSettings) -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     # Spinning threads would take the cores from the decoder and the other stages while they wait.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what is an error is raised too, and told in one line
     with refusals(f"{str(path)!r} is not an ONNX network that can be run here"):
         session = ort.InferenceSession(str(path), options, providers=[provider])
     if provider not in session.get_providers():

@@ -2,12 +2,14 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import onnxruntime as ort
 import pytest
 
 from pipeline.errors import ModelError
 from pipeline.onnx import open_session, refusals
 from pipeline.settings import RuntimeSettings
+from tests.networks import classifier
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,11 @@ def test_a_file_that_is_no_network_is_named(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"no network")
     with pytest.raises(ModelError, match=r"net\.onnx' is not an ONNX network that can be run here: \S"):
         open_session(tmp_path / "net.onnx", RuntimeSettings())
+
+
+def test_what_a_network_refuses_is_raised_and_not_also_logged(tmp_path, capfd):
+    session = open_session(classifier(tmp_path, size=64, axes=["n", 1, "h", "w"]), RuntimeSettings())
+    faces = {session.get_inputs()[0].name: np.zeros((2, 1, 48, 48), np.uint8)}
+    with pytest.raises(ModelError, match="it refuses: "), refusals("it refuses"):
+        session.run(None, faces)
+    assert capfd.readouterr() == ("", "")
