@@ -9,13 +9,19 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from pipeline.errors import BrokerError
+from pipeline.errors import BrokerError, InputError
 
 TIMEOUT: Final = 5.0
 """s to wait for a connection, and for an answer."""
 
 NAME: Final = "affectstream"
 """What connections call themselves in ``CLIENT LIST``."""
+
+CHOICE: Final = "start it, check host and port, or use --redis none"
+"""What to do about a server that does not answer, where one may do without."""
+
+NEEDED: Final = "start it, or check host and port"
+"""What to do about it where one may not."""
 
 _ANY: Final = ("db", "username", "password", "client_name", "socket_timeout", "health_check_interval")
 _TCP: Final = (*_ANY, "socket_connect_timeout", "socket_keepalive")
@@ -94,22 +100,24 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def unasked(url: str) -> "redis.Redis":
+def unasked(url: str, advice: str = CHOICE) -> "redis.Redis":
     """Return a client that has asked nothing yet.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``.
+        advice: ``CHOICE`` where there might be no Redis instead.
 
     Raises:
-        BrokerError: the URL cannot be used.
+        InputError: the URL cannot be used.
     """
     try:
         parts = _split(url)
         if (known := OPTIONS.get(parts.scheme)) is None:
-            raise BrokerError("the Redis URL must begin with redis://, rediss:// or unix:// (or be none for no Redis)")
+            instead = " (or be none for no Redis)" if advice == CHOICE else ""
+            raise InputError(f"the Redis URL must begin with redis://, rediss:// or unix://{instead}")
         for name in parse_qs(parts.query, keep_blank_values=True):
             if name not in known:
-                raise BrokerError(
+                raise InputError(
                     f"the Redis URL for {address(url)} has an unknown option {name!r}; "
                     f"{parts.scheme}:// knows {', '.join(known)}"
                 )
@@ -125,31 +133,38 @@ def unasked(url: str) -> "redis.Redis":
         client.connection_pool.connection_class = _leaving(client.connection_pool.connection_class)
     except ValueError:
         # The library's message may quote the URL, password included.
-        raise BrokerError(
+        raise InputError(
             "the Redis URL cannot be read; write redis://NAME:PASSWORD@HOST:PORT/DATABASE or unix:///PATH, and in name "
             "and password %40 for @, %2F for /, %3F for ?, %23 for # and %25 for %"
         ) from None
     return client
 
 
-def connect(url: str, *, patient: bool = False) -> "redis.Redis":
+def check_url(url: str, advice: str = CHOICE) -> None:
+    """Raise what ``unasked`` does."""
+    unasked(url, advice).close()
+
+
+def connect(url: str, *, patient: bool = False, advice: str = CHOICE) -> "redis.Redis":
     """Return a client that answers, and may write.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``.
         patient: whether it is left to the caller to wait for a server that is not there or takes no writes for now.
+        advice: what to do where nothing answers.
 
     Raises:
-        BrokerError: nothing answers there, or it is not a Redis, or does not let us write; or the URL cannot be used.
+        InputError: the URL cannot be used.
+        BrokerError: nothing answers there, or it is not a Redis, or does not let us write.
     """
-    client = unasked(url)
+    client = unasked(url, advice)
     try:
         # A replica and a full server answer a ping, but take no writes.
         client.set("affect:probe", 1, px=1)
     except (redis.RedisError, OSError) as error:
         if not patient or not is_passing(error) or _is_another_protocol(url, error):
             client.close()
-            raise refusal(url, error) from None
+            raise refusal(url, error, advice) from None
     return client
 
 
@@ -194,13 +209,16 @@ def _is_another_protocol(url: str, error: Exception) -> bool:
     return strange or silent or any(isinstance(cause, ssl.SSLError) for cause in _chain(error))
 
 
-def refusal(url: str, error: Exception) -> BrokerError:
-    """Return the error that tells what is wrong with the server at ``url``, and the way out."""
-    return BrokerError(f"Redis at {address(url)}: {explain(url, error)}")
+def refusal(url: str, error: Exception, advice: str = CHOICE) -> BrokerError:
+    """Return the error that tells what is wrong with the server at ``url``, and the way out; see ``explain``."""
+    return BrokerError(f"Redis at {address(url)}: {explain(url, error, advice)}")
 
 
-def explain(url: str, error: Exception) -> str:
-    """Return one line, without secrets, that says what an error of the client means."""
+def explain(url: str, error: Exception, advice: str = CHOICE) -> str:
+    """Return one line, without secrets, that says what an error of the client means.
+
+    ``advice``: what to do where nothing answers; empty where that is not the user's to do.
+    """
     text = _redacted(url, _text(error))
     for word, way_out in _WAYS_OUT.items():
         if word in text:
@@ -212,11 +230,15 @@ def explain(url: str, error: Exception) -> str:
     elif isinstance(error, redis.exceptions.InvalidResponse) or "Protocol Error" in text:
         text = "what answers there is not a Redis; check host and port"
     elif isinstance(error, redis.TimeoutError | TimeoutError):
-        text = f"no answer within {TIMEOUT:.0f} s; check host and port, and that it is not stopped"
+        text = f"no answer within {TIMEOUT:.0f} s"
+        if advice:
+            text += "; check host and port, and that it is not stopped"
         if urlsplit(url).scheme == "rediss":
             text += " (or take redis:// if it speaks without TLS)"
     elif isinstance(error, redis.ConnectionError | OSError):
-        text = f"cannot connect ({text}); start it, check host and port, or use --redis none"
+        text = f"cannot connect ({text})"
+        if advice:
+            text += f"; {advice}"
     return text
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import redis
 
 from pipeline.channel import Closed
-from pipeline.connection import address, connect, explain, is_passing, refusal
+from pipeline.connection import NEEDED, address, connect, explain, is_passing, refusal
 from pipeline.errors import BrokerError
 from workers.bus import scripts
 
@@ -31,12 +31,13 @@ class Broker:
     """A Redis server and the scripts that run there; may be shared by threads.
 
     Raises:
+        InputError: the URL cannot be used.
         BrokerError: what answers at ``url`` refuses for good. That nothing answers is waited out by whoever asks first.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.client: Any = connect(url, patient=True)  # redis-py types every answer as awaitable or not
+        self.client: Any = connect(url, patient=True, advice=NEEDED)  # redis-py types every answer as awaitable or not
         self.commit = self.client.register_script(scripts.COMMIT)
         self.capacity = self.client.register_script(scripts.CAPACITY)
         self.share = self.client.register_script(scripts.SHARE)
@@ -47,6 +48,7 @@ class Broker:
         self.release = self.client.register_script(scripts.RELEASE)
         self.census = self.client.register_script(scripts.CENSUS)
         self.count = self.client.register_script(scripts.COUNT)
+        self.tell = self.client.register_script(scripts.TELL)
         self._lock = threading.Lock()
         self._waiting = 0
         """Requests that wait for Redis to come back, or to have room."""
@@ -90,7 +92,7 @@ class Broker:
 
     def refusal(self, error: Exception) -> BrokerError:
         """Return the error that tells what is wrong with the server."""
-        return refusal(self._url, error)
+        return refusal(self._url, error, NEEDED)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -101,14 +103,14 @@ class Broker:
         if isinstance(error, redis.ResponseError) and _is_lost(error):
             raise GroupLost from None
         if not is_passing(error):
-            raise refusal(self._url, error) from None
+            raise refusal(self._url, error, NEEDED) from None
 
     def _begin_waiting(self, error: Exception) -> None:
         """Say once that Redis is away, whatever the number of threads that notice."""
         with self._lock:
             self._waiting += 1
             if self._waiting == 1:
-                log.warning("Redis at %s: %s; waiting for it", address(self._url), explain(self._url, error))
+                log.warning("Redis at %s: %s; waiting for it", address(self._url), explain(self._url, error, NEEDED))
 
     def _end_waiting(self, back: bool) -> None:
         """Say that Redis is back once nobody waits any more: it may answer some while it refuses others."""

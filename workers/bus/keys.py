@@ -13,6 +13,7 @@
     affect:bus:census:<worker>           sorted set: tokens of living processes by when they count as dead
     affect:bus:memory                    string: another whenever Redis has lost what it knew
     affect:bus:poison                    stream: messages that were set aside, each with its reason; expires
+    affect:bus:failures:<source>         hash: worker -> why its work on the source failed last
     affect:counts:<source>               hash: what is counted of a source (see ``pipeline.tally``)
 
 Entries of streams hold ``s`` (source), ``n`` (number of the message among its source's, from 1, without gaps) and
@@ -73,9 +74,15 @@ def counts(source: str) -> str:
     return f"affect:counts:{source}"
 
 
+def failures(source: str) -> str:
+    """Why work on a source fails."""
+    return f"affect:bus:failures:{source}"
+
+
 def remembered(source: str) -> tuple[str, ...]:
     """All that is kept of a source but for its results and who owns it."""
-    return (*(state(worker, source) for worker in OWNERS), frames(source), scores(source), counts(source))
+    states = (state(worker, source) for worker in OWNERS)
+    return (*states, frames(source), scores(source), counts(source), failures(source))
 
 
 def leases(source: str) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class Poison:
         log.warning("%s: message %d of %s was set aside: %s", self._worker, number, source or "nobody", reason)
 
     def _add(self, fields: dict[str, str | int | bytes]) -> None:
-        with self._broker.client.pipeline() as both:
+        with self._broker.client.pipeline(transaction=False) as both:
             both.xadd(keys.POISON, fields, maxlen=KEPT)
             both.expire(keys.POISON, LIFE)
             both.execute()

@@ -182,22 +182,39 @@ for i = 2, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
 return 1
 """
 
+TELL: Final = """
+-- Note why one kind of work on a source fails, unless the source was forgotten meanwhile.
+-- KEYS: failures, sources, under way. ARGV: source, kind of worker, reason (empty: it works).
+if ARGV[3] == '' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
+if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 and redis.call('SISMEMBER', KEYS[3], ARGV[1]) == 0 then return 0 end
+return redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+"""
+
+TIDY: Final = """
+-- Forget a source that was taken out when it was over, or that never began.
+-- KEYS: sources, under way, lease of its reader, then all that is remembered of it. ARGV: source.
+-- Returns whether nothing is left to do: the last step of what is under way forgets it too. A reader comes first.
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 or redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then return 1 end
+if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
+for i = 4, #KEYS do redis.call('DEL', KEYS[i]) end
+return 1
+"""
+
 FORGET: Final = """
 -- Take a source out with all that is under way of it. Owners find their leases gone, members their messages.
 -- KEYS: sources, under way, faces, poison, pending, then all that is remembered of it. ARGV: group, source.
--- Returns whether there was anything.
-local found = redis.call('HDEL', KEYS[1], ARGV[2]) + redis.call('SREM', KEYS[2], ARGV[2])
+redis.call('HDEL', KEYS[1], ARGV[2])
+redis.call('SREM', KEYS[2], ARGV[2])
 for i = 3, 4 do
   for _, entry in ipairs(redis.call('XRANGE', KEYS[i], '-', '+')) do
     for j = 1, #entry[2], 2 do
       if entry[2][j] == 's' and entry[2][j + 1] == ARGV[2] then
         if i == 3 then redis.call('XACK', KEYS[i], ARGV[1], entry[1]) end
-        found = found + redis.call('XDEL', KEYS[i], entry[1])
+        redis.call('XDEL', KEYS[i], entry[1])
       end
     end
   end
 end
 redis.call('HDEL', KEYS[5], ARGV[2])
-for i = 6, #KEYS do found = found + redis.call('DEL', KEYS[i]) end
-return found
+for i = 6, #KEYS do redis.call('DEL', KEYS[i]) end
 """

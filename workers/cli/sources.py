@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="List, add, change and take out the
 
 @app.command("list")
 def show(redis: options.SharedRedis = None) -> None:
-    """Show every source, which stages work on it, and what was counted.
+    """Show every source, which stages work on it or why they cannot, and what was counted.
 
     Example:
 
@@ -40,6 +40,7 @@ def show(redis: options.SharedRedis = None) -> None:
             for name in stored.keys() | under_way
         }
         counts = {name: client.hgetall(keys.counts(name)) for name in owned}
+        failures = {name: client.hgetall(keys.failures(name)) for name in owned}
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("source", "from", "worked on by", "counted"):
         table.add_column(column, overflow="fold")
@@ -50,7 +51,11 @@ def show(redis: options.SharedRedis = None) -> None:
             url = f"cannot be read: {error}"
         told = ", ".join(f"{int(number):,} {what.decode()}" for what, number in sorted(counts[name].items()))
         idle = "over" if counts[name] and name not in under_way else "nobody"
-        table.add_row(escape(name), escape(url), " ".join(owned[name]) or idle, escape(told))
+        works = [" ".join(owned[name]) or idle]
+        # Whoever owns it now may get on better than those before.
+        told_of = {stage.decode(): why.decode(errors="replace") for stage, why in failures[name].items()}
+        works += [f"{stage} fails: {why}" for stage, why in told_of.items() if stage not in owned[name]]
+        table.add_row(escape(name), escape(url), escape("; ".join(works)), escape(told))
     terminal.console().print(table)
 
 
@@ -128,9 +133,12 @@ def remove(
 
     with _redis(redis) as client:
         for name in names:
-            if not (registry.forget(client, name) if forget else client.hdel(keys.SOURCES, name)):
+            if not registry.is_known(client, name, under_way=forget):
                 known = ", ".join(sorted(one.decode(errors="replace") for one in client.hkeys(keys.SOURCES))) or "none"
                 raise InputError(f"there is no source {name!r}; there are: {known}")
+        for name in names:
+            (registry.forget if forget else registry.remove)(client, name)
+            typer.echo(name)
 
 
 def _located(source: str) -> tuple[str, str]:
@@ -165,7 +173,7 @@ def _redis(url: str | None) -> Iterator[Any]:
     """Give a client; what goes wrong with it is told in one line."""
     import redis
 
-    from pipeline.connection import refusal, unasked
+    from pipeline.connection import NEEDED, refusal, unasked
     from pipeline.errors import InputError
     from workers.config import PREFIX
 
@@ -173,8 +181,8 @@ def _redis(url: str | None) -> Iterator[Any]:
     if url is None:
         raise InputError("name the Redis that the workers share: --redis redis://HOST:PORT")
     # A full server can be read, and taken out of; whether it takes more is for what is asked to find.
-    with unasked(url) as client:
+    with unasked(url, NEEDED) as client:
         try:
             yield client
         except (redis.RedisError, OSError) as error:
-            raise refusal(url, error) from None
+            raise refusal(url, error, NEEDED) from None

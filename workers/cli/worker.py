@@ -56,7 +56,7 @@ def worker(
     if check:  # before the imports below, which cost more than a check every few seconds should
         raise typer.Exit(0 if is_alive(pulse, 3 * settings.bus.lease) else 1)
 
-    from pipeline.connection import address
+    from pipeline.connection import NEEDED, address, check_url
     from pipeline.errors import InputError
     from workers.cli.pace import warn_of_gaps
     from workers.cluster.layout import parse_layout
@@ -69,6 +69,7 @@ def worker(
     url = settings.redis.url
     if url is None or url == OFF:
         raise InputError("workers meet in a Redis server; name it with --redis redis://HOST:PORT")
+    check_url(url, NEEDED)
     logging.getLogger().setLevel(min(logging.getLogger().level, logging.INFO))
     warn_of_gaps(settings, [settings.ingest.fps])
     with stoppable() as stopped:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import redis
@@ -12,6 +13,7 @@ from pipeline.connection import is_passing
 from pipeline.errors import AffectError, InputError, OutputError, SourceError, StateError
 from workers.bus import keys
 from workers.bus.lease import Lease, new_token
+from workers.cluster.registry import tidy
 from workers.cluster.shard import ChainShard, Context, Shard, SinkShard
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,8 @@ class Keeper:
         self._finished: dict[str, str | None] = {}
         """Sources that need no work for as long as they are configured so."""
         self._failed: dict[str, _Failure] = {}
+        self._vanished: set[str] = set()
+        """Sources that were taken out, by whomever, and may have to be forgotten."""
         self._away: float | None = None
         """Monotonic time since when Redis has been away, s."""
         self._member = f"{time.time_ns():020}-{new_token()} {most or 0}"
@@ -113,6 +117,7 @@ class Keeper:
                 failed = self._failed.get(source)
                 if failed is not None and time.monotonic() >= failed.again + PAUSE[1]:
                     del self._failed[source]
+                    self._tell(source, "")
                     log.info("%s: owns %s, and it works again", self.kind, source)
                 continue
             del self.shards[source]
@@ -121,6 +126,7 @@ class Keeper:
             if error is None and shard.finished:
                 self._finished[source] = shard.stored
                 self._failed.pop(source, None)
+                self._tell(source, "")
             elif isinstance(error, SourceError | InputError | OutputError | StateError) or (
                 error is not None and not isinstance(error, AffectError)
             ):
@@ -130,9 +136,12 @@ class Keeper:
 
     def _fail(self, source: str, shard: Shard, error: BaseException) -> None:
         now, (first, longest) = time.monotonic(), PAUSE
+        # What nobody foresaw may quote anything.
+        foreseen = isinstance(error, AffectError)
+        self._tell(source, str(error) if foreseen else f"{type(error).__name__}; the log of its worker tells more")
         failed = self._failed.get(source)
         if failed is None or failed.reason != str(error) or now >= failed.told + REMIND:
-            log.warning("%s: %s", shard.name, error, exc_info=None if isinstance(error, AffectError) else error)
+            log.warning("%s: %s", shard.name, error, exc_info=None if foreseen else error)
             told = now
         else:
             told = failed.told
@@ -141,6 +150,12 @@ class Keeper:
         else:
             pause = first if failed is None else failed.pause
             self._failed[source] = _Failure(now + pause, min(2 * pause, longest), str(error), told)
+
+    def _tell(self, source: str, reason: str) -> None:
+        """Let whoever lists the sources know why this kind of work on one fails; empty: it does not."""
+        names = (keys.failures(source), keys.SOURCES, keys.UNDER_WAY)
+        with suppress(redis.RedisError, OSError):
+            self._context.broker.tell(keys=names, args=(source, self.kind, reason))
 
     def _renew(self) -> None:
         for shard in self.shards.values():
@@ -159,6 +174,9 @@ class Keeper:
         stored = {name.decode(errors="replace"): text for name, text in client.hgetall(keys.SOURCES).items()}
         before, self._stored = self._stored, {name: text.decode(errors="replace") for name, text in stored.items()}
         self._under_way = {name.decode() for name in client.smembers(keys.UNDER_WAY)}
+        if self.kind == "ingest":
+            self._vanished |= before.keys() - self._stored.keys()
+            self._vanished = {source for source in self._vanished if not tidy(client, source)}
         self._failed = {
             source: failed for source, failed in self._failed.items() if self._stored.get(source) == before.get(source)
         }

@@ -78,8 +78,29 @@ def _variable(variable: str, name: str) -> str:
         raise InputError(f"source {name!r}: the environment of this worker holds no {variable}") from None
 
 
-def forget(client: Any, name: str) -> bool:
-    """Take a source out of Redis with all that is under way and remembered of it; return whether there was anything."""
+def is_known(client: Any, name: str, *, under_way: bool) -> bool:
+    """Return whether a source is to be read or, where ``under_way``, anything of it is remembered."""
+    if client.hexists(keys.SOURCES, name):
+        return True
+    return under_way and bool(
+        client.sismember(keys.UNDER_WAY, name) or client.exists(*keys.remembered(name), *keys.leases(name))
+    )
+
+
+def remove(client: Any, name: str) -> None:
+    """Take a source out of what is to be read; what is under way of it is finished, and then it is forgotten."""
+    client.hdel(keys.SOURCES, name)
+    tidy(client, name)
+
+
+def tidy(client: Any, name: str) -> bool:
+    """Forget a source that was taken out when nothing of it was under way; return whether nothing is left to do."""
+    names = (keys.SOURCES, keys.UNDER_WAY, keys.lease("ingest", name), *keys.remembered(name))
+    return bool(client.register_script(scripts.TIDY)(keys=names, args=[name]))
+
+
+def forget(client: Any, name: str) -> None:
+    """Take a source out of Redis with all that is under way and remembered of it."""
     drop = client.register_script(scripts.FORGET)
     touched = (keys.SOURCES, keys.UNDER_WAY, keys.FACES, keys.POISON, keys.PENDING)
-    return bool(drop(keys=[*touched, *keys.remembered(name), *keys.leases(name)], args=[keys.GROUP, name]))
+    drop(keys=[*touched, *keys.remembered(name), *keys.leases(name)], args=[keys.GROUP, name])

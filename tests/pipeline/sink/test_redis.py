@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import connection
 from pipeline.connection import address, connect, shown
-from pipeline.errors import BrokerError
+from pipeline.errors import BrokerError, InputError
 from pipeline.messages import Change
 from pipeline.settings import RedisSettings
 from pipeline.sink import streams
@@ -223,11 +223,23 @@ def test_a_user_who_may_do_what_is_told_to_be_needed_can_publish(tmp_path, monke
         ("redis://:hunter2@127.0.0.1:6379?foo=1", "127.0.0.1:6379 has an unknown option 'foo'; redis:// knows db, "),
         ("rediss://:hunter2@localhost?ssl_ca_cert=a.pem", "option 'ssl_ca_cert'; rediss:// knows .*ssl_ca_certs"),
         ("redis://:hunter2@127.0.0.1?ssl_ca_certs=a.pem", "unknown option 'ssl_ca_certs'; redis:// knows"),
+    ],
+)
+def test_a_useless_url_is_refused_without_its_password(url, message):
+    with pytest.raises(InputError, match=message) as error:
+        RedisWriter(url, RedisSettings(), Tally(), wait=True)
+    assert "hunter2" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
         ("redis://:hunter2@127.0.0.1:1/0", "127.0.0.1:1: cannot connect.*--redis none"),
         ("unix:///nowhere/redis.socket", "/nowhere/redis.socket: cannot connect"),
     ],
 )
-def test_a_useless_url_is_refused_without_its_password(url, message):
+def test_a_server_that_is_not_there_is_told_without_its_password(url, message):
     with pytest.raises(BrokerError, match=message) as error:
         RedisWriter(url, RedisSettings(), Tally(), wait=True)
     assert "hunter2" not in str(error.value)

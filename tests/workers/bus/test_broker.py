@@ -158,7 +158,6 @@ def test_a_user_that_may_not_do_enough_is_told_what_is_needed(tmp_path, never):
         ("redis://:hunter2@127.0.0.1:{port}", "the name or password is wrong"),
         ("redis://127.0.0.1:{port}", "password"),
         ("rediss://:hunter2@127.0.0.1:{port}", "TLS failed|without TLS"),
-        ("http://:hunter2@127.0.0.1:{port}", "must begin with redis://"),
     ],
 )
 def test_what_does_not_open_is_one_line_without_the_password(tmp_path, monkeypatch, url, message):

@@ -60,8 +60,32 @@ def test_sources_are_added_listed_and_taken_out(sources, client, tmp_path):
     assert "2 dropped: poison" in shown.out
     assert "taken out; ending" in shown.out
     assert re.search(r"over +50 frames", shown.out)
-    assert sources("remove", "door", "hall-2").code == 0
+    assert sources("remove", "door", "hall-2").out == "door\nhall-2\n"
     assert client.hkeys(keys.SOURCES) == []
+    left = set(client.keys("affect:*")) - {keys.UNDER_WAY, keys.lease("tracker", "door")}
+    assert left == {keys.counts("door")}  # of what is under way
+
+
+@pytest.mark.parametrize("forget", [[], ["--forget"]])
+def test_nothing_is_taken_out_where_one_name_is_wrong(sources, client, forget):
+    client.hset(keys.SOURCES, "door", "{}")
+    one_line(sources("remove", "door", "gate", *forget), 2, "there is no source 'gate'; there are: door")
+    assert client.hkeys(keys.SOURCES) == ["door"]
+
+
+def test_what_is_left_of_a_source_can_be_forgotten(sources, client):
+    client.hset(keys.counts("door"), "frames", 50)
+    one_line(sources("remove", "door"), 2, "there is no source 'door'")
+    assert sources("remove", "door", "--forget").out == "door\n"
+    assert client.keys("affect:*") == []
+
+
+def test_why_nobody_works_on_a_source_is_listed(sources, client):
+    client.hset(keys.SOURCES, "door", '{"url": "rtsp://door"}')
+    client.hset(keys.failures("door"), mapping={"ingest": "there is no [file] there", "sink": "the disk is full"})
+    client.set(keys.lease("sink", "door"), "me")
+    (line,) = sources("list").out.splitlines()[1:]
+    assert line.split(maxsplit=2)[2].rstrip() == "sink; ingest fails: there is no [file] there"
 
 
 def test_a_source_is_never_put_in_the_place_of_another_by_an_id_made_for_it(sources, client, tmp_path):
@@ -181,7 +205,18 @@ def test_a_redis_that_lets_nobody_in(affectstream, tmp_path, monkeypatch, comman
 def test_a_redis_that_is_not_there(affectstream):
     """Workers would wait for it; whoever types a command would rather know."""
     ended = affectstream("sources", "list", "--redis", "redis://:hunter2@127.0.0.1:1")
-    one_line(ended, 1, "127.0.0.1:1", "cannot connect")
+    one_line(ended, 1, "127.0.0.1:1", "cannot connect", "start it, or check host and port")
+    assert "none" not in ended.err
+
+
+@pytest.mark.parametrize("words", [["sources", "list"], ["worker", "inference"], ["run", "0"], ["replay", "."]])
+@pytest.mark.parametrize("url", ["foo", "http://:hunter2@door", "redis://:hunter2/@door:1", "redis://door?foo=hunter2"])
+def test_a_url_that_cannot_be_used_is_told_before_networks_are_opened(affectstream, tmp_path, monkeypatch, words, url):
+    monkeypatch.chdir(tmp_path)
+    clip(tmp_path / "hall.mp4")
+    (tmp_path / "none.onnx").write_text("no network")
+    networks = [] if words[0] == "sources" else ["--detector", tmp_path / "none.onnx"]
+    one_line(affectstream(*words, "--redis", url, *networks), 2, "Redis URL")
 
 
 @pytest.mark.parametrize("stages", ["inference", "sink", "ingest"])

@@ -21,7 +21,7 @@ from workers.bus import keys
 from workers.bus.broker import Broker
 from workers.bus.codec import decode
 from workers.cluster.keeper import Keeper, fair_share
-from workers.cluster.registry import forget
+from workers.cluster.registry import forget, remove
 from workers.cluster.shard import STEP, Context
 from workers.config import Config
 from workers.engine import Engine
@@ -260,12 +260,37 @@ def test_a_finished_file_is_left_alone_by_everybody(site):
     assert site.frames("door") == []
 
 
+def test_a_source_that_is_over_and_taken_out_by_whomever_is_forgotten(site):
+    site.add("door")
+    site.keeper()
+    site.drain("door")
+    site.client.delete(keys.UNDER_WAY)  # as the sink does
+    site.client.hset(keys.counts("door"), "frames", 30)
+    site.beat(10)
+    assert site.client.exists(keys.state("ingest", "door"))
+    site.client.hdel(keys.SOURCES, "door")
+    site.until(lambda: not site.client.exists(*keys.remembered("door")))
+    site.add("door")
+    assert site.drain("door")[-1].complete
+
+
+def test_a_source_that_is_under_way_is_not_forgotten_before_its_end(site):
+    site.add("door")
+    keeper = site.keeper()
+    site.until(lambda: site.frames("door"))
+    remove(site.client, "door")
+    site.beat(10)
+    assert site.client.exists(keys.frames("door"))
+    assert not site.drain("door")[-1].complete
+    site.until(lambda: not keeper.shards)
+
+
 def test_a_finished_file_that_was_forgotten_and_put_back_between_two_beats_is_read_again(site):
     site.add("door")
     keeper = site.keeper()
     first = site.drain("door")
     site.until(lambda: not keeper.shards)
-    assert forget(site.client, "door")
+    forget(site.client, "door")
     site.add("door")
     assert [message.stamp.frame for message in site.drain("door")[:-1]] == [item.stamp.frame for item in first[:-1]]
 
@@ -284,6 +309,10 @@ def test_a_source_that_fails_is_tried_again_ever_less_often_and_holds_up_nobody(
     assert "hunter2" not in caplog.text
     assert "Traceback" not in caplog.text
     assert site.owned() == ["door"]
+    why = site.client.hget(keys.failures("gone"), "ingest").decode()
+    assert "there is no file" in why
+    assert b"hunter2" not in site.client.hget(keys.failures("garbage"), "ingest")
+    assert not site.client.exists(keys.failures("door"))
     site.add("gone")  # put right: tried at once
     site.until(lambda: site.frames("gone"))
 
@@ -306,6 +335,7 @@ def test_why_a_source_fails_is_told_once_and_that_it_works_again(site, caplog, t
     site.until(lambda: caplog.text.count("is not a video") >= 3)
     film.write_bytes(site.film.read_bytes())
     site.until(lambda: "owns door, and it works again" in caplog.text)
+    assert not site.client.exists(keys.failures("door"))
 
 
 def test_that_redis_is_away_is_told_once(engine, film, tmp_path, caplog):
