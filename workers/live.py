@@ -58,7 +58,8 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._stack.__exit__(kind, error, trace)
+        self.runner.end()
 
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` s; return whether every source has ended and all is written.

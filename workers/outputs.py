@@ -1,7 +1,7 @@
 """Where results go: the Parquet folder, and the Redis that the configuration names or an embedded one."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 
@@ -53,13 +53,29 @@ def redis_server(config: Config) -> Iterator[str | None]:
 
 @contextmanager
 def open_writers(
-    config: Config, redis: str | None, tally: Tally, sources: Sequence[Source], *, live: bool
+    config: Config,
+    redis: str | None,
+    tally: Tally,
+    sources: Sequence[Source],
+    *,
+    live: bool,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[list[Writer]]:
     """Open the writers of some sources' runs and close them whatever happens.
 
+    After an error, none waits for Redis.
+
+    Args:
+        config: everything that is set.
+        redis: URL of the server, or None.
+        tally: counts what is never published.
+        sources: where the runs come from.
+        live: whether what is written cannot be had again.
+        stopped: asked from other threads, while Redis is away, whether to wait for it no longer.
+
     Raises:
         OutputError: the folder cannot be written.
-        BrokerError: Redis cannot be used.
+        BrokerError: Redis cannot be used, or was away when told to stop.
     """
     with ExitStack() as stack:
         writers: list[Writer] = []
@@ -70,7 +86,7 @@ def open_writers(
         stack.callback(parquet.close)
         writers.append(parquet)
         if redis is not None:
-            publisher = RedisWriter(redis, config.redis, tally, wait=not live)
-            stack.callback(publisher.close)
+            publisher = RedisWriter(redis, config.redis, tally, wait=not live, stopped=stopped)
+            stack.push(lambda kind, *_: publisher.close(patient=kind is None))
             writers.append(publisher)
         yield writers

@@ -11,6 +11,7 @@ are dealt out to as many trackers as there are cores to run them.
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,9 @@ FRAMES = 4
 MESSAGES = 64
 """Messages without pictures that wait between the later stages."""
 
+LEAVING = 5.0
+"""s that workers have to end in when the user insists; one may wait for a disk or a camera."""
+
 
 class Runner:
     """Runs readers through the pipeline into writers.
@@ -49,15 +53,18 @@ class Runner:
         self.failures: dict[str, SourceError] = {}
         self.latency = Latency()
         self._readers = readers
+        self._channels: list[Channel[Any]] = []
         self._threads: list[threading.Thread] = []
 
         trackers = max(1, min(len(readers), (os.cpu_count() or 1) // 2))
         faces: Channel[Faces | End] = Channel(MESSAGES, writers=trackers)
         scores: Channel[Scores | End] = Channel(MESSAGES)
+        self._channels += faces, scores
         self._workers: list[Worker[Any, Any]] = []
         for index in range(trackers):
             mine = readers[index::trackers]
             frames: Channel[Frame | End] = Channel(FRAMES, writers=len(mine))
+            self._channels.append(frames)
             self._add(*(ingest_worker(reader, frames, self._failed) for reader in mine))
             self._add(tracker_worker(engine, tally, frames, faces))
         self._add(inference_worker(engine, faces, scores, live=live))
@@ -88,6 +95,18 @@ class Runner:
             if worker.error is not None:
                 raise worker.error
         return True
+
+    def end(self) -> None:
+        """End every worker wherever it is, once its writers are closed, and wait for ``LEAVING`` s at most.
+
+        A thread that is in foreign code when the interpreter ends would abort it.
+        """
+        self.stop()
+        for channel in self._channels:
+            channel.abandon()
+        deadline = time.monotonic() + LEAVING
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _add(self, *workers: Worker[Any, Any]) -> None:
         self._workers.extend(workers)

@@ -2,12 +2,16 @@
 
 import logging
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import redis
 
+from pipeline.channel import Closed
 from pipeline.connection import TIMEOUT, address, connect, explain, is_passing, refusal
+from pipeline.errors import BrokerError
 from pipeline.messages import Results
 from pipeline.settings import RedisSettings
 from pipeline.sink.streams import Streams
@@ -22,6 +26,9 @@ BATCH: Final = 256
 BACKOFF: Final = (0.1, 5.0)
 """s between attempts while Redis is away: the first wait and the longest, doubled between."""
 
+ASKING: Final = 0.2
+"""s between questions, while Redis is away, whether to wait for it any longer."""
+
 PATIENCE: Final = 5.0
 """s for which ``close`` waits in live."""
 
@@ -35,16 +42,27 @@ class RedisWriter:
         tally: counts the records that were never published.
         wait: whether ``write`` waits for room when Redis is away or slow, as replay must. A live writer instead
             drops the oldest records, and ``close`` waits for ``PATIENCE`` s at most.
+        stopped: asked from a thread of this writer's own, while Redis is away, whether to wait for it no longer:
+            ``write`` and ``close`` then raise. What is published and what is not is as if the process had been killed.
 
     Raises:
         BrokerError: Redis cannot be reached or refuses.
     """
 
-    def __init__(self, url: str, settings: RedisSettings, tally: Tally, *, wait: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        settings: RedisSettings,
+        tally: Tally,
+        *,
+        wait: bool,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._url = url
         self._settings = settings
         self._tally = tally
         self._wait = wait
+        self._stopped = stopped
         self._client = connect(url)
         self._streams = Streams(self._client, settings)
         self._pending: deque[Results] = deque()
@@ -60,12 +78,16 @@ class RedisWriter:
         self._thread.start()
 
     def write(self, results: Results) -> None:
-        """See ``Writer.write``."""
+        """See ``Writer.write``; raises ``Closed`` after ``close``."""
         with self._changed:
             if self._wait:
-                self._changed.wait_for(lambda: self._error is not None or self._records < self._settings.buffer)
+                self._changed.wait_for(
+                    lambda: self._abandoned or self._error is not None or self._records < self._settings.buffer
+                )
             if self._error is not None:
                 raise self._error
+            if self._abandoned:
+                raise Closed
             self._pending.append(results)
             self._records += len(results.emotions)
             while not self._wait and self._records > self._settings.buffer and self._pending:
@@ -86,16 +108,20 @@ class RedisWriter:
     def tick(self) -> None:
         """See ``Writer.tick``; nothing waits here for longer than it must."""
 
-    def close(self) -> None:
+    def close(self, *, patient: bool = True) -> None:
         """See ``Writer.close``.
 
+        Args:
+            patient: whether to wait for what is still to be published.
+
         Raises:
-            BrokerError: Redis has refused for good what was to be published.
+            BrokerError: Redis has refused for good what was to be published, or was away when it was told to stop.
         """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(None if self._wait else PATIENCE)
+        if patient:
+            self._thread.join(None if self._wait else PATIENCE)
         with self._changed:
             self._abandoned = True
             while self._pending:
@@ -142,8 +168,10 @@ class RedisWriter:
                     what = "waiting for it" if self._wait else f"keeping {self._settings.buffer} records meanwhile"
                     log.warning("Redis at %s: %s; %s", address(self._url), explain(self._url, error), what)
                     away = True
-                with self._changed:
-                    self._changed.wait_for(lambda: self._abandoned, delay)
+                if not self._rest(delay):
+                    where = address(self._url)
+                    self._error = BrokerError(f"stopped while Redis at {where} was away; run again to complete it")
+                    break
                 delay = min(2 * delay, longest)
             else:
                 if away:
@@ -156,6 +184,17 @@ class RedisWriter:
                 self._drop(results)
             self._changed.notify_all()
         return False
+
+    def _rest(self, seconds: float) -> bool:
+        """Wait between two attempts; return False as soon as there shall be none."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._stopped():
+                return False
+            with self._changed:
+                if self._changed.wait_for(lambda: self._abandoned, min(left, ASKING)):
+                    break
+        return True
 
     def _drop(self, results: Results) -> None:
         """Count results that will not be published; the caller holds the lock."""

@@ -55,7 +55,13 @@ def replay_side_by_side(
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(max(1, len(long)), "join"))
         left = threading.Event()
-        stack.callback(left.set)  # an error here must not wait for hours of work elsewhere
+
+        def leave(kind: type[BaseException] | None, *_: object) -> None:
+            left.set()  # an error here must not wait for hours of work elsewhere
+            if kind is KeyboardInterrupt:
+                executor.stop(insist=True)
+
+        stack.push(leave)
 
         def over() -> bool:
             return stopped() or left.is_set()

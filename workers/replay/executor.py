@@ -29,8 +29,12 @@ class Executor(Protocol):
         """Return what running tasks have told since this was last asked."""
         ...
 
-    def stop(self) -> None:
-        """Tell running tasks to end soon, and those still to come to end at once."""
+    def stop(self, *, insist: bool = False) -> None:
+        """Tell running tasks to end soon, and those still to come to end at once.
+
+        Args:
+            insist: end those that run here without asking them.
+        """
         ...
 
 

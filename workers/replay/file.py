@@ -6,8 +6,9 @@ run has come, so a run that was interrupted is completed, and one that is comple
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 
-from pipeline.errors import AffectError, SourceError
+from pipeline.errors import AffectError, BrokerError, SourceError
 from pipeline.ingest.failures import unexpected
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import Source
@@ -55,17 +56,26 @@ def _replayed(
     begun = time.monotonic()
     tally = Tally()
     run = engine.run_of(source)
-    with open_writers(config, redis, tally, [source], live=False) as writers:
-        if all(writer.frontier(source.id, run).complete for writer in writers):
-            return Outcome(source.id, Status.ALREADY, run)
-        reader = FileReader(as_begun(source, run, config.out), run, tally)
-        runner = Runner(engine, [reader], writers, tally, live=False)
-        runner.start()
-        while not runner.wait(POLL):
-            if stopped():
-                runner.stop()
-            counts = tally.of(source.id)
-            report(Progress(source.id, counts[Count.FRAMES], counts[Count.FACES], reader.share))
+    try:
+        # Writers are closed first: workers may wait for them.
+        with ExitStack() as last, open_writers(config, redis, tally, [source], live=False, stopped=stopped) as writers:
+            if all(writer.frontier(source.id, run).complete for writer in writers):
+                return Outcome(source.id, Status.ALREADY, run)
+            reader = FileReader(as_begun(source, run, config.out), run, tally)
+            runner = Runner(engine, [reader], writers, tally, live=False)
+            last.callback(runner.end)
+            runner.start()
+            while not runner.wait(POLL):
+                if stopped():
+                    runner.stop()
+                counts = tally.of(source.id)
+                report(Progress(source.id, counts[Count.FRAMES], counts[Count.FACES], reader.share))
+    except BrokerError as error:
+        if not stopped():
+            raise
+        counts = tally.of(source.id)
+        elapsed = time.monotonic() - begun
+        return Outcome(source.id, Status.STOPPED, run, counts[Count.FRAMES], counts[Count.FACES], elapsed, str(error))
     counts = tally.of(source.id)
     failure = runner.failures.get(source.id)
     if failure is not None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.errors import SourceError, StateError
+from pipeline.errors import BrokerError, SourceError, StateError
 from pipeline.ingest.part import Part, Undivided
 from pipeline.ingest.source import Source
 from pipeline.messages import End, Scores
@@ -76,10 +76,11 @@ def replay_long(
         AffectError: results cannot be written, or a task was lost.
     """
     begun = time.monotonic()
+    complete, note = False, "run again to complete it"
     try:
         run = executor.submit(tasks.identify, config, source).result()
         tally, stopped_at = Tally(), place(config.out, source.id, run)
-        with open_writers(config, redis, tally, [source], live=False) as writers:
+        with open_writers(config, redis, tally, [source], live=False, stopped=stopped) as writers:
             if all(writer.frontier(source.id, run).complete for writer in writers):
                 stopped_at.unlink(missing_ok=True)
                 return Outcome(source.id, Status.ALREADY, run)
@@ -96,6 +97,10 @@ def replay_long(
             save(stopped_at, work.milestone)
     except SourceError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
+    except BrokerError as error:
+        if not stopped():
+            raise
+        complete, note = False, str(error)
     except Undivided as why:
         # What was written already stays: writers pass over what they have.
         stopped_at.unlink(missing_ok=True)
@@ -109,7 +114,7 @@ def replay_long(
         counts[Count.FRAMES],
         counts[Count.FACES],
         time.monotonic() - begun,
-        "" if complete else "run again to complete it",
+        "" if complete else note,
     )
 
 

@@ -116,7 +116,7 @@ class RayCluster:
         self._told = None
         return told
 
-    def stop(self) -> None:
+    def stop(self, *, insist: bool = False) -> None:
         """See ``Executor.stop``."""
         self._reception.stop.remote()
 
@@ -195,11 +195,16 @@ class _Desk:
         self._answer: Any = None
         self._asked = 0.0
         self._stopped = False
+        self._lock = threading.Lock()
 
     def report(self, progress: Progress) -> None:
         self._reception.report.remote(progress)
 
     def stopped(self) -> bool:
+        with self._lock:  # a writer that waits for Redis asks from a thread of its own
+            return self._asked_or_told()
+
+    def _asked_or_told(self) -> bool:
         import ray
 
         if self._answer is None and time.monotonic() - self._asked > ASKING:
