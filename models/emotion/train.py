@@ -35,6 +35,10 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     """One cycle: linear up to `peak` over the first 15 % of the steps, then a half cosine down to zero."""
     rise = 0.15 * steps
     if step < rise:
+    if rise < 30:
+        # Whole, or the last rising step would lie above the peak: far above in a run of few steps. In long runs, by
+        # less than a thirtieth, it stays as it was when the figures in README.md were reached.
+        rise = math.ceil(rise)
         return peak * (step + 1) / rise
     return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
 

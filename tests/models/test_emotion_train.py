@@ -348,3 +348,20 @@ def test_zoom_above_one_makes_faces_larger() -> None:
     faces[:, :, 16:32, 16:32] = 255
     larger = augment(faces, Changes(zoom=(1.4, 1.6)))
     assert (larger.sum((1, 2, 3)) > 1.8 * faces.float().sum((1, 2, 3))).all()
+@pytest.mark.parametrize("steps", [*range(1, 30), 67, 199])
+def test_the_rate_of_a_short_run_stays_below_its_peak(steps: int) -> None:
+    rates = [train.learning_rate(step, steps, 1.0) for step in range(steps)]
+    assert max(rates) <= 1
+    assert max(rates) > 0.8
+    assert min(rates) > 0
+
+
+def test_the_rate_of_long_runs_is_as_it_was() -> None:
+    for steps in (200, 450, 1951, 7020):
+        rise = 0.15 * steps
+        for step in range(steps):
+            falling = 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
+            was = (step + 1) / rise if step < rise else falling
+            assert train.learning_rate(step, steps, 0.1) == pytest.approx(0.1 * was, rel=1e-12)
+
+
