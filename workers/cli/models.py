@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
     from pipeline.card import DetectorCard, EmotionCard
 
+_FIRST = {"card", "kind", "name", "version", "file", "sha256", "license", "summary"}
+"""Keys of a card that are shown on top."""
+
+_WORDS = {"intended_use": "use", "prohibited_use": "never"}
+_SHORT = 160
+"""Characters that a part of a card may have in one line."""
+
 Check = tuple[str, Callable[[], str]]
 """What is looked at, and what says in a few words what it saw or raises ``AffectError``."""
 
@@ -55,13 +62,17 @@ Files = Annotated[
 
 
 @app.command("list")
-def show(files: Files = None) -> None:
+def show(
+    files: Files = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the cards as they are, one JSON after another.")] = False,
+) -> None:
     """List the networks that ship, or show the cards of those named (what `affectstream models` does by itself).
 
     Example:
 
       affectstream models int8
     """
+    from pipeline.card import read_card
     from pipeline.onnx import open_session
     from pipeline.settings import RuntimeSettings
 
@@ -69,7 +80,11 @@ def show(files: Files = None) -> None:
     paths = _chosen(files)
     for path in paths:
         open_session(path, RuntimeSettings())
-    if files:
+    if json:
+        for path in paths:
+            read_card(path)  # which says what is wrong with it
+            typer.echo(path.with_suffix(".json").read_text(encoding="utf-8"), nl=False)
+    elif files:
         for path in paths:
             _print_card(console, path)
     else:
@@ -110,6 +125,8 @@ def verify(files: Files = None) -> None:
 
 
 def _print_card(console: "Console", path: Path) -> None:
+    import json
+
     from rich.markup import escape
 
     from pipeline.card import read_card
@@ -120,15 +137,49 @@ def _print_card(console: "Console", path: Path) -> None:
     fits = "matches the card" if digest == card.sha256 else "[red]differs from the card[/red]"
     console.print(f"[bold]{escape(card.name)}[/bold] {escape(card.version)} · {escape(card.license)}")
     console.print(f"  {escape(card.summary)}")
-    console.print(f"  file   {escape(str(path))} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
-    console.print(f"  hash   {digest[:16]}… {fits}")
-    for figure in card.figures:
-        console.print(f"  figure {escape(describe(figure))}")
-    for limit in card.limits:
-        console.print(f"  limit  {escape(limit)}")
-    if card.prohibited_use:
-        console.print(f"  [yellow]never[/yellow]  {escape(card.prohibited_use)}")
+    console.print(f"  [bold]file:[/bold] {escape(str(path))} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
+    console.print(f"  [bold]hash:[/bold] {digest[:16]}… {fits}")
+    for name, words in told(json.loads(path.with_suffix(".json").read_bytes())):
+        style = "bold yellow" if name == "never" else "bold"
+        line = f"  [{style}]{escape(name)}:[/{style}] {escape(words)}"
+        console.print(line, soft_wrap=not console.is_terminal)
     console.print()
+
+
+def told(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names and words of all that a card says beside its first lines, in its order: long lists and parts item by item.
+
+    >>> [*told({"name": "x", "labels": ["a", "b"], "limits": ["none"], "input": {"size": 48, "range": [0, 1]}})]
+    [('labels', 'a, b'), ('limit', 'none'), ('input', 'size 48, range (0, 1)')]
+    """
+    for key, value in card.items():
+        if key == "figures":
+            yield from (("figure", describe(figure)) for figure in value)
+        elif key == "limits":
+            yield from (("limit", limit) for limit in value)
+        elif key not in _FIRST:
+            yield from _parts(_WORDS.get(key, key), value)
+
+
+def _parts(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    words = _in_words(value)
+    if len(words) <= _SHORT or not isinstance(value, dict | list):
+        yield name, words
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _parts(f"{name}, {key}", part)
+    else:
+        yield from ((f"{name}, {number}", _in_words(part)) for number, part in enumerate(value, 1))
+
+
+def _in_words(value: Any, *, within: bool = False) -> str:
+    if isinstance(value, dict):
+        text = ", ".join(f"{key} {_in_words(part, within=True)}" for key, part in value.items())
+    elif isinstance(value, list):
+        text = ", ".join(_in_words(part, within=True) for part in value)
+    else:
+        return str(value)
+    return f"({text})" if within else text
 
 
 def checks(path: Path) -> Iterator[Check]:
@@ -184,12 +235,23 @@ def overview(paths: list[Path]) -> "Table":
         table.add_column(column, justify="right" if column[:2] in ("MB", "ms") else "left", overflow="fold")
     for path in paths:
         card = read_card(path)
-        values = {str(figure.get("what")): figure.get("value") for figure in card.figures}
         first = {key: value for key, value in next(iter(card.figures), {}).items() if key not in ("n", "data")}
         asked = names.get(path, f"--{_kind(card)} {path}")
-        quick = next((f"{value}" for what, value in values.items() if what.startswith("ms per ")), "")
-        table.add_row(card.name, asked, f"{path.stat().st_size / 1e6:.1f}", quick, describe(first) if first else "")
+        size = f"{path.stat().st_size / 1e6:.1f}"
+        table.add_row(card.name, asked, size, _time(card.figures), describe(first) if first else "")
     return table
+
+
+def _time(figures: list[dict[str, Any]]) -> str:
+    """The median of a face in batches of eight, which are what comes when there is much to do, or of a picture."""
+    values = {str(figure.get("what")): figure.get("value") for figure in figures}
+    for what, words in (
+        ("ms per face, batch 8", "a face, batch 8"),
+        ("ms per picture, this network", "a picture, 640x384"),
+    ):
+        if what in values:
+            return f"{values[what]} {words}"
+    return ""
 
 
 def describe(figure: dict[str, object]) -> str:

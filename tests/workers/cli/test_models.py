@@ -45,6 +45,26 @@ def test_the_cards_of_those_named_are_shown_in_full(affectstream, tmp_path):
         assert word in ended.out
 
 
+@pytest.mark.parametrize("name", ["standard", "detector"])
+def test_nothing_that_a_card_says_is_left_out(affectstream, name):
+    card = json.loads(shipped("emotion" if name == "standard" else name).with_suffix(".json").read_bytes())
+    printed = " ".join(affectstream("models", name).out.split())
+    for key in ("data", "terms", "recipe", "seed", "parameters"):
+        assert " ".join(str(card["training"][key]).split()) in printed
+    for key in ("name", "version", "license", "summary", "intended_use", "prohibited_use"):
+        assert card[key] in printed
+    for word in (*map(str, card["input"]["range"]), *card.get("labels", []), *card["limits"]):
+        assert word in printed
+    for key in (*card["input"], *card["output"], *card["training"].get("architecture", {})):
+        assert f"{key} " in printed
+
+
+def test_cards_are_printed_as_they_are(affectstream):
+    ended = affectstream("models", "--json", "int8")
+    assert ended.code == 0, ended.err
+    assert ended.out == variants("emotion")["int8"].with_suffix(".json").read_text()
+
+
 def test_a_group_still_has_its_help(affectstream):
     ended = affectstream("models", "--help")
     assert ended.code == 0
