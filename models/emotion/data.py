@@ -28,11 +28,13 @@ class Rows:
         images: uint8 (n, 48, 48).
         targets: float32 (n, labels), rows sum to 1.
         weights: float32 (n,), each row's share in the loss, 0-1.
+        places: int64 (n,), which rows of the data they are (see `LabelledFaces.rows`).
     """
 
     images: NDArray[np.uint8]
     targets: NDArray[np.float32]
     weights: NDArray[np.float32]
+    places: NDArray[np.int64]
 
 
 def on_labels(faces: LabelledFaces, labels: tuple[str, ...]) -> LabelledFaces:
@@ -44,7 +46,9 @@ def on_labels(faces: LabelledFaces, labels: tuple[str, ...]) -> LabelledFaces:
     return replace(faces, votes=votes, labels=labels)
 
 
-def rows(faces: LabelledFaces, *, targets: Literal["shares", "majority"] = "shares", sharpen: float = 0.0) -> Rows:
+def rows(
+    faces: LabelledFaces, *, targets: Literal["shares", "majority"] = "shares", sharpen: float = 0.0, lost: str = ""
+) -> Rows:
     """The rows that can be learnt from, with their targets in the order of `faces.labels`.
 
     Args:
@@ -52,6 +56,7 @@ def rows(faces: LabelledFaces, *, targets: Literal["shares", "majority"] = "shar
         targets: the shares of the votes for each label, of all rows with such a vote, weighted by how many of their
             votes are; or the majority label, of the rows that have one, all of weight 1.
         sharpen: the majority label's part of the target of shares on rows that have a majority, 0-1.
+        lost: what became of other rows, for the message of an error.
 
     Raises:
         InputError: no row can be learnt from, or a label has none.
@@ -65,11 +70,11 @@ def rows(faces: LabelledFaces, *, targets: Literal["shares", "majority"] = "shar
     found = found[usable][:, columns]
     absent = [label for label, sum_ in zip(faces.labels, found.sum(0), strict=True) if not sum_]
     if absent:
-        raise InputError(
-            f"{faces.name}: no face to learn {absent[0]!r} from; leave it out with "
-            f"--set labels=[{','.join(label for label in faces.labels if label not in absent)}]"
-        )
-    return Rows(faces.images[usable], found.astype(np.float32), weights[usable].astype(np.float32))
+        others = [label for label in faces.labels if label not in absent]
+        told = f"{faces.name}: no face to learn {absent[0]!r} from" + (f"; {lost}" if lost else "")
+        way = f"; {'or ' if lost else ''}leave it out with --set labels=[{','.join(others)}]" if len(others) > 1 else ""
+        raise InputError(told + way)
+    return Rows(faces.images[usable], found.astype(np.float32), weights[usable].astype(np.float32), faces.rows[usable])
 
 
 def mean(teachers: list[Teacher], labels: tuple[str, ...]) -> Teacher:

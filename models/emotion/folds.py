@@ -11,6 +11,9 @@ from models.emotion.faces import LabelledFaces
 from models.emotion.ingredients import Split
 from pipeline.errors import InputError
 
+MANY = 0.2
+"""Share of the faces to learn from; where more of them are near-copies, it is said."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -20,15 +23,35 @@ class Parts:
         learn: to learn from.
         held: held out for early stopping, a search and the temperature.
         test: for the last measurement; None where `held` has to do.
+        copies: how many faces are left out because they nearly equal one of `held` or `test`.
     """
 
     learn: LabelledFaces
     held: LabelledFaces
     test: LabelledFaces | None
+    copies: int = 0
 
     def __str__(self) -> str:
         tested = f", {len(self.test):,} to test on" if self.test is not None else ""
-        return f"{len(self.learn):,} to learn from, {len(self.held):,} held out{tested}"
+        copies = f"; {self.copies:,} near-copies of those kept apart are left out" if self.copies else ""
+        return f"{len(self.learn):,} to learn from, {len(self.held):,} held out{tested}{copies}"
+
+    @property
+    def many_copies(self) -> bool:
+        """Whether so many are left out that dividing in another way would be better."""
+        return self.copies > MANY * (self.copies + len(self.learn))
+
+    def lost(self, split: Split) -> str:
+        """What became of near-copies, and how to divide otherwise; empty where there are none."""
+        if not self.copies:
+            return ""
+        ways = ["--set split.duplicates=true learns from them too"]
+        if self.learn.people is not None and split.by != "person":
+            ways.insert(0, "--set split.by=person keeps people apart instead")
+        return (
+            f"{self.copies:,} of {self.copies + len(self.learn):,} faces nearly equal one that is kept apart and are "
+            f"not learnt from: {', '.join(ways)}"
+        )
 
 
 def divide(faces: LabelledFaces, split: Split, seed: int) -> Parts:
@@ -39,7 +62,7 @@ def divide(faces: LabelledFaces, split: Split, seed: int) -> Parts:
     """
     rest, test = hold_out(faces, split.test, split, seed) if split.test else (faces, None)
     learn, held = hold_out(rest, split.held_out * len(faces) / len(rest), split, seed)
-    return Parts(learn, held, test)
+    return _parted(faces, learn, held, test)
 
 
 def folds(faces: LabelledFaces, split: Split, seed: int) -> Iterator[Parts]:
@@ -70,7 +93,7 @@ def folds(faces: LabelledFaces, split: Split, seed: int) -> Iterator[Parts]:
         if not split.duplicates:
             left = without(left, test.images)
         learn, held = hold_out(left, split.held_out, split, seed)
-        yield Parts(learn, held, test)
+        yield _parted(faces, learn, held, test)
 
 
 def hold_out(faces: LabelledFaces, share: float, split: Split, seed: int) -> tuple[LabelledFaces, LabelledFaces]:
@@ -87,12 +110,18 @@ def hold_out(faces: LabelledFaces, share: float, split: Split, seed: int) -> tup
     cut = round(share * len(order))
     out = np.isin(np.arange(len(faces)) if people is None else people, order[:cut])
     if not 0 < out.sum() < len(faces):
+        units, more = ("faces", "") if people is None else ("people", " or --set split.by=face")
         raise InputError(
-            f"a share of {share:.2g} of {len(order)} {'faces' if people is None else 'people'} leaves a part without "
-            "any; give more data or another --set split.held_out="
+            f"a share of {share:.2g} of {len(order)} {units} leaves a part without any; give more data, another "
+            f"--set split.held_out={more}"
         )
     held, rest = faces.take(out), faces.take(~out)
     return (rest if split.duplicates else without(rest, held.images)), held
+
+
+def _parted(faces: LabelledFaces, learn: LabelledFaces, held: LabelledFaces, test: LabelledFaces | None) -> Parts:
+    kept = len(learn) + len(held) + (0 if test is None else len(test))
+    return Parts(learn, held, test, copies=len(faces) - kept)
 
 
 def _people(faces: LabelledFaces) -> NDArray[np.str_]:

@@ -120,8 +120,8 @@ class Split(Part):
     """Share that nothing goes by, to measure on at the end."""
     folds: Annotated[int, Field(ge=0, le=50)] = 0
     """Cross-validation with so many folds in place of `test`; 0 for none."""
-    by: Literal["face", "person"] = "face"
-    """person: all faces of a person fall to the same part."""
+    by: Literal["face", "person"] | None = None
+    """person: all faces of a person fall to the same part. None: by person where the data say who is who."""
     duplicates: bool = False
     """Learn from near-duplicates of rows that are held out or tested on too, as published protocols do."""
 

@@ -72,6 +72,22 @@ def test_a_label_without_a_face_is_named() -> None:
         rows(labelled([[6, 4, 0, 0, 0, 0, 0, 0, 0, 0]], (*TWO, "surprise")))
 
 
+def test_why_a_label_has_no_face_is_said_with_the_ways_out() -> None:
+    votes = [[6, 4, 0, 0, 0, 0, 0, 0, 0, 0]]
+    with pytest.raises(InputError, match=r"'surprise' from; all are copies; or leave it out with --set labels="):
+        rows(labelled(votes, (*TWO, "surprise")), lost="all are copies")
+    with pytest.raises(InputError, match=r"no face to learn 'fear' from$"):
+        rows(labelled(votes, ("happiness", "fear")))
+
+
+def test_rows_know_their_places_in_the_data() -> None:
+    faces = labelled(
+        [[6, 4, 0, 0, 0, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 0, 0, 0]], TWO
+    )
+    assert rows(faces, targets="majority").places.tolist() == [0, 2]
+    assert rows(faces.take(np.array([2, 0, 1])), targets="majority").places.tolist() == [2, 0]
+
+
 def test_rare_labels_count_as_much_as_frequent_ones() -> None:
     found = rows(labelled([[10, 0, 0, 0, 0, 0, 0, 0, 0, 0]] * 9 + [[0, 10, 0, 0, 0, 0, 0, 0, 0, 0]], TWO))
     weights = rarity(found)

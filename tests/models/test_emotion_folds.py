@@ -49,6 +49,31 @@ def test_without_a_test_part_only_the_held_out_rows_are_apart() -> None:
     assert len(parts.held) == 6
 
 
+def test_near_copies_that_are_left_out_are_counted_and_a_way_out_is_named() -> None:
+    faces = people(20)
+    parts = divide(faces, Split(held_out=0.2, test=0.2), 1)
+    assert parts.test is not None
+    assert parts.copies == len(faces) - len(parts.learn) - len(parts.held) - len(parts.test) > 0
+    assert f"; {parts.copies} near-copies of those kept apart are left out" in str(parts)
+    assert "split.by=person" in parts.lost(Split())
+    assert "split.duplicates=true" in parts.lost(Split())
+    assert "split.by=person" not in parts.lost(Split(by="person"))
+    few = divide(faces, Split(held_out=0.05), 1)
+    assert (parts.many_copies, few.many_copies) == (True, False)
+    apart = divide(faces, Split(held_out=0.2, by="person"), 1)
+    assert (apart.copies, apart.lost(Split(by="person"))) == (0, "")
+    assert "near-copies" not in str(apart)
+
+
+def test_parts_know_their_rows_of_the_data() -> None:
+    faces = people(20)
+    parts = divide(faces, Split(held_out=0.2, test=0.2), 1)
+    for part in (parts.learn, parts.held, parts.test):
+        assert part is not None
+        assert np.array_equal(faces.images[part.rows], part.images)
+    assert np.array_equal(faces.rows, np.arange(60))
+
+
 def test_copies_are_kept_where_the_protocol_keeps_them() -> None:
     faces = people(20)
     learn, held = hold_out(faces, 0.2, Split(duplicates=True), 3)

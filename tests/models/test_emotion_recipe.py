@@ -60,6 +60,12 @@ def test_altered_changes_what_is_named_only() -> None:
     assert altered(changed, {"optimizer.rate": recipe.optimizer.rate, "batch": recipe.batch}) == recipe
 
 
+def test_published_protocols_say_by_what_they_divide() -> None:
+    assert read_recipe("modeling").split.by == "face"
+    assert read_recipe("modeling-by-person").split.by == "person"
+    assert read_recipe("finetune").split.by is None
+
+
 def test_a_resolved_recipe_can_be_read_again() -> None:
     for name in bundled():
         recipe = read_recipe(name)

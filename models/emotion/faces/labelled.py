@@ -41,6 +41,7 @@ class LabelledFaces(Faces):
         name: of the data set, for titles and cards.
         description: how many faces and what is known of them, one line.
         part: of the data set, as it names them; None where it has none or all were read.
+        taken: int64 (n,), the rows of the data, from 0 in the order they were read in, where only some were taken.
     """
 
     people: NDArray[np.str_] | None
@@ -48,13 +49,20 @@ class LabelledFaces(Faces):
     name: str
     description: str
     part: str | None = None
+    taken: NDArray[np.int64] | None = None
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Which rows of the data these are, int64 (n,), from 0 in the order they were read in."""
+        return np.arange(len(self.images)) if self.taken is None else self.taken
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, rows: NDArray[Any]) -> Self:
         """The faces at `rows`: indices (m,) or bool (n,)."""
-        return replace(super().take(rows), people=None if self.people is None else self.people[rows])
+        people = None if self.people is None else self.people[rows]
+        return replace(super().take(rows), people=people, taken=self.rows[rows])
 
     def units(self, rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """As `Faces` has it, but people where they are known: the faces of one resemble each other."""
