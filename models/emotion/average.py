@@ -54,8 +54,9 @@ def main() -> None:
     network = build(recipe.architecture, len(recipe.labels), dropout=False).eval()
     network.load_state_dict(averaged(options.run))
     path = options.data or Path(read_config(options.run[-1])["data"]["path"])
-    parts = divided(recipe, describe(read_faces(path), path))[0]
-    temperature = export(network, recipe, parts, options.out, runs=len(options.run))
+    source = describe(read_faces(path), path)
+    parts = divided(recipe, source)[0]
+    temperature = export(network, recipe, parts, options.out, data=source.sha256, runs=len(options.run))
     found = judge(options.out, parts.held, KEPT)
     add_figures(options.out, [found])
     print(f"{options.out}: temperature {temperature:.3f}, {found}")

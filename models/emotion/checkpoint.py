@@ -1,5 +1,6 @@
 """Checkpoints of training runs, and the folders that hold them."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,9 @@ import torch
 from torch import Tensor
 
 from models.emotion.recipe import Recipe, make
+from models.emotion.runs import CHECKPOINT
 from pipeline.durable import write_whole
 from pipeline.errors import AffectError, InputError
-
-CHECKPOINT = "checkpoint.pt"
 
 Weights = dict[str, Tensor]
 
@@ -48,7 +48,10 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     path = folder / CHECKPOINT
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)  # of a run that was killed as it wrote
-    write_whole(lambda file: torch.save(state, file), path, part)
+    coded = io.BytesIO()
+    # Into memory first: torch tells of a full disk in words of its own.
+    torch.save(state, coded)
+    write_whole(lambda file: file.write(coded.getbuffer()), path, part)
 
 
 def final_weights(state: dict[str, Any]) -> Weights:

@@ -10,13 +10,14 @@ import torch
 from rich.markup import escape
 from rich.progress import Progress
 
-from models.emotion.checkpoint import CHECKPOINT
 from models.emotion.data import on_labels
+from models.emotion.evaluate import open_network
 from models.emotion.export import add_figures, export
+from models.emotion.folder import RESULTS, clear, occupied, remove
 from models.emotion.folds import Parts, divide, folds
 from models.emotion.outcome import Outcome, judge, pooled, write_outcome
 from models.emotion.recipe import Recipe
-from models.emotion.runs import NETWORK, Source, draw_curves, write_config, write_history
+from models.emotion.runs import CHECKPOINT, NETWORK, Source, draw_curves, write_config, write_history, write_rows
 from models.emotion.start import resolve
 from models.emotion.train import Run
 
@@ -39,7 +40,11 @@ class Bench:
 
 def resolved(recipe: Recipe, source: Source) -> Recipe:
     """`recipe` with all that depends on the data or on the network that it starts with."""
-    return resolve(recipe, source.faces.labels)
+    recipe = resolve(recipe, source.faces.labels)
+    if recipe.split.by is not None:
+        return recipe
+    by = "face" if source.faces.people is None else "person"
+    return recipe.model_copy(update={"split": recipe.split.model_copy(update={"by": by})})
 
 
 def divided(recipe: Recipe, source: Source) -> list[Parts]:
@@ -72,15 +77,32 @@ def train(recipe: Recipe, source: Source, folder: Path, bench: Bench) -> Outcome
     """
     recipe = resolved(recipe, source)
     every = divided(recipe, source)
-    if not recipe.split.folds:
-        return finish(fit(recipe, every[0], source, folder, bench), every[0])
-    outcomes = []
-    for number, parts in enumerate(every, 1):
-        bench.say(f"fold {number} of {len(every)}: {parts}")
-        inside = folder / f"fold-{number}"
-        outcomes.append(finish(fit(recipe, parts, source, inside, bench), parts))
-        bench.say(f"fold {number}: {outcomes[-1]}")
-    return summarise(folder, recipe, source, outcomes)
+    with occupied(folder, "a training with folds" if recipe.split.folds else "a training"):
+        begin_in(folder, recipe, every[0], bench)
+        if not recipe.split.folds:
+            return finish(fit(recipe, every[0], source, folder, bench), every[0])
+        outcomes = []
+        for number, parts in enumerate(every, 1):
+            bench.say(f"fold {number} of {len(every)}: {parts}")
+            inside = folder / f"fold-{number}"
+            outcomes.append(finish(fit(recipe, parts, source, inside, bench), parts))
+            bench.say(f"fold {number}: {outcomes[-1]}")
+        return summarise(folder, recipe, source, outcomes)
+
+
+def begin_in(folder: Path, recipe: Recipe, parts: Parts, bench: Bench) -> None:
+    """Says how the faces are divided; removes what is in `folder` where `bench` does not go on from it.
+
+    Raises:
+        InputError: `parts` cannot be trained on so; then nothing is removed.
+    """
+    if not recipe.split.folds:  # each of which is told of in its turn
+        bench.say(f"{'divided by person: ' if recipe.split.by == 'person' else ''}{parts}")
+    if parts.many_copies:
+        bench.say(parts.lost(recipe.split))
+    if not bench.resume:
+        Run(recipe, parts, folder)
+        clear(folder)
 
 
 def fit(recipe: Recipe, parts: Parts, source: Source, folder: Path, bench: Bench) -> Run:
@@ -93,7 +115,7 @@ def fit(recipe: Recipe, parts: Parts, source: Source, folder: Path, bench: Bench
     write_config(folder, recipe, source, str(parts))
     if not run.done:
         # What an earlier run in this folder came to is not what this one will.
-        (folder / NETWORK).unlink(missing_ok=True)
+        remove(folder, RESULTS)
     try:
         while not run.done:
             told = run.advance(bench.progress)
@@ -110,7 +132,7 @@ def fit(recipe: Recipe, parts: Parts, source: Source, folder: Path, bench: Bench
 
 
 def finish(run: Run, parts: Parts, chosen: str = "") -> Outcome:
-    """Exports the network of a run, if that is not done, and measures it on the test part, else on the held-out one.
+    """Exports the network of a run and measures it on the test part, else on the held-out one.
 
     Args:
         run: that is done.
@@ -118,10 +140,11 @@ def finish(run: Run, parts: Parts, chosen: str = "") -> Outcome:
         chosen: what else was chosen by the held-out rows, in words.
     """
     path = run.folder / NETWORK
-    if not path.exists():
-        export(run.final(), run.recipe, parts, path)
+    export(run.final(), run.recipe, parts, path, data=run.data)
     kept = KEPT + (" and the epoch chosen" if run.recipe.patience else "") + chosen
-    found = judge(path, parts.held, kept) if parts.test is None else judge(path, parts.test, TESTED)
+    faces, part = (parts.held, kept) if parts.test is None else (parts.test, TESTED)
+    found = judge(path, faces, part)
+    write_rows(run.folder, faces, open_network(path)(faces.images), part)
     add_figures(path, [found])
     more: dict[str, Any] = {"recipe": run.recipe.name, "paper": run.recipe.paper, "claim": run.recipe.claim}
     write_outcome(run.folder, found, more | {"epochs": run.epoch, "parts": str(parts)})

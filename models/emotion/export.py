@@ -4,11 +4,13 @@ What the pipeline would have to know is inside the graph: luma 0-255 goes in, ca
 temperature (Guo et al. 2017, "On calibration of modern neural networks") is fitted on the held-out training rows.
 """
 
+import hashlib
 import json
 import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,15 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from models.emotion.checkpoint import read_checkpoint, recipe_of
+from models.emotion.evaluation.origin import data_hash
+from models.emotion.faces import LabelledFaces
 from models.emotion.folds import Parts
 from models.emotion.metrics import divergence, truth
 from models.emotion.network import Network, operations, predict
 from models.emotion.outcome import Outcome
 from models.emotion.recipe import DESCRIPTION, Recipe
 from models.emotion.start import network_file
+from models.written import write_file
 from pipeline.card import emotion_card
 from pipeline.errors import ModelError
 from pipeline.labels import LABELS
@@ -83,23 +88,32 @@ def write_graph(network: Shipped, path: Path) -> None:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
     onnx.checker.check_model(proto, full_check=True)
-    path.write_bytes(proto.SerializeToString(deterministic=True))
-    session = open_session(path, RuntimeSettings(threads=1, provider="cpu"))
-    with torch.no_grad():
-        expected = network(faces).numpy()
-    worst = float(np.abs(session.run(None, {"faces": faces.numpy()})[0] - expected).max())
-    if worst > 1e-5:
+    coded = proto.SerializeToString(deterministic=True)
+    with TemporaryDirectory() as folder:
+        draft = Path(folder) / path.name
+        draft.write_bytes(coded)
+        session = open_session(draft, RuntimeSettings(threads=1, provider="cpu"))
+        with torch.no_grad():
+            expected = network(faces).numpy()
+        worst = float(np.abs(session.run(None, {"faces": faces.numpy()})[0] - expected).max())
+    if not worst <= 1e-5:  # nor is it NaN
         raise ModelError(f"{path} and torch differ by {worst:.1e}; tell us, with the recipe")
+    write_file(path, coded)
 
 
-def export(network: Network, recipe: Recipe, parts: Parts, path: Path, *, runs: int = 1) -> float:
+def export(
+    network: Network, recipe: Recipe, parts: Parts, path: Path, *, data: str | None = None, runs: int = 1
+) -> float:
     """Fits the temperature on the held-out rows and writes `path` and the card beside it.
+
+    Where both are there, of this very network and these rows, the file stays, and the card alone is written anew.
 
     Args:
         network: in evaluation mode, on the CPU; it is changed.
         recipe: resolved, that of the (last) run.
         parts: that the run had.
         path: ONNX file.
+        data: hash of all faces that the parts are of (see `evaluation.origin.data_hash`), for the card.
         runs: how many runs the weights are the mean of.
 
     Returns:
@@ -109,30 +123,60 @@ def export(network: Network, recipe: Recipe, parts: Parts, path: Path, *, runs: 
         ModelError: what was written does not do what the network did.
     """
     assert recipe.labels is not None
-    votes = truth(parts.held.votes)
-    columns = [LABELS.index(label) for label in recipe.labels]
-    logits = predict(network, parts.held.images[votes.kept]).double().numpy()
-    temperature = fit_temperature(logits, votes.shares[votes.kept][:, columns])
-    parameters, macs = sum(weight.numel() for weight in network.parameters()), operations(network)
-    network.fold()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_graph(Shipped(network, temperature).eval(), path)
+    made_of = _made_of(network, recipe.labels, parts.held)
+    made = _made(path, made_of)
+    if made is None:
+        votes = truth(parts.held.votes)
+        columns = [LABELS.index(label) for label in recipe.labels]
+        logits = predict(network, parts.held.images[votes.kept]).double().numpy()
+        temperature = fit_temperature(logits, votes.shares[votes.kept][:, columns])
+        made = {
+            "temperature": round(temperature, 4),
+            "parameters": sum(weight.numel() for weight in network.parameters()),
+            "macs": operations(network),
+            "made_of": made_of,
+        }
+        network.fold()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_graph(Shipped(network, temperature).eval(), path)
+    copies = "" if recipe.split.duplicates or parts.copies else "; near-duplicates of the rows kept apart are left out"
     training = {
-        "data": f"{parts.learn.name}: {parts}"
-        + ("" if recipe.split.duplicates else "; near-duplicates of the rows kept apart are left out"),
+        "data": f"{parts.learn.name}: {parts}{copies}",
+        "data_sha256": data,
         "terms": recipe.terms,
         "recipe": f"{recipe.about} (models/emotion/README.md)",
         "stages": stages(recipe),
         "averaged": f"weights of the last {runs} stages" if runs > 1 else "nothing",
         "seed": recipe.seed,
-        "temperature": round(temperature, 4),
-        "parameters": parameters,
-        "macs": macs,
+        **made,
         "architecture": recipe.architecture.model_dump(mode="json"),
         "command": "affectstream train",
     }
-    path.with_suffix(".json").write_text(json.dumps(card(path, recipe, training), indent=2) + "\n")
-    return temperature
+    _write_card(path, card(path, recipe, training))
+    return float(made["temperature"])
+
+
+def _made_of(network: Network, labels: Sequence[str], held: LabelledFaces) -> str:
+    """SHA-256 of all that a file follows from: weights, labels, and the rows that the temperature is fitted on."""
+    digest = hashlib.sha256(" ".join([*labels, data_hash(held)]).encode())
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _made(path: Path, made_of: str) -> dict[str, Any] | None:
+    """What the card says that was found out of the network as it was written; None where that was another, or none."""
+    try:
+        told = json.loads(path.with_suffix(".json").read_text())
+        made: dict[str, Any] = {key: told["training"][key] for key in ("temperature", "parameters", "macs", "made_of")}
+        return made if made["made_of"] == made_of and told["sha256"] == file_hash(path) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_card(path: Path, told: dict[str, Any]) -> None:
+    write_file(path.with_suffix(".json"), json.dumps(told, indent=2) + "\n")
 
 
 def stages(recipe: Recipe) -> list[dict[str, Any]]:
@@ -189,5 +233,4 @@ def add_figures(path: Path, outcomes: Sequence[Outcome]) -> None:
         for what, found in both:
             source = {"data": outcome.part, "command": "affectstream train"}
             figures.append({"what": what, **found.told(), **outcome.size, **source})
-    file = path.with_suffix(".json")
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"figures": figures}, indent=2) + "\n")
+    _write_card(path, json.loads(path.with_suffix(".json").read_text()) | {"figures": figures})

@@ -1,6 +1,8 @@
 """Run folders: what they hold beside the checkpoint and the network."""
 
+import io
 import json
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +10,26 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from models.emotion.evaluation.origin import data_hash
 from models.emotion.faces import LabelledFaces
 from models.emotion.recipe import Recipe
+from models.written import write_file
 from pipeline.errors import InputError
+from pipeline.labels import LABELS
 
 RECIPE, CONFIG, HISTORY, CURVES, NETWORK = "recipe.yaml", "run.json", "history.jsonl", "curves.png", "network.onnx"
+CHECKPOINT, ROWS, TRIALS = "checkpoint.pt", "test.npz", "trials.json"
+
+PANELS = {
+    "loss": ("training loss", "cross-entropy, nats"),
+    "held_kl": ("held-out faces: KL(votes || prediction)", "nats"),
+    "held_accuracy": ("held-out faces: accuracy", "share of faces"),
+}
+"""What is drawn over the epochs: key in the history, title, unit."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ def write_config(folder: Path, recipe: Recipe, source: Source, parts: str) -> No
     """Writes the resolved recipe, which `affectstream train` takes again, and what else decided the run."""
     folder.mkdir(parents=True, exist_ok=True)
     values = recipe.model_dump(mode="json")
-    (folder / RECIPE).write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120))
+    write_file(folder / RECIPE, yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120))
     names = ("affectstream", "torch", "numpy", "onnxruntime", "onnx", "scikit-learn", "opencv-python-headless")
     told = {
         "data": {
@@ -57,7 +71,7 @@ def write_config(folder: Path, recipe: Recipe, source: Source, parts: str) -> No
         },
         "versions": {name: _version(name) for name in names} | {"python": platform.python_version()},
     }
-    (folder / CONFIG).write_text(json.dumps(told, indent=2) + "\n")
+    write_file(folder / CONFIG, json.dumps(told, indent=2) + "\n")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -70,33 +84,51 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def write_history(folder: Path, history: Sequence[dict[str, float]]) -> None:
-    """Writes a line of JSON per epoch, anew: a run that was killed has each epoch once."""
-    text = "".join(json.dumps({key: round(value, 6) for key, value in told.items()}) + "\n" for told in history)
-    part = folder / f"{HISTORY}.part"
-    part.write_text(text)
-    part.replace(folder / HISTORY)
+    """Writes a line of JSON per epoch, anew: a run that was killed has each epoch once. What is not finite is null."""
+    rows = [{key: round(value, 6) if math.isfinite(value) else None for key, value in told.items()} for told in history]
+    write_file(folder / HISTORY, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+
+
+def write_rows(folder: Path, faces: LabelledFaces, said: NDArray[np.float32], part: str) -> None:
+    """Writes the faces that a run was measured on into `test.npz`, without their pictures.
+
+    It holds `rows` int64 (n,), their places in the data (see `LabelledFaces.rows`); `votes` int64 (n, 10), those for
+    labels that the network does not know counted as for "unknown"; `probabilities` float32 (n, 8) in the order of
+    `labels`, str (8,); and `part`, in words.
+
+    Args:
+        folder: of the run.
+        faces: those measured.
+        said: the network's probabilities, (n, 8).
+        part: which faces they are.
+    """
+    coded = io.BytesIO()
+    np.savez_compressed(
+        coded, rows=faces.rows, votes=faces.votes, probabilities=said, labels=np.array(LABELS), part=np.array(part)
+    )
+    write_file(folder / ROWS, coded.getvalue())
 
 
 def draw_curves(folder: Path, history: Sequence[dict[str, float]], title: str) -> None:
-    """Draws loss, held-out KL and held-out accuracy over the epochs as a PNG."""
+    """Draws training loss, held-out KL and held-out accuracy over the epochs as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     if not history:
         return
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
     epochs = [told["epoch"] for told in history]
-    left.plot(epochs, [told["loss"] for told in history], label="training loss")
-    left.plot(epochs, [told["held_kl"] for told in history], label="held-out KL, nats")
-    right.plot(epochs, [told["held_accuracy"] for told in history], color="tab:green", label="held-out accuracy")
-    for axes in (left, right):
-        axes.set_xlabel("epoch")
+    for axes, (key, (name, unit)) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
+        axes.plot(epochs, [told[key] for told in history], marker="." if len(epochs) < 20 else None)
+        axes.set(title=name, xlabel="epoch", ylabel=unit)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
-        axes.legend()
     figure.suptitle(title)
-    figure.savefig(folder / CURVES, dpi=120)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_file(folder / CURVES, picture.getvalue())
 
 
 def _version(name: str) -> str | None:

@@ -2,7 +2,6 @@
 optimization"): trials are compared on the held-out rows only, and the test rows are seen by the best alone."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.emotion.folder import RESULTS, occupied
 from models.emotion.ingredients import Range, Space
 from models.emotion.recipe import Recipe, altered
-from models.emotion.runs import NETWORK, Source
+from models.emotion.runs import RECIPE, TRIALS, Source
+from models.written import write_file
 from pipeline.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from models.emotion.folds import Parts
     from models.emotion.outcome import Outcome
     from models.emotion.train import Run
-
-TRIALS = "trials.json"
 
 
 @dataclass(frozen=True)
@@ -78,28 +77,32 @@ def search(
     Raises:
         InputError: the recipe names nothing to search, or has folds; or as `experiment.train` does.
     """
-    from models.emotion.experiment import divided, finish, fit, resolved
+    from models.emotion.experiment import begin_in, divided, finish, fit, resolved
 
     if not recipe.search:
         raise InputError(f"the recipe {recipe.name!r} has no section search: what to search is named there")
     if recipe.split.folds:
         raise InputError("a search goes by the held-out rows of one split; give --set split.folds=0")
-    trials: list[Trial] = []
-    best: tuple[Trial, Run, Parts] | None = None
-    for number in range(1, count + 1):
-        changes = draw(recipe.search, recipe.seed, number)
-        bench.say(f"trial {number} of {count}: {', '.join(f'{key} {value}' for key, value in changes.items())}")
-        chosen = resolved(altered(recipe, changes).model_copy(update={"search": {}}), source)
-        parts = divided(chosen, source)[0]
-        run = fit(chosen, parts, source, folder / f"trial-{number}", bench)
-        last = run.history[run.best["epoch"] - 1 if run.best else -1]
-        trials.append(Trial(number, changes, run.epoch, last["held_accuracy"], last["held_kl"]))
-        if best is None or better(trials[-1], best[0], recipe.watch):
-            best = trials[-1], run, parts
-    assert best is not None
-    found = finish(*best[1:], chosen=f" and the best of {count} trials")
-    told = {"watch": recipe.watch, "best": best[0].number, "trials": [vars(trial) for trial in trials]}
-    (folder / TRIALS).write_text(json.dumps(told, indent=2) + "\n")
-    for name in (NETWORK, Path(NETWORK).with_suffix(".json").name, "result.json", "confusion.csv", "recipe.yaml"):
-        shutil.copy2(best[1].folder / name, folder / name)
-    return trials, best[0], found
+    plain = resolved(recipe, source).model_copy(update={"search": {}})
+    every = divided(plain, source)[0]
+    with occupied(folder, "a search"):
+        begin_in(folder, plain, every, bench)
+        trials: list[Trial] = []
+        best: tuple[Trial, Run, Parts] | None = None
+        for number in range(1, count + 1):
+            changes = draw(recipe.search, recipe.seed, number)
+            bench.say(f"trial {number} of {count}: {', '.join(f'{key} {value}' for key, value in changes.items())}")
+            chosen = resolved(altered(recipe, changes).model_copy(update={"search": {}}), source)
+            parts = divided(chosen, source)[0]
+            run = fit(chosen, parts, source, folder / f"trial-{number}", bench)
+            last = run.history[run.best["epoch"] - 1 if run.best else -1]
+            trials.append(Trial(number, changes, run.epoch, last["held_accuracy"], last["held_kl"]))
+            if best is None or better(trials[-1], best[0], recipe.watch):
+                best = trials[-1], run, parts
+        assert best is not None
+        found = finish(*best[1:], chosen=f" and the best of {count} trials")
+        told = {"watch": recipe.watch, "best": best[0].number, "trials": [vars(trial) for trial in trials]}
+        write_file(folder / TRIALS, json.dumps(told, indent=2) + "\n")
+        for name in (RECIPE, *RESULTS):
+            write_file(folder / name, (best[1].folder / name).read_bytes())
+        return trials, best[0], found

@@ -11,7 +11,8 @@ from onnx import numpy_helper
 from models.emotion.checkpoint import Weights, final_weights, read_checkpoint, recipe_of
 from models.emotion.ingredients import Plain, Residual, Started
 from models.emotion.network import Network
-from models.emotion.recipe import Recipe, make
+from models.emotion.recipe import Recipe, bundled, make
+from models.emotion.runs import CHECKPOINT
 from pipeline.card import emotion_card, shipped
 from pipeline.errors import InputError
 
@@ -67,14 +68,29 @@ def resolve(recipe: Recipe, known: tuple[str, ...]) -> Recipe:
     """`recipe` with its labels named, and with the architecture of the network that it starts with where it asks so.
 
     Raises:
-        InputError: the network to start with cannot be had, or the data lack a label (see `Recipe.outputs`).
+        InputError: a network to start with or to learn from cannot be had, or the data lack a label (see
+            `Recipe.outputs`).
     """
+    for name in recipe.teachers:
+        _require("teachers", network_file(name), "teachers=[…]")
+    if recipe.start is not None:
+        path = network_file(recipe.start)
+        _require("start", path if path.suffix == ".onnx" else path / CHECKPOINT, "start=…")
     changes: dict[str, object] = {"labels": recipe.outputs(known)}
     if isinstance(recipe.architecture, Started):
         assert recipe.start is not None
         architecture = open_start(recipe.start).architecture
         changes["architecture"] = architecture.model_copy(update={"dropout": recipe.architecture.dropout})
     return recipe.model_copy(update=changes)
+
+
+def _require(setting: str, file: Path, change: str) -> None:
+    """Raises InputError where there is no such file, naming the recipe that makes it, if one does."""
+    if file.is_file():
+        return
+    what, run = "network" if file.suffix == ".onnx" else "checkpoint", file.parent.name
+    how = f"train it first (affectstream train {run}), or " if run in bundled() else "give another: "
+    raise InputError(f"{setting}: no {what} at {str(file)!r}; {how}--set {change}")
 
 
 def begin(network: Network, start: Start, labels: tuple[str, ...]) -> None:

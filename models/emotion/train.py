@@ -16,7 +16,7 @@ from rich.progress import Progress
 from torch import nn
 
 from models.emotion.augment import augment
-from models.emotion.checkpoint import CHECKPOINT, TrainingError, final_weights, read_checkpoint, write_checkpoint
+from models.emotion.checkpoint import TrainingError, final_weights, read_checkpoint, write_checkpoint
 from models.emotion.data import Teacher, mean, rarity, rows, taught
 from models.emotion.evaluate import open_network
 from models.emotion.faces import LabelledFaces
@@ -26,6 +26,7 @@ from models.emotion.losses import losses, weighted
 from models.emotion.metrics import divergence, truth
 from models.emotion.network import Network, build, predict
 from models.emotion.recipe import DESCRIPTION, Recipe, flat
+from models.emotion.runs import CHECKPOINT
 from models.emotion.start import begin, network_file, open_start
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
@@ -34,11 +35,11 @@ from pipeline.labels import LABELS
 def learning_rate(step: int, steps: int, peak: float) -> float:
     """One cycle: linear up to `peak` over the first 15 % of the steps, then a half cosine down to zero."""
     rise = 0.15 * steps
-    if step < rise:
     if rise < 30:
         # Whole, or the last rising step would lie above the peak: far above in a run of few steps. In long runs, by
         # less than a thirtieth, it stays as it was when the figures in README.md were reached.
         rise = math.ceil(rise)
+    if step < rise:
         return peak * (step + 1) / rise
     return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
 
@@ -60,6 +61,10 @@ def measure(network: nn.Module, faces: LabelledFaces) -> dict[str, float]:
     said = torch.softmax(predict(network, faces.images[votes.kept]), 1).numpy()
     hit = np.array(columns)[said.argmax(1)] == votes.majority[votes.kept]
     return {"accuracy": float(hit.mean()), "kl": float(divergence(votes.shares[votes.kept][:, columns], said).mean())}
+
+
+def _finite(network: nn.Module) -> bool:
+    return all(bool(torch.isfinite(value).all()) for value in network.state_dict().values())
 
 
 def optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
@@ -100,7 +105,8 @@ class Run:
         self.held = parts.held
         if not truth(self.held.votes).kept.any():
             raise InputError(f"no held-out face of {self.held.name} has a majority; give a larger split.held_out")
-        self.learn = rows(parts.learn, targets=recipe.targets, sharpen=recipe.sharpen)
+        lost = parts.lost(recipe.split)
+        self.learn = rows(parts.learn, targets=recipe.targets, sharpen=recipe.sharpen, lost=lost)
         self.steps = len(self.learn.images) // recipe.batch
         if not self.steps:
             raise InputError(f"{len(self.learn.images)} faces make no batch of {recipe.batch}; give a smaller batch")
@@ -175,7 +181,7 @@ class Run:
         """Trains an epoch, measures the average on the held-out rows and saves; returns what the history says of it.
 
         Raises:
-            TrainingError: the loss is not finite.
+            TrainingError: the loss or what came of it is not finite; nothing of this epoch is saved.
         """
         begun = time.monotonic()
         if self.teacher is not None and self.recipe.teaching == "clean":
@@ -188,6 +194,8 @@ class Run:
         told = {"epoch": self.epoch, "loss": loss, "rate": self.optimizer.param_groups[0]["lr"]}
         told |= {f"held_{key}": value for key, value in measure(self.average, self.held).items()}
         told["seconds"] = time.monotonic() - begun
+        if not (math.isfinite(told["held_kl"]) and _finite(self.network) and _finite(self.average)):
+            raise TrainingError(f"what was learnt is not finite after epoch {self.epoch}; {self._way_out()}")
         self.history.append(told)
         value = told[f"held_{self.recipe.watch}"]
         sign = 1 if self.recipe.watch == "accuracy" else -1
@@ -233,15 +241,22 @@ class Run:
         focus = recipe.focus if recipe.loss == "focal" else 0.0
         loss = weighted(losses(logits, targets.to(self.device), focus), weights.to(self.device))
         if not torch.isfinite(loss):
+            places = ", ".join(map(str, self.learn.places[pick[:4]]))
             raise TrainingError(
-                f"loss is {loss.item()} in epoch {self.epoch + 1}, batch {batch + 1} (rows {pick[:4].tolist()} "
-                f"and on); the checkpoint of epoch {self.epoch} is whole: try a rate below {recipe.optimizer.rate}"
+                f"loss is {loss.item()} in epoch {self.epoch + 1}, batch {batch + 1} (rows {places} and on of the "
+                f"data); {self._way_out()}"
             )
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self._follow(min(recipe.average, (1 + step) / (10 + step)))
         return float(loss.item())
+
+    def _way_out(self) -> str:
+        smaller = (
+            f"train anew with a smaller rate: --no-resume --set optimizer.rate={self.recipe.optimizer.rate / 10:g}"
+        )
+        return f"{len(self.history)} epochs are kept; {smaller}" if self.history else smaller
 
     def _follow(self, decay: float) -> None:
         """Moves the average by 1 - `decay` of the way to the network, running statistics of the norms included."""

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import pytest
 
 from models.emotion.faces import LabelledFaces
 from models.emotion.faces.labelled import single
+from models.emotion.folder import clear, kind, occupied
 from models.emotion.ingredients import Range
 from models.emotion.recipe import read_recipe
 from models.emotion.runs import describe, draw_curves, read_config, write_config, write_history
@@ -53,6 +55,43 @@ def test_history_and_curves(tmp_path: Path) -> None:
     assert image is not None
     assert image.std() > 5
     draw_curves(tmp_path / "nowhere", [], "no run")
+
+
+def test_what_is_not_finite_is_null_in_the_history(tmp_path: Path) -> None:
+    write_history(tmp_path, [HISTORY[0] | {"held_kl": math.nan, "loss": math.inf}])
+    told = json.loads((tmp_path / "history.jsonl").read_text(), parse_constant=pytest.fail)
+    assert (told["held_kl"], told["loss"], told["held_accuracy"]) == (None, None, 0.5)
+
+
+def test_a_folder_is_for_one_training_at_a_time_and_for_one_kind(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with occupied(run, "a training"):
+        assert kind(run) is None
+        with pytest.raises(InputError, match=r"another training writes to .*run' now"), occupied(run, "a training"):
+            pass
+        (run / "checkpoint.pt").touch()
+    with pytest.raises(InputError, match="holds a training, and this is a search"), occupied(run, "a search"):
+        pass
+    with occupied(run, "a training"):
+        pass
+    (tmp_path / "search" / "trial-1").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds a search"), occupied(tmp_path / "search", "a training"):
+        pass
+    with pytest.raises(ZeroDivisionError), occupied(tmp_path / "nothing", "a training"):
+        1 / 0  # noqa: B018
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_what_a_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("recipe.yaml", "mine.txt", "fold-1/checkpoint.pt", "fold-2/network.json", "fold-2/mine.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    clear(tmp_path)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "fold-2",
+        "fold-2/mine.txt",
+        "mine.txt",
+    ]
 
 
 def test_draws_are_the_same_again_and_within_bounds() -> None:

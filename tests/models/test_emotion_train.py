@@ -1,6 +1,9 @@
 import json
 import math
+import re
+import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from models.emotion.data import on_labels  # noqa: E402
 from models.emotion.experiment import Bench, divided, resolved  # noqa: E402
 from models.emotion.faces import LabelledFaces  # noqa: E402
 from models.emotion.faces.labelled import single  # noqa: E402
+from models.emotion.folder import stopped  # noqa: E402
 from models.emotion.folds import divide  # noqa: E402
 from models.emotion.ingredients import Changes, Optimizer, Split  # noqa: E402
 from models.emotion.losses import losses, weighted  # noqa: E402
@@ -121,7 +125,7 @@ def test_a_run_leaves_all_that_tells_of_it(source: Source, tmp_path: Path, bench
     found = experiment.train(recipe(), source, tmp_path / "run", bench)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "checkpoint.pt", "confusion.csv", "curves.png", "history.jsonl",
-        "network.json", "network.onnx", "recipe.yaml", "result.json", "run.json",
+        "network.json", "network.onnx", "recipe.yaml", "result.json", "run.json", "test.npz",
     ]  # fmt: skip
     assert read_recipe(str(tmp_path / "run" / "recipe.yaml")) == resolved(recipe(), source)
     assert json.loads((tmp_path / "run" / "run.json").read_text())["data"]["sha256"] == source.sha256
@@ -196,7 +200,7 @@ def test_a_further_stage_begins_with_the_last_and_is_taught(
     assert not {image.tobytes() for image in seen[0]} & {image.tobytes() for image in source.faces.images}
 
     faces = source.faces
-    np.savez(tmp_path / "faces.npz", images=faces.images, votes=faces.votes)
+    np.savez(tmp_path / "faces.npz", images=faces.images, votes=faces.votes, subjects=faces.people)
     folders = [tmp_path / "first", tmp_path / "second"]
     words = ["average", "--run", *map(str, folders), "--out", str(tmp_path / "net.onnx")]
     monkeypatch.setattr("sys.argv", [*words, "--data", str(tmp_path / "faces.npz")])
@@ -266,6 +270,127 @@ def test_a_loss_that_is_not_finite_stops_the_run(source: Source, tmp_path: Path)
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
+def test_weights_that_are_not_finite_are_not_kept(source: Source, tmp_path: Path, bench: Bench) -> None:
+    # One batch: its loss is that of the weights before it, so that only what came of it can tell.
+    wild = recipe(epochs=1, batch=60, optimizer={"rate": 1e20})
+    with pytest.raises(TrainingError, match=r"not finite after epoch 1; .*--no-resume --set optimizer\.rate=1e\+19"):
+        experiment.train(wild, source, tmp_path / "run", bench)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["recipe.yaml", "run.json"]
+
+
+def test_rows_of_a_bad_batch_are_those_of_the_data(source: Source, tmp_path: Path) -> None:
+    mine = recipe(batch=4)
+    run = train.Run(mine, divided(mine, source)[0], tmp_path)
+    run.learn.targets[20] = np.nan
+    with pytest.raises(TrainingError) as raised:
+        run.advance(Progress(disable=True))
+    told = re.search(r"rows ([\d, ]+) and on of the data", str(raised.value))
+    assert told is not None
+    assert int(run.learn.places[20]) in [int(row) for row in told[1].split(", ")]
+    assert run.learn.places[20] != 20
+    assert np.array_equal(source.faces.images[run.learn.places], run.learn.images)
+
+
+def test_what_a_stop_left_of_the_export_is_made_anew(source: Source, tmp_path: Path, bench: Bench) -> None:
+    network, card = tmp_path / NETWORK, (tmp_path / NETWORK).with_suffix(".json")
+    experiment.train(recipe(), source, tmp_path, bench)
+    whole, written, when = network.read_bytes(), card.read_text(), network.stat().st_mtime_ns
+    told = json.loads(written)
+    assert told["training"]["data_sha256"] == source.sha256
+
+    card.unlink()
+    experiment.train(recipe(), source, tmp_path, bench)
+    assert (network.read_bytes(), card.read_text()) == (whole, written)
+    network.write_bytes(whole[:5000])
+    experiment.train(recipe(), source, tmp_path, bench)
+    assert (network.read_bytes(), card.read_text()) == (whole, written)
+    # The network of another run, whole with its card.
+    experiment.train(recipe(seed=2), source, tmp_path / "other", bench)
+    for file in (network, card):
+        file.write_bytes((tmp_path / "other" / file.name).read_bytes())
+    experiment.train(recipe(), source, tmp_path, bench)
+    assert (network.read_bytes(), card.read_text()) == (whole, written)
+
+    when = network.stat().st_mtime_ns
+    experiment.train(recipe(license="MIT", limits=["none"]), source, tmp_path, bench)
+    new = json.loads(card.read_text())
+    assert (new["license"], new["limits"][-1]) == ("MIT", "none")
+    assert {**new, "license": told["license"], "limits": told["limits"]} == told
+    assert network.stat().st_mtime_ns == when
+
+
+def test_the_rows_measured_can_be_had_again(source: Source, tmp_path: Path, bench: Bench) -> None:
+    mine = recipe(epochs=1, split={"held_out": 0.2, "test": 0.2})
+    found = experiment.train(mine, source, tmp_path, bench)
+    parts = divided(resolved(mine, source), source)[0]
+    assert parts.test is not None
+    with np.load(tmp_path / "test.npz") as kept:
+        assert np.array_equal(source.faces.images[kept["rows"]], parts.test.images)
+        assert np.array_equal(kept["votes"], parts.test.votes)
+        said, known = kept["probabilities"], kept["labels"].tolist()
+        assert kept["part"] == found.part
+    np.testing.assert_allclose(said.sum(1), 1, atol=1e-5)
+    truth = [known[row] for row in parts.test.votes[:, :8].argmax(1)]
+    assert np.mean([known[row] == want for row, want in zip(said.argmax(1), truth, strict=True)]) == found.hits.mean()
+
+
+def test_anew_means_that_nothing_old_is_left(
+    source: Source, tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.train(recipe(), source, tmp_path, bench)
+    anew = Bench(bench.device, False, bench.progress)
+    with pytest.raises(InputError, match="no batch of 500"):
+        experiment.train(recipe(batch=500), source, tmp_path, anew)
+    assert read_checkpoint(tmp_path)["epoch"] == 3
+    assert stopped(tmp_path, resume=False).endswith("the same command, without --no-resume, goes on from there")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.Run, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.train(recipe(seed=2), source, tmp_path, anew)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.yaml", "run.json"]
+    assert stopped(tmp_path, resume=False) == "stopped before an epoch was whole; the same command begins anew"
+
+
+def test_people_are_kept_apart_unless_the_recipe_says_otherwise(source: Source) -> None:
+    assert resolved(recipe(), source).split.by == "person"
+    assert resolved(recipe(split={"held_out": 0.2, "by": "face"}), source).split.by == "face"
+    strangers = describe(replace(source.faces, people=None), source.path)
+    assert resolved(recipe(), strangers).split.by == "face"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"start": "runs/affect"}, r"start: no checkpoint at 'runs/affect/checkpoint\.pt'; train it first"),
+        ({"start": "mine.onnx"}, r"start: no network at 'mine\.onnx'; give another: --set start="),
+        (
+            {"teachers": ["shipped", "runs/affect/network.onnx"], "trust": 0.2},
+            r"teachers: no network at 'runs/affect/network\.onnx'; train it first \(affectstream train affect\)",
+        ),
+    ],
+)
+def test_a_network_that_is_not_there_is_named(source: Source, changes: dict[str, object], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        resolved(recipe(**changes), source)
+
+
+def test_a_disk_that_takes_no_more_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    state: dict[str, object] = {"epoch": 1, "recipe": {}, "network": {}, "average": {}, "optimizer": {}}
+    write_checkpoint(tmp_path, state)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_checkpoint(tmp_path, state | {"network": {"weight": torch.zeros(1 << 16)}})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert read_checkpoint(tmp_path) == state
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
 def test_too_few_faces_for_a_batch(source: Source, tmp_path: Path) -> None:
     mine = recipe(batch=500)
     with pytest.raises(InputError, match="no batch of 500"):
@@ -317,6 +442,23 @@ def test_rate_rises_then_falls_to_nothing() -> None:
     assert rates[-1] < 1e-4
 
 
+@pytest.mark.parametrize("steps", [*range(1, 30), 67, 199])
+def test_the_rate_of_a_short_run_stays_below_its_peak(steps: int) -> None:
+    rates = [train.learning_rate(step, steps, 1.0) for step in range(steps)]
+    assert max(rates) <= 1
+    assert max(rates) > 0.8
+    assert min(rates) > 0
+
+
+def test_the_rate_of_long_runs_is_as_it_was() -> None:
+    for steps in (200, 450, 1951, 7020):
+        rise = 0.15 * steps
+        for step in range(steps):
+            falling = 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
+            was = (step + 1) / rise if step < rise else falling
+            assert train.learning_rate(step, steps, 0.1) == pytest.approx(0.1 * was, rel=1e-12)
+
+
 def test_norms_and_biases_are_not_decayed() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     for name in ("sgd", "adam", "rmsprop"):
@@ -348,20 +490,3 @@ def test_zoom_above_one_makes_faces_larger() -> None:
     faces[:, :, 16:32, 16:32] = 255
     larger = augment(faces, Changes(zoom=(1.4, 1.6)))
     assert (larger.sum((1, 2, 3)) > 1.8 * faces.float().sum((1, 2, 3))).all()
-@pytest.mark.parametrize("steps", [*range(1, 30), 67, 199])
-def test_the_rate_of_a_short_run_stays_below_its_peak(steps: int) -> None:
-    rates = [train.learning_rate(step, steps, 1.0) for step in range(steps)]
-    assert max(rates) <= 1
-    assert max(rates) > 0.8
-    assert min(rates) > 0
-
-
-def test_the_rate_of_long_runs_is_as_it_was() -> None:
-    for steps in (200, 450, 1951, 7020):
-        rise = 0.15 * steps
-        for step in range(steps):
-            falling = 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
-            was = (step + 1) / rise if step < rise else falling
-            assert train.learning_rate(step, steps, 0.1) == pytest.approx(0.1 * was, rel=1e-12)
-
-

@@ -27,7 +27,10 @@ def train(
         Path | None, typer.Option("--votes", metavar="FILE.csv", help="FER+ votes for the faces of a FER2013 csv.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="RUN", help="Run folder (default: runs/RECIPE).")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="RUN", help="Run folder (default: runs/RECIPE, of a search runs/RECIPE-search)."
+        ),
     ] = None,
     change: Annotated[
         list[str] | None,
@@ -44,7 +47,8 @@ def train(
         int | None, typer.Option("--threads", min=1, help="Threads of torch (default: as many as there are cores).")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on from the checkpoint in the run folder.")
+        bool,
+        typer.Option("--resume/--no-resume", help="Go on from what is in the run folder, or remove it and begin anew."),
     ] = True,
     show: Annotated[bool, typer.Option("--list", help="List the bundled recipes and end.")] = False,
 ) -> None:
@@ -52,10 +56,11 @@ def train(
 
     The run folder gets recipe.yaml (every setting, to train again with), run.json (data hash and versions),
     history.jsonl and curves.png, checkpoint.pt, network.onnx with its card network.json, result.json and
-    confusion.csv. A recipe with folds has a folder per fold, a search one per trial.
+    confusion.csv, test.npz (the rows measured, and what was said of each). A recipe with folds has a folder per fold, a
+    search one per trial. Where the data say who is who, no one's faces are both learnt from and measured on.
 
     Ctrl-C ends at the last whole epoch; the same command goes on from there and ends as if it had not been stopped.
-    Needs torch: pip install 'affectstream\[train]'.
+    Needs torch: pip install '.\[train]' in the folder of the sources.
 
     Examples:
 
@@ -86,7 +91,8 @@ def train(
     if device not in ("cpu", "cuda"):
         raise InputError(f"--device {device!r} is neither cpu nor cuda")
     _need_torch()
-    _train(wanted, data, votes, out or Path("runs") / Path(recipe).stem, search, (device, threads, resume), console)
+    folder = out or Path("runs") / (Path(recipe).stem + ("" if search is None else "-search"))
+    _train(wanted, data, votes, folder, search, (device, threads, resume), console)
 
 
 def _list(console: "Console") -> None:
@@ -113,7 +119,9 @@ def _need_torch() -> None:
 
     missing = [name for name in ("torch", "onnx", "onnxscript", "sklearn") if find_spec(name) is None]
     if missing:
-        raise InputError(f"training needs {missing[0]}, which is not installed: pip install 'affectstream[train]'")
+        raise InputError(
+            f"training needs {missing[0]}, which is not installed: pip install '.[train]' in the folder of the sources"
+        )
 
 
 def _train(
@@ -138,6 +146,7 @@ def _train(
 
     from models.emotion.experiment import Bench
     from models.emotion.faces import read_faces
+    from models.emotion.folder import stopped
     from models.emotion.runs import describe
     from models.emotion.train import open_device
     from pipeline.errors import OutputError
@@ -156,7 +165,7 @@ def _train(
         try:
             said = _reach(recipe, source, folder, bench, count)
         except KeyboardInterrupt:
-            bench.say(f"stopped; whole epochs are kept in {folder}, and the same command goes on from there")
+            bench.say(stopped(folder, resume))
             raise typer.Exit(130) from None
         except OSError as error:
             raise OutputError(f"cannot write {str(error.filename or folder)!r}: {error.strerror or error}") from error

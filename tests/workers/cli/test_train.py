@@ -37,7 +37,7 @@ def mine(tmp_path):
 def test_help_teaches(affectstream):
     ended = affectstream("train", "--help")
     assert ended.code == 0
-    for word in ("--list", "--set", "--resume", "affectstream train affect", "affectstream[train]", "network.onnx"):
+    for word in ("--list", "--set", "--resume", "affectstream train affect", "'.[train]'", "network.onnx"):
         assert word in ended.out
 
 
@@ -70,7 +70,7 @@ def test_bad_input_is_named(affectstream, words, says):
 def test_without_torch_it_says_what_to_install(affectstream, faces):
     ended = affectstream("train", "affect", "--data", faces)
     assert ended.code == 2
-    assert "pip install 'affectstream[train]'" in ended.err
+    assert "pip install '.[train]'" in ended.err
     assert ended.err.count("\n") == 1
 
 
@@ -95,14 +95,26 @@ class TestTraining:
         assert other.code == 2
         assert "seed was 1, is 3" in other.err
 
-    def test_it_searches(self, affectstream, faces, mine, tmp_path):
-        ended = affectstream(
-            "train", mine, "--data", faces, "--out", tmp_path / "run", "--threads", 1, "--search", 2, "--epochs", 1
-        )
+    def test_it_searches(self, affectstream, faces, mine, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        words = ("train", mine, "--data", faces, "--threads", 1, "--epochs", 1)
+        ended = affectstream(*words, "--search", 2)
         assert ended.code == 0, ended.err
-        best = json.loads((tmp_path / "run" / "trials.json").read_text())["best"]
+        run = tmp_path / "runs" / "mine-search"
+        best = json.loads((run / "trials.json").read_text())["best"]
         assert f"   {best}*" in ended.out
         assert "optimizer.rate=" in ended.out
+        plain = affectstream(*words, "--out", "runs/mine-search")
+        assert plain.code == 2
+        assert "'runs/mine-search' holds a search, and this is a training" in plain.err
+
+    def test_one_training_at_a_time_writes_to_a_folder(self, affectstream, faces, mine, tmp_path):
+        from models.emotion.folder import occupied
+
+        with occupied(tmp_path / "run", "a training"):
+            ended = affectstream("train", mine, "--data", faces, "--out", tmp_path / "run", "--threads", 1)
+        assert ended.code == 2
+        assert "another training writes to" in ended.err
 
     def test_ctrl_c_keeps_whole_epochs(self, affectstream, faces, mine, tmp_path, monkeypatch):
         from models.emotion.train import Run
