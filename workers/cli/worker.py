@@ -21,7 +21,7 @@ def worker(
         typer.Option("--sources", min=1, help="Sources that this process owns at most (default: its share)."),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Say by the exit code whether such a worker is well on this machine.")
+        bool, typer.Option("--check", help="Say by the exit code whether all such workers on this machine are well.")
     ] = False,
     config: options.ConfigFile = None,
     detector: options.Detector = None,
@@ -46,15 +46,14 @@ def worker(
     """
     import logging
 
-    from workers.cluster.pulse import is_alive, pulse_of
+    from workers.cluster.pulse import Pulse, is_well
     from workers.config import load_config
 
     settings = load_config(
         config, options.settings(out=out, redis=redis, detector=detector, emotion=emotion, provider=provider)
     )
-    pulse = pulse_of(stages)
     if check:  # before the imports below, which cost more than a check every few seconds should
-        raise typer.Exit(0 if is_alive(pulse, 3 * settings.bus.lease) else 1)
+        raise typer.Exit(0 if is_well(stages, 3 * settings.bus.lease) else 1)
 
     from pipeline.connection import NEEDED, address, check_url
     from pipeline.errors import InputError
@@ -73,7 +72,7 @@ def worker(
     logging.getLogger().setLevel(min(logging.getLogger().level, logging.INFO))
     warn_of_gaps(settings, [settings.ingest.fps])
     with stoppable() as stopped:
-        node = Node(layout, url, Engine.load(settings), settings, most=sources, pulse=pulse)
+        node = Node(layout, url, Engine.load(settings), settings, most=sources, pulse=Pulse(stages))
         terminal.console(stderr=True).print(
             f"{' + '.join(layout.stages)}, joined to the others by Redis at {address(url)}. Apparent expressions of "
             "those filmed are inferred; tell them. Ctrl-C ends after the step in hand.",

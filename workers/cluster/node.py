@@ -3,12 +3,12 @@
 import logging
 import threading
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import redis
 
 from pipeline.channel import Closed
+from pipeline.connection import is_passing
 from pipeline.tally import Tally
 from workers.bus import keys
 from workers.bus.broker import Broker
@@ -17,6 +17,7 @@ from workers.bus.pool import PoolLink
 from workers.chain import Chain
 from workers.cluster.keeper import GRACE, Keeper
 from workers.cluster.layout import Layout
+from workers.cluster.pulse import Pulse
 from workers.cluster.shard import Context
 from workers.config import Config
 from workers.engine import Engine
@@ -34,18 +35,20 @@ class Node:
     Args:
         url: of the Redis that all workers share.
         most: sources that this process owns at most; None: its share.
-        pulse: file that is touched while all goes well, for a health check from outside.
+        pulse: beats while all goes well, for a health check from outside.
 
     Raises:
         BrokerError: Redis refuses for good.
     """
 
     def __init__(
-        self, layout: Layout, url: str, engine: Engine, config: Config, *, most: int | None, pulse: Path
+        self, layout: Layout, url: str, engine: Engine, config: Config, *, most: int | None, pulse: Pulse
     ) -> None:
         self._broker = Broker(url)
         self._tally = Tally()
         self._pulse = pulse
+        self._uncounted: set[str] = set()
+        """Sources whose counts Redis has refused."""
         self._stopped = threading.Event()
         self._error: BaseException | None = None
         context = Context(self._broker, engine, config, self._tally)
@@ -80,7 +83,7 @@ class Node:
                     for keeper in self._keepers:
                         keeper.beat()
                     self._count()
-                    self._pulse.touch()
+                    self._pulse.beat()
         except Closed:
             pass
         finally:
@@ -92,7 +95,7 @@ class Node:
                     thread.join(GRACE)
             self._count()
             self._broker.close()
-            self._pulse.unlink(missing_ok=True)
+            self._pulse.close()
 
     def _infer(self, context: Context) -> None:
         """Be one of those that share the faces of all sources; the body of a thread."""
@@ -107,16 +110,22 @@ class Node:
             self._error = error
 
     def _count(self) -> None:
-        """Add what was counted since the last time to the counts in Redis; while it is away, go on counting."""
+        """Add what was counted since the last time to the counts in Redis; what it does not take is counted on."""
         counted = self._tally.take()
+        answers: list[Any]
         try:
-            with self._broker.client.pipeline() as pipe:
+            with self._broker.client.pipeline(transaction=False) as pipe:
                 for source, counts in counted.items():
                     told = [part for what, number in counts.items() for part in (what.value, number)]
                     names = (keys.counts(source), keys.SOURCES, keys.UNDER_WAY)
                     self._broker.count(keys=names, args=(source, *told), client=pipe)
-                pipe.execute()
-        except (redis.RedisError, OSError):
-            for source, counts in counted.items():
+                answers = pipe.execute(raise_on_error=False)
+        except (redis.RedisError, OSError) as error:
+            answers = [error] * len(counted)
+        for (source, counts), answer in zip(counted.items(), answers, strict=True):
+            if isinstance(answer, Exception):
                 for what, number in counts.items():
                     self._tally.add(source, what, number)
+                if not is_passing(answer) and source not in self._uncounted:
+                    self._uncounted.add(source)
+                    log.warning("what is counted of %s cannot be stored: %s", source, self._broker.refusal(answer))

@@ -1,5 +1,8 @@
 import pytest
 
+from pipeline.channel import Closed
+from tests.redis_server import Server, newest
+from workers.bus.broker import Broker
 from workers.bus.lease import Lease, Lost
 
 
@@ -35,6 +38,17 @@ def test_an_expired_lease_is_anybodys(claims, client):
     assert one.stopped.is_set()
     other.verify()
     assert not other.stopped.is_set()
+
+
+def test_one_that_is_to_end_does_not_wait_for_a_redis_that_is_away(tmp_path):
+    with Server(tmp_path, newest()) as server:
+        lease = Lease(Broker(server.url), "sink", "door", 30)
+        assert lease.acquire()
+        lease.stopped.set()
+        lease.verify()  # so that a clean stop still saves
+        server.kill()
+        with pytest.raises(Closed):
+            lease.verify()
 
 
 def test_sources_and_workers_are_apart(broker):

@@ -11,6 +11,7 @@ from tests.redis_server import Server, newest
 from workers.bus import keys
 from workers.cluster.layout import STAGES, parse_layout
 from workers.cluster.node import Node
+from workers.cluster.pulse import Pulse
 from workers.config import Config
 from workers.engine import Engine
 
@@ -25,7 +26,7 @@ def client(tmp_path):
             Engine.load(config),
             config,
             most=None,
-            pulse=tmp_path / "pulse",
+            pulse=Pulse("all"),
         )
         stopped = threading.Event()
         thread = threading.Thread(target=node.run, args=(stopped,))
@@ -50,3 +51,16 @@ def test_what_is_counted_late_of_a_source_that_was_forgotten_is_forgotten_too(cl
     until(lambda: not client.sismember(keys.UNDER_WAY, "scene"))
     time.sleep(0.6)  # three beats
     assert not client.exists(*keys.remembered("scene"))
+
+
+def test_counts_that_cannot_be_stored_are_told_once_and_spoil_no_others(client, scene, caplog):
+    client.set(keys.counts("scene"), "mine")
+    for name in ("scene", "other"):
+        client.hset(keys.SOURCES, name, json.dumps({"url": str(scene)}))
+    until(lambda: client.hget(keys.counts("other"), "frames") == "150")
+    time.sleep(0.6)  # three beats
+    assert client.hget(keys.counts("other"), "frames") == "150"
+    assert caplog.text.count("what is counted of scene cannot be stored: Redis at") == 1
+    assert "WRONGTYPE" in caplog.text
+    client.delete(keys.counts("scene"))
+    until(lambda: client.hget(keys.counts("scene"), "frames") == "150")
