@@ -9,7 +9,7 @@
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -30,6 +30,9 @@ EVENT_FIELDS: Final = ("source", "run", "frame", "pts", "time", "clock", "track"
 
 RUNS: Final = 1000
 """Runs of a source whose progress is remembered; then the one that was silent for longest is forgotten."""
+
+BATCH: Final = 256
+"""Rows added in one step, about, or results without any: Redis does nothing else meanwhile, for a few ms."""
 
 _FORMAT: Final = " ".join(["%.6g"] * 26)
 
@@ -99,9 +102,10 @@ class Streams:
         self._client = client
         self._settings = settings
         self._script = client.register_script(_COMMIT)
+        self._frontiers: dict[tuple[str, str], int] = {}
 
     def commit(self, batch: Iterable[Results]) -> None:
-        """Add results in order.
+        """Add results in order, a frame as a whole, many in several steps.
 
         Raises:
             redis.RedisError: nothing is known of what was added; commit the same again.
@@ -110,7 +114,8 @@ class Streams:
         for results in batch:
             runs.setdefault(_run_of(results), []).append(results)
         for (source, run), part in runs.items():
-            self._commit(source, run, part)
+            for step in _steps(part):
+                self._commit(source, run, step)
 
     def frontier(self, source: str, run: str) -> Frontier:
         """Return how far a run has come."""
@@ -119,6 +124,23 @@ class Streams:
             return Frontier()
         frame, complete, _ = stored.split()
         return Frontier(int(frame), complete == b"1")
+
+    def news(self, batch: Iterable[Results]) -> list[Results]:
+        """Return what had not been added when a run was first asked for here, all ends among it.
+
+        Raises:
+            redis.RedisError: ask again.
+        """
+        found = []
+        for results in batch:
+            of = _run_of(results)
+            if of not in self._frontiers:
+                self._frontiers[of] = self.frontier(*of).frame
+            if results.ends or position(results) > self._frontiers[of]:
+                found.append(results)
+            if results.ends:
+                del self._frontiers[of]
+        return found
 
     def _commit(self, source: str, run: str, part: Sequence[Results]) -> None:
         keys = [_progress(source), f"affect:emotions:{source}", f"affect:events:{source}"]
@@ -146,6 +168,18 @@ class Streams:
                 RUNS,
             ],
         )
+
+
+def _steps(part: Sequence[Results]) -> Iterator[Sequence[Results]]:
+    """Cut the results of a run into steps of about ``BATCH`` rows; a frame stays whole."""
+    first = rows = 0
+    for index, results in enumerate(part):
+        rows += len(results.emotions)
+        if rows >= BATCH or index + 1 - first >= BATCH:
+            yield part[first : index + 1]
+            first, rows = index + 1, 0
+    if first < len(part):
+        yield part[first:]
 
 
 def entry(row: Emotion) -> list[str]:

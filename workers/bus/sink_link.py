@@ -71,7 +71,9 @@ class SinkLink:
         for results in outputs:
             self._parquet.write(results)
         if outputs:
-            self._broker.call(lambda: self._streams.commit(outputs), self._lease.stopped)
+            # After a takeover most is in the streams already: it need not even be sent.
+            news = self._broker.call(lambda: self._streams.news(outputs), self._lease.stopped)
+            self._broker.call(lambda: self._streams.commit(news), self._lease.stopped)
         if self._batch:
             self._taken += [taken.id for taken in self._batch]
             self._position = replace(self._position, taken=self._batch[-1].number)
