@@ -2,6 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from pipeline.durable import write_whole
 from pipeline.errors import OutputError
@@ -24,6 +27,17 @@ def write_file(path: Path, content: str | bytes) -> None:
             write_whole(lambda file: file.write(coded), path, hidden)
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; choose another path") from error
+
+
+def write_json(path: Path, figures: Any) -> None:
+    """Write what is made of dataclasses, lists and numbers as JSON; what is not a number (NaN) becomes null.
+
+    Raises:
+        OutputError: see `write_file`.
+    """
+    # The numbers of numpy that are no Python numbers are told as such.
+    coded = msgspec.json.encode(figures, enc_hook=lambda number: number.item())
+    write_file(path, msgspec.json.format(coded, indent=1) + b"\n")
 
 
 def writable(path: Path) -> None:

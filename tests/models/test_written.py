@@ -1,11 +1,14 @@
+import json
 import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from models.written import writable, write_file
+from models.bootstrap import Estimate
+from models.written import writable, write_file, write_json
 from pipeline.errors import OutputError
 
 
@@ -33,6 +36,13 @@ def file_size_limit() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))
     yield 1 << 16
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_figures_become_json_and_what_is_no_number_null(tmp_path: Path) -> None:
+    row = Estimate(np.float64(0.5), float("nan"), 1.0, n=3)
+    write_json(tmp_path / "a.json", {"rows": [row], "count": np.int64(2)})
+    told = json.loads((tmp_path / "a.json").read_text())
+    assert told == {"rows": [{"value": 0.5, "low": None, "high": 1.0, "n": 3}], "count": 2}
 
 
 def test_a_link_and_a_pipe_are_written_to_as_they_are(tmp_path: Path) -> None:

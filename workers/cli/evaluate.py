@@ -1,7 +1,7 @@
 """``affectstream evaluate``: what the networks are worth, on data with known answers."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,8 @@ from workers.cli import detection, emotion, options, terminal
 from workers.cli.emotion import Data, Model
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from models.emotion.metrics import Faces
     from workers.engine import Engine
 
@@ -17,6 +19,9 @@ app = typer.Typer(help="Measure networks on data with known answers.", no_args_i
 Chosen = Annotated[
     int | None, typer.Option("--faces", min=1, help="Measure so many faces, taken by chance (default: all).")
 ]
+
+
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here too.")]
 
 
 @app.callback()
@@ -47,6 +52,7 @@ def tracking(
     detect_every: Annotated[
         bool, typer.Option("--detect-every", help="Also search only every 2nd, 3rd and 5th frame for faces.")
     ] = False,
+    json: Json = None,
 ) -> None:
     """Measure how well faces are followed, on scenes whose truth is known.
 
@@ -64,19 +70,29 @@ def tracking(
     from workers.config import load_config
 
     motmetrics()
-    console = terminal.console()
+    console = _begun(json)
+    if data is None:
+        console.print(
+            "Without --data every face is the same portrait, and looks tell nobody apart: more is confused than with "
+            "faces of photos.",
+            style="yellow",
+            soft_wrap=True,
+        )
     watched = Scenes(load_config(None, options.settings(detector=detector)), data)
     with console.status("detecting faces in the scenes"):
         annotated, generated = [*watched.annotated()], watched.generated(range(seed, seed + scenes))
         groups = [*annotated, generated, idealised(generated)]
     with console.status("following them"):
-        console.print(table("the tracker", [row for group in groups for row in rows(group, watched, (WHOLE,))]))
+        told = {"tracker": [row for group in groups for row in rows(group, watched, (WHOLE,))]}
+        console.print(table("the tracker", told["tracker"]))
         if ablate:
-            console.print(table("each part switched off", list(rows(generated, watched, VARIANTS))))
+            told["ablation"] = list(rows(generated, watched, VARIANTS))
+            console.print(table("each part switched off", told["ablation"]))
         if detect_every:
             both = [*annotated[-1:], generated]
-            lines = [row for group in both for row in seldom(group, watched)]
-            console.print(table("fewer frames searched for faces", lines, speed=True))
+            told["detect_every"] = [row for group in both for row in seldom(group, watched)]
+            console.print(table("fewer frames searched for faces", told["detect_every"], speed=True))
+    _written(json, console, told)
 
 
 @app.command()
@@ -88,6 +104,7 @@ def smoothing(
     seed: Annotated[
         int, typer.Option("--seed", min=2000, help="Seed of the first series; each further one takes the next.")
     ] = 5000,
+    json: Json = None,
 ) -> None:
     """Measure smoothing on series whose truth is known, beside other filters at their best.
 
@@ -105,10 +122,11 @@ def smoothing(
     from models.smoothing.tracks import read_tracks
 
     tracks = read_tracks(parquet) if parquet is not None else []
-    console = terminal.console()
+    console = _begun(json)
     with console.status("smoothing"):
         rows = compare(seed, tracks)
     console.print(table(rows))
+    _written(json, console, {"filters": rows})
 
 
 @app.command()
@@ -116,6 +134,7 @@ def alignment(
     data: Data,
     faces: Chosen = None,
     model: Model = None,
+    json: Json = None,
 ) -> None:
     """Measure what the pipeline's own crops cost in accuracy, beside perfect ones.
 
@@ -129,12 +148,13 @@ def alignment(
     """
     from models.crops.alignment import measure, tables
 
+    console = _begun(json)
     chosen, engine = _faces_and_engine(data, faces, model)
-    console = terminal.console()
     with console.status("finding faces"):
         rows = [*measure(chosen, engine)]
     console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", markup=False, soft_wrap=True)
     console.print(*tables(rows), sep="\n")
+    _written(json, console, _of(chosen, engine, data) | {"heights": rows})
 
 
 @app.command()
@@ -144,6 +164,7 @@ def jitter(
         typer.Option("--photos", metavar="DIR", help="Folder of photos to take people from (default: the portrait)."),
     ] = None,
     people: Annotated[int, typer.Option("--people", min=1, help="How many, where there are photos.")] = 4,
+    json: Json = None,
 ) -> None:
     """Measure how still crops are on a face in video: at rest, in a camera held by hand, and moving.
 
@@ -164,11 +185,13 @@ def jitter(
 
     if photos is not None and not photos.is_dir():
         raise InputError(f"{str(photos)!r} is no folder; give --photos a folder of photos")
+    console = _begun(json)
     engine = Engine.load(load_config(None, {}))
-    console = terminal.console()
     with console.status("following faces"):
         cut = cast(engine.detector, photos, np.random.default_rng(0), people if photos is not None else 1)
-        console.print(table([*measure(engine, cut)]))
+        rows = [*measure(engine, cut)]
+    console.print(table(rows))
+    _written(json, console, {"people": len(cut), "paths": rows})
 
 
 @app.command()
@@ -176,6 +199,7 @@ def quality(
     data: Data,
     faces: Chosen = None,
     model: Model = None,
+    json: Json = None,
 ) -> None:
     """Measure what quality is worth: accuracy and calibration by bands of it, on degraded faces.
 
@@ -190,12 +214,34 @@ def quality(
     """
     from models.crops.quality import bands, judge, table
 
+    console = _begun(json)
     chosen, engine = _faces_and_engine(data, faces, model)
-    console = terminal.console()
     with console.status("degrading and finding faces"):
-        judged = judge(chosen, engine)
+        rows = [*bands(chosen, judge(chosen, engine))]
     console.print(f"{engine.classifier.id} on {data} ({len(chosen.images):,} faces)", markup=False, soft_wrap=True)
-    console.print(table(bands(chosen, judged)))
+    console.print(table(rows))
+    _written(json, console, _of(chosen, engine, data) | {"bands": rows})
+
+
+def _begun(json: Path | None) -> "Console":
+    """The console; ``json`` is seen to be a file that can be written before minutes are spent."""
+    from models.written import writable
+
+    if json is not None:
+        writable(json)
+    return terminal.console()
+
+
+def _written(json: Path | None, console: "Console", figures: dict[str, Any]) -> None:
+    from models.written import write_json
+
+    if json is not None:
+        write_json(json, figures)
+        console.print(f"figures: {json}", markup=False, soft_wrap=True)
+
+
+def _of(faces: "Faces", engine: "Engine", data: Path) -> dict[str, Any]:
+    return {"model": engine.classifier.id, "data": data.name, "faces": len(faces.images)}
 
 
 def _faces_and_engine(data: Path, count: int | None, model: Path | None) -> "tuple[Faces, Engine]":

@@ -3,14 +3,13 @@
 from pathlib import Path
 from tempfile import TemporaryFile
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.emotion.evaluate import Report
 from models.emotion.evaluation.judgement import Judgement, Pictures
 from models.emotion.evaluation.page import page
-from models.written import write_file
+from models.written import write_file, write_json
 from pipeline.errors import OutputError
 
 
@@ -40,6 +39,5 @@ def write(folder: Path, judged: Judgement, report: Report, images: NDArray[np.ui
     """
     html, numbers = folder / "report.html", folder / "report.json"
     write_file(html, page(judged, report, images, pictures))
-    # What is not a number (the precision of a label never predicted) becomes null.
-    write_file(numbers, msgspec.json.format(msgspec.json.encode(judged), indent=1) + b"\n")
+    write_json(numbers, judged)
     return html

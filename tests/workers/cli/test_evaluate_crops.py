@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,22 @@ def nobody(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("command", ["alignment", "quality"])
-def test_faces_that_are_not_found_are_counted_and_nothing_else(affectstream, nobody, command):
-    ended = affectstream("evaluate", command, nobody, "--faces", 2)
+@pytest.mark.parametrize(("command", "rows"), [("alignment", "heights"), ("quality", "bands")])
+def test_faces_that_are_not_found_are_counted_and_nothing_else(affectstream, nobody, command, rows, tmp_path):
+    ended = affectstream("evaluate", command, nobody, "--faces", 2, "--json", tmp_path / "figures.json")
     assert ended.code == 0, ended.err
     assert "(2 faces)" in ended.out
+    told = json.loads((tmp_path / "figures.json").read_text())
+    assert told.pop("model").startswith("affect-emotion-1@")
+    assert told == {"data": "nobody.npz", "faces": 2, rows: []}
+
+
+@pytest.mark.parametrize("command", ["tracking", "smoothing", "alignment", "jitter", "quality"])
+def test_figures_that_cannot_be_written_are_told_before_anything_is_measured(affectstream, nobody, command, tmp_path):
+    words = [nobody] if command in ("alignment", "quality") else []
+    ended = affectstream("evaluate", command, *words, "--json", tmp_path / "none" / "figures.json")
+    assert (ended.code, ended.out) == (1, "")
+    assert "no such folder" in ended.err
 
 
 @pytest.mark.parametrize("command", ["alignment", "quality"])
