@@ -21,6 +21,7 @@ from typing import Final, Self
 
 import redis
 
+from pipeline.backoff import delays
 from pipeline.durable import failure
 from pipeline.errors import BrokerError, OutputError
 from pipeline.settings import RedisSettings
@@ -155,14 +156,13 @@ class EmbeddedRedis:
 
     def _watch(self) -> None:
         """Start the server again whenever it has ended, until we close."""
-        delay, longest = CHECK
-        while not self._closing.wait(delay):
+        waits = delays(*CHECK)
+        while not self._closing.wait(next(waits)):
             try:
                 if self._ended():
                     self._revive()
-                delay = CHECK[0]
+                waits = delays(*CHECK)
             except (BrokerError, redis.RedisError, OSError) as error:
-                delay = min(2 * delay, longest)
                 log.warning("%s", error)
 
     def _ended(self) -> bool:

@@ -9,19 +9,17 @@ from typing import Final
 
 import redis
 
+from pipeline.backoff import delays
 from pipeline.channel import Closed
-from pipeline.connection import TIMEOUT, address, connect, explain, is_passing, refusal
+from pipeline.connection import CHOICE, TIMEOUT, address, connect, explain, is_passing, refusal
 from pipeline.errors import BrokerError
 from pipeline.messages import Results
 from pipeline.settings import RedisSettings
-from pipeline.sink.streams import Streams
+from pipeline.sink.streams import BATCH, Streams
 from pipeline.sink.writer import Frontier
 from pipeline.tally import Count, Tally
 
 log = logging.getLogger(__name__)
-
-BATCH: Final = 256
-"""Rows added in one step: Redis does nothing else meanwhile, for a few ms."""
 
 BACKOFF: Final = (0.1, 5.0)
 """s between attempts while Redis is away: the first wait and the longest, doubled between."""
@@ -63,7 +61,8 @@ class RedisWriter:
         self._tally = tally
         self._wait = wait
         self._stopped = stopped
-        self._client = connect(url)
+        self._advice = CHOICE if settings.url else ""  # the embedded server is nobody's to start
+        self._client = connect(url, advice=self._advice)
         self._streams = Streams(self._client, settings)
         self._pending: deque[Results] = deque()
         self._records = 0
@@ -103,7 +102,7 @@ class RedisWriter:
         try:
             return self._streams.frontier(source, run)
         except (redis.RedisError, OSError) as error:
-            raise refusal(self._url, error) from None
+            raise refusal(self._url, error, self._advice) from None
 
     def tick(self) -> None:
         """See ``Writer.tick``; nothing waits here for longer than it must."""
@@ -145,7 +144,10 @@ class RedisWriter:
             self._client.close()
 
     def _next(self) -> list[Results]:
-        """Wait for results and take a batch of them; empty if there will be no more."""
+        """Wait for results and take a batch of them, a step's worth; empty if there will be no more.
+
+        What was taken waits with the batch however old it gets, so it is no more than must be.
+        """
         batch: list[Results] = []
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self._closing)
@@ -156,28 +158,29 @@ class RedisWriter:
     def _deliver(self, batch: list[Results]) -> bool:
         """Commit a batch, however long that takes; return False if it was given up."""
         away = False
-        delay, longest = BACKOFF
+        waits = delays(*BACKOFF)
         while not self._abandoned:
             try:
                 self._streams.commit(batch)
             except (redis.RedisError, OSError) as error:
                 if self._wait and not is_passing(error):
-                    self._error = refusal(self._url, error)
+                    self._error = refusal(self._url, error, self._advice)
                     break
                 if not away:
                     what = "waiting for it" if self._wait else f"keeping {self._settings.buffer} records meanwhile"
-                    log.warning("Redis at %s: %s; %s", address(self._url), explain(self._url, error), what)
+                    why = explain(self._url, error, self._advice)
+                    log.warning("Redis at %s: %s; %s", address(self._url), why, what)
                     away = True
-                if not self._rest(delay):
+                if not self._rest(next(waits)):
                     where = address(self._url)
                     self._error = BrokerError(f"stopped while Redis at {where} was away; run again to complete it")
                     break
-                delay = min(2 * delay, longest)
             else:
                 if away:
                     with self._changed:
                         lost, self._lost = self._lost, 0
-                    log.warning("Redis at %s is back; %d records were lost", address(self._url), lost)
+                    told = f"{lost} records were lost" if lost else "none that waited was lost"
+                    log.warning("Redis at %s is back; %s", address(self._url), told)
                 return True
         with self._changed:
             for results in batch:

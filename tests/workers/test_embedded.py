@@ -184,6 +184,9 @@ def test_a_server_that_is_killed_is_started_again_and_nothing_waits_for_ever(tmp
         writer.close()
         assert length(other.url) == sum(len(result.emotions) for result in made)
     assert caplog.text.count("was started again") == 1
+    assert caplog.text.count("is back; none that waited was lost") == 1
+    assert "--redis" not in caplog.text
+    assert "check host" not in caplog.text
     assert not Path(server.socket).parent.exists()
 
 

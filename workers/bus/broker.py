@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import redis
 
+from pipeline.backoff import delays
 from pipeline.channel import Closed
 from pipeline.connection import NEEDED, address, connect, explain, is_passing, refusal
 from pipeline.errors import BrokerError
@@ -76,9 +77,8 @@ class Broker:
             self._begin_waiting(error)
         back = False
         try:
-            delay, longest = BACKOFF
-            while not stopped.wait(delay):
-                delay = min(2 * delay, longest)
+            waits = delays(*BACKOFF)
+            while not stopped.wait(next(waits)):
                 try:
                     answer = request()
                 except (redis.RedisError, OSError) as error:

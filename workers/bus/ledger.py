@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 import redis
 
+from pipeline.backoff import delays
 from pipeline.channel import Closed
 from pipeline.errors import StateError
 from pipeline.messages import Resume
@@ -220,10 +221,8 @@ class Ledger:
         outbox, stopped = self._outbox, self._lease.stopped
         names = (outbox.key, keys.PENDING, outbox.downstream)
         arguments = [msgspec.msgpack.encode(capacity)]
-        delay, longest = ROOM
-        while True:
+        for delay in delays(*ROOM):
             if stopped.wait(delay):
                 raise Closed
             if self._broker.call(lambda: self._broker.capacity(keys=names, args=arguments), stopped):
                 return
-            delay = min(2 * delay, longest)

@@ -241,7 +241,7 @@ def test_a_useless_url_is_refused_without_its_password(url, message):
 )
 def test_a_server_that_is_not_there_is_told_without_its_password(url, message):
     with pytest.raises(BrokerError, match=message) as error:
-        RedisWriter(url, RedisSettings(), Tally(), wait=True)
+        RedisWriter(url, RedisSettings(url=url), Tally(), wait=True)
     assert "hunter2" not in str(error.value)
     assert "\n" not in str(error.value)
 
