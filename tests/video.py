@@ -46,7 +46,7 @@ def clip(
         out.metadata.update(metadata or {})
         stream: Any = out.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, pixels
-        stream.gop_size = gop
+        stream.gop_size, stream.thread_count = gop, 1  # lest the packets depend on how many cores there are
         if codec == "libx264":
             stream.codec_context.options = {"preset": "ultrafast", **(options or {})}
         stream.codec_context.color_range = 2 if full_range else 1

@@ -22,6 +22,7 @@ def film(path: Path, times: Sequence[float], *, gop: int, options: dict[str, str
         out.metadata["creation_time"] = "2024-01-01T12:00:00.000000Z"
         stream = out.add_stream("libx264", rate=25, options={"preset": "veryfast", **(options or {})})
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = WIDTH, HEIGHT, "yuv420p", gop
+        stream.thread_count = 1  # lest the packets depend on how many cores there are
         stream.codec_context.time_base = Fraction(1, 1000)
         for time in times:
             picture = av.VideoFrame.from_ndarray(_picture(time), format="bgr24")

@@ -200,7 +200,7 @@ def index_last(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An mp4 whose index is at its end, larger than what FFmpeg keeps of a connection."""
     path = tmp_path_factory.mktemp("clips") / "a.mp4"
     kind = {"codec": "mjpeg", "pixels": "yuvj420p", "full_range": True}
-    content = clip(path, frames=40, size=(640, 480), **kind).read_bytes()  # type: ignore[arg-type]
+    content = clip(path, frames=40, size=(1280, 960), **kind).read_bytes()  # type: ignore[arg-type]
     assert content.find(b"moov") - content.find(b"mdat") > 200_000
     return content
 
