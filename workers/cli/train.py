@@ -57,7 +57,7 @@ def train(
     The run folder gets recipe.yaml (every setting, to train again with), run.json (data hash and versions),
     history.jsonl and curves.png, checkpoint.pt, network.onnx with its card network.json, result.json, confusion.csv and
     test.npz (the rows measured, and what was said of each). A recipe with folds has a folder per fold, a search one per
-    trial. Where the data say who is who, no one's faces are both learnt from and measured on, unless the recipe says so.
+    trial. Where the data say who is who, no one's faces are both learnt from and measured on, unless a recipe says so.
 
     Ctrl-C ends at the last whole epoch; the same command goes on from there and ends as if it had not been stopped.
     Needs torch: pip install '.\[train]' in the folder of the sources.
