@@ -59,6 +59,8 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+        if kind is not None:
+            self.runner.stop()
         self.runner.end()
 
     def wait(self, timeout: float) -> bool:

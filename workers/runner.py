@@ -97,11 +97,10 @@ class Runner:
         return True
 
     def end(self) -> None:
-        """End every worker wherever it is, once its writers are closed, and wait for ``LEAVING`` s at most.
+        """End every worker at its next message, once the writers are closed, and wait for ``LEAVING`` s at most.
 
         A thread that is in foreign code when the interpreter ends would abort it.
         """
-        self.stop()
         for channel in self._channels:
             channel.abandon()
         deadline = time.monotonic() + LEAVING
