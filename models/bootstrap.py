@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 BLOCK = 250
 """Draws that are worked on at a time, so that memory stays small."""
 
+Z: Final = 1.959964
+"""Standard deviations of the normal within which 95 % of it lie."""
+
 FEW: Final = 10
 """Rows (groups, where these are drawn) with and without something, below which its share has Wilson's interval."""
 
@@ -45,10 +48,24 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     >>> [round(end, 3) for end in wilson(1, 8)]
     [0.676, 1.0]
     """
-    z = 1.959964
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    reach = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
     return max(float(middle - reach), 0.0), min(float(middle + reach), 1.0)
+
+
+def share_of_few(share: float, drawn: NDArray[np.float64], n: int, least: float) -> Estimate:
+    """A share of n rows with Wilson's interval, over as many independent rows as its draws (draws,) vary like.
+
+    Those are at most n and not fewer than `least`, which they are where the draws, all 0 or all 1, do not tell.
+    """
+    spread = float(np.nanvar(drawn)) if 0 < share < 1 else 0.0
+    alike = share * (1 - share) / spread if spread else 0.0
+    return Estimate(share, *wilson(share, min(max(alike, least), n)), n)
+
+
+def independent(sizes: NDArray[Any]) -> float:
+    """Kish's effective number (1965) of rows in groups of these sizes (k,), if all rows of a group are alike."""
+    return float(sizes.sum() ** 2 / (sizes.astype(np.float64) ** 2).sum())
 
 
 class Resamples:
@@ -97,8 +114,7 @@ class Resamples:
     def share(self, hits: NDArray[np.bool_], among: NDArray[np.bool_], drawn: NDArray[np.float64]) -> Estimate:
         """The share of `hits` (n,) in the rows `among` (n,), of which it is in each draw `drawn` (draws,); NaN of none.
 
-        With fewer than `FEW` units on a side the interval is Wilson's, over as many independent rows as the draws vary
-        like: at least Kish's effective number of groups (1965, all rows of a group alike), at most the rows.
+        With fewer than `FEW` units on a side the interval is that of `share_of_few`.
         """
         n = int(among.sum())
         if not n:
@@ -107,10 +123,22 @@ class Resamples:
         sides = [len(np.unique(self.members[among & side])) for side in (hits, ~hits)]
         if min(sides) >= FEW:
             return self.estimate(value, drawn, n)
-        sizes = np.unique(self.members[among], return_counts=True)[1]
-        spread = float(np.nanvar(drawn)) if 0 < value < 1 else 0.0
-        alike = value * (1 - value) / spread if spread else 0.0
-        return Estimate(value, *wilson(value, min(max(alike, n**2 / (sizes**2).sum()), n)), n)
+        return share_of_few(value, drawn, n, independent(np.unique(self.members[among], return_counts=True)[1]))
+
+    def gain(self, hits: NDArray[np.bool_], others: NDArray[np.bool_]) -> Estimate:
+        """How much larger the share of `hits` (n,) is than that of `others` (n,), row by row.
+
+        Where the two differ in fewer than `FEW` units the interval is Agresti and Min's (2005, half a row added to each
+        of the four cells), over Kish's effective number of rows.
+        """
+        gained = hits.astype(np.float64) - others
+        if len(np.unique(self.members[gained != 0])) >= FEW:
+            return self.mean(gained)
+        n = independent(np.bincount(self.members))
+        more, either = gained.mean() * n, np.abs(gained).mean() * n
+        middle = more / (n + 2)
+        reach = Z * np.sqrt(either + 1 - more**2 / (n + 2)) / (n + 2)
+        return Estimate(float(gained.mean()), max(middle - reach, -1.0), min(middle + reach, 1.0), len(gained))
 
     def mean(self, values: NDArray[Any]) -> Estimate:
         """The mean of `values` (n,); of booleans it is a `share`."""

@@ -81,7 +81,7 @@ def measure(faces: Faces, engine: Engine, heights: Iterable[float] = HEIGHTS, se
             len(seen.rows),
             drawn.mean(right[seen.rows]),
             drawn.mean(hits),
-            drawn.mean(right[seen.rows].astype(float) - hits),
+            drawn.gain(right[seen.rows], hits),
             (float(divergence(shares, before[seen.rows]).mean()), float(divergence(shares, after).mean())),
             scale,
             shift,

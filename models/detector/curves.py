@@ -3,7 +3,7 @@
 Recall by false boxes per photo is the free-response ROC (Bunch et al. 1977), as FDDB reports it; average precision is
 the area under the highest precision at each recall or beyond (PASCAL VOC from 2010 on). For one kind of faces, boxes of
 the others are left out; false boxes are of no kind and count for each. Intervals: 95 %, bootstrap over photos, in which
-the threshold is found anew in each draw.
+the threshold is found anew in each draw; Wilson's where fewer than `FEW` faces are found or missed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bootstrap import interval
+from models.bootstrap import FEW, independent, interval, share_of_few
 from models.detector.matching import FALSE, Matches
 
 FALSE_PER_PHOTO = 0.1
@@ -81,6 +81,8 @@ class Measured:
     """What is told of one kind of faces: a value, and what it is in each bootstrap draw (`DRAWS`,)."""
 
     n: int
+    alone: float
+    """As how many faces these n count at least, if those of a photo are found or missed together."""
     recall: float
     precision: float
     """Average precision."""
@@ -90,6 +92,12 @@ class Measured:
 
     def told(self) -> dict[str, Any]:
         """As JSON holds it: both figures with intervals, and points of the curve."""
+        few = min(self.recall, 1 - self.recall) * self.n < FEW
+        recall = (
+            share_of_few(self.recall, self.recalls, self.n, self.alone)
+            if few
+            else interval(self.recall, self.recalls, self.n)
+        )
         points = [
             {
                 "false_per_photo": rate,
@@ -100,7 +108,7 @@ class Measured:
         ]
         return {
             "n": self.n,
-            "recall": interval(self.recall, self.recalls, self.n).told(),
+            "recall": recall.told(),
             "average_precision": interval(self.precision, self.precisions, self.n).told(),
             "curve": points,
         }
@@ -113,9 +121,10 @@ def measured(matches: Matches, kind: int | None = None) -> Measured:
     photos = matches.totals.shape[1]
     drawn = rng.multinomial(photos, np.full(photos, 1 / photos), DRAWS).astype(np.float64)
     blocks = [curves(matches, kind, drawn[at : at + BLOCK]) for at in range(0, DRAWS, BLOCK)]
-    totals = matches.totals.sum() if kind is None else matches.totals[kind].sum()
+    totals = matches.totals.sum(axis=0) if kind is None else matches.totals[kind]
     return Measured(
-        n=int(totals),
+        n=int(totals.sum()),
+        alone=independent(totals),
         recall=float(whole.recall_at(FALSE_PER_PHOTO)),
         precision=float(whole.average_precision()),
         recalls=np.concatenate([block.recall_at(FALSE_PER_PHOTO) for block in blocks]),

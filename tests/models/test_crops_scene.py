@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.bootstrap import wilson
 from models.crops.alignment import measurable, measure, misplacement, tables
 from models.crops.scene import CELL, HEIGHT, WIDTH, found, pages, relative
 from models.emotion.faces import LabelledFaces
@@ -116,7 +117,8 @@ def test_intervals_are_over_people_where_they_are_known(engine, faces):
     known = measurable(LabelledFaces(images, votes, people, LABELS, "made", ""), None, 0)
     (over_people,) = measure(known, engine, (96,))
     (over_faces,) = measure(Faces(known.images, known.votes), engine, (96,))
-    assert (over_people.perfect.low, over_people.perfect.high) == (0, 1)
+    two = wilson(over_people.perfect.value, 2)
+    assert (over_people.perfect.low, over_people.perfect.high) == pytest.approx(two, abs=0.05)
     assert 0 < over_faces.perfect.low < over_faces.perfect.high < 1
     assert over_people.own.high - over_people.own.low > over_faces.own.high - over_faces.own.low
     assert over_people.perfect.value == over_faces.perfect.value

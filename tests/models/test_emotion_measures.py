@@ -156,6 +156,20 @@ def test_rows_of_a_few_people_count_as_few() -> None:
     assert unlike.high - unlike.low < 0.6 * (alike.high - alike.low)
 
 
+def test_differences_in_few_rows_have_an_interval_that_is_not_empty() -> None:
+    one, other = np.arange(40) < 30, np.arange(40) < 28
+    found = Resamples(40, draws=50).gain(one, other)
+    # Agresti and Min 2005: (b - c) / (n + 2) give or take z sqrt(b + c + 1 - (b - c)^2 / (n + 2)) / (n + 2).
+    reach = 1.959964 * np.sqrt(3 - 4 / 42) / 42
+    assert (found.value, found.n) == (pytest.approx(0.05), 40)
+    assert (found.low, found.high) == pytest.approx((2 / 42 - reach, 2 / 42 + reach))
+    drawn = Resamples(400, draws=50)
+    many = np.arange(400) % 8 > 0
+    assert drawn.gain(many, ~many) == drawn.mean(many.astype(float) - ~many)
+    people = Resamples(40, groups=np.repeat(np.arange(5), 8), draws=50).gain(one, other)
+    assert people.high - people.low > 2 * (found.high - found.low)
+
+
 @given(st.integers(1, 500), st.floats(0, 1))
 def test_wilsons_interval_is_never_empty_and_holds_the_share(n: int, share: float) -> None:
     low, high = wilson(share, n)

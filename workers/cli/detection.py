@@ -44,9 +44,12 @@ def detector(
     from models.detector.evaluate import LOW, look, read_photos
     from models.detector.find import Finder
     from models.detector.views import VIEWS
+    from models.emotion.evaluation.report import ready
     from pipeline.card import network_file
 
     paths = [network_file("detector", model)] + ([] if against is None else [network_file("detector", against)])
+    if report is not None:
+        ready(report)
     console = terminal.console()
     photos = read_photos(data)
     finders = [Finder(path, LOW) for path in paths]
@@ -106,12 +109,12 @@ def _write(folder: Path, names: list[str], paths: list[Path], sights: list[list[
     import io
     import json
 
+    from models.bootstrap import FEW
     from models.detector.curves import FALSE_PER_PHOTO
     from models.detector.evaluate import LOW, SMALLEST, told
     from models.detector.matching import SAME_REAL
     from models.detector.plot import draw
     from models.written import write_file
-    from pipeline.errors import OutputError
     from pipeline.onnx import file_hash
 
     rows = [
@@ -127,13 +130,10 @@ def _write(folder: Path, names: list[str], paths: list[Path], sights: list[list[
         "iou": SAME_REAL,
         "lowest_score": LOW,
         "smallest_px": SMALLEST,
-        "intervals": "95 %, bootstrap over photos, the threshold found anew in each draw",
+        "intervals": "95 %, bootstrap over photos, the threshold found anew in each draw; Wilson's of recalls of which "
+        f"fewer than {FEW} faces are found or missed",
     }
     picture = io.BytesIO()
     draw({name: seen[0] for name, seen in zip(names, sights, strict=True)}, picture)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror}; choose another --report") from error
     write_file(folder / "detector.json", json.dumps({"protocol": protocol, "detectors": rows}, indent=2) + "\n")
     write_file(folder / "curves.png", picture.getvalue())

@@ -139,7 +139,7 @@ def alignment(
     """Measure what the pipeline's own crops cost in accuracy, beside perfect ones.
 
     Faces that have a majority (see emotion) are enlarged, pasted into frames, found again by the pipeline and cut out.
-    Both accuracies are over those found; points lost: the paired difference with its 95 % bootstrap interval.
+    Both accuracies are over those found; points lost: the paired difference with its 95 % interval.
     Scale, shift and roll: how the crops lie on the faces as they were, which vary in that themselves.
 
     Example:

@@ -50,7 +50,7 @@ def compare(faces: Faces, one: Report, other: Report, *, draws: int = 2000) -> C
         one.model,
         other.model,
         labels,
-        drawn.mean(hits.astype(np.float64) - rivals),
+        drawn.gain(hits, rivals),
         drawn.mean(costs[0] - costs[1]),
         (int((hits & ~rivals).sum()), int((rivals & ~hits).sum())),
     )
