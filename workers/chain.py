@@ -2,25 +2,32 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pipeline.errors import AffectError
 from pipeline.state import Stateful
+from workers.worker import Stage
 
 log = logging.getLogger(__name__)
 
+In = TypeVar("In")
+Out = TypeVar("Out")
 
-class Chain:
+
+class Chain(Generic[In, Out]):
     """Neighbouring stages without anything between them; a step that fails leaves them as they were before it.
 
     Args:
-        stages: from the first to the last; ingest needs none, its reader's frames are ready to go.
+        stages: from the first to the last, each taking what the one before makes; ingest needs none, its reader's
+            frames are ready to go.
         tries: attempts at a message.
         give_up: told of a message that every attempt failed at, and why; what it returns takes the place of the
             outputs.
     """
 
-    def __init__(self, stages: Sequence[Any], tries: int, give_up: Callable[[Any, Exception], Sequence[Any]]) -> None:
+    def __init__(
+        self, stages: Sequence[Stage[Any, Any]], tries: int, give_up: Callable[[In, Exception], Sequence[Out]]
+    ) -> None:
         self._stages = stages
         self._stateful = [stage for stage in stages if isinstance(stage, Stateful)]
         self._tries = tries
@@ -40,7 +47,7 @@ class Chain:
             stage.restore(state)
         self._states = tuple(states)
 
-    def process(self, inputs: Sequence[Any]) -> Sequence[Any]:
+    def process(self, inputs: Sequence[In]) -> Sequence[Out]:
         """Return the outputs of ``inputs``; where that fails, of each of them by itself."""
         if not inputs:
             return ()
@@ -54,7 +61,7 @@ class Chain:
             self.restore(before)
             return [output for message in inputs for output in self._alone(message)]
 
-    def _alone(self, message: Any) -> Sequence[Any]:
+    def _alone(self, message: In) -> Sequence[Out]:
         before = self.states()
         failure: Exception | None = None
         for _ in range(self._tries):
@@ -68,8 +75,9 @@ class Chain:
         assert failure is not None
         return self._give_up(message, failure)
 
-    def _through(self, messages: Sequence[Any]) -> Sequence[Any]:
+    def _through(self, inputs: Sequence[In]) -> Sequence[Out]:
         self._states = None
+        messages: Sequence[Any] = inputs
         for stage in self._stages:
             messages = stage.process(messages)
         return messages

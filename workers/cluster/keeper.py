@@ -13,8 +13,9 @@ from pipeline.connection import is_passing
 from pipeline.errors import AffectError, InputError, OutputError, SourceError, StateError
 from workers.bus import keys
 from workers.bus.lease import Lease, new_token
+from workers.cluster.context import Context
 from workers.cluster.registry import tidy
-from workers.cluster.shard import ChainShard, Context, Shard, SinkShard
+from workers.cluster.shard import ChainShard, Shard, SinkShard
 
 log = logging.getLogger(__name__)
 

@@ -3,22 +3,23 @@
 import logging
 import threading
 import time
-from typing import Any, Final
+from typing import Final
 
 import redis
 
 from pipeline.channel import Closed
 from pipeline.connection import is_passing
+from pipeline.messages import End, Faces, Scores
 from pipeline.tally import Tally
 from workers.bus import keys
 from workers.bus.broker import Broker
 from workers.bus.poison import Poison
 from workers.bus.pool import PoolLink
 from workers.chain import Chain
+from workers.cluster.context import Context
 from workers.cluster.keeper import GRACE, Keeper
 from workers.cluster.layout import Layout
 from workers.cluster.pulse import Pulse
-from workers.cluster.shard import Context
 from workers.config import Config
 from workers.engine import Engine
 from workers.worker import Worker
@@ -103,16 +104,16 @@ class Node:
         poison = Poison(self._broker, "inference", self._tally, self._stopped)
         try:
             link = PoolLink(self._broker, config.bus, poison, config.emotion.batch, self._stopped)
+            chain: Chain[Faces | End, Scores | End | Exception]
             chain = Chain([context.engine.inference()], config.bus.tries, lambda _, error: [error])
-            stage: Any = chain
-            Worker("inference", stage, link).run()
+            Worker("inference", chain, link).run()
         except BaseException as error:
             self._error = error
 
     def _count(self) -> None:
         """Add what was counted since the last time to the counts in Redis; what it does not take is counted on."""
         counted = self._tally.take()
-        answers: list[Any]
+        answers: list[int | Exception]
         try:
             with self._broker.client.pipeline(transaction=False) as pipe:
                 for source, counts in counted.items():

@@ -2,9 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain as joined
-from typing import Any
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -13,13 +13,11 @@ from pipeline.errors import AffectError, MessageError, ModelError, SourceError, 
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
-from pipeline.messages import End, Frame, Scores
+from pipeline.messages import End, Frame, Results, Scores
 from pipeline.run import live_run
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
-from pipeline.tally import Tally
 from workers.bus import keys
-from workers.bus.broker import Broker
 from workers.bus.codec import Message
 from workers.bus.lease import Lease, Lost
 from workers.bus.ledger import Ledger, Position
@@ -28,38 +26,19 @@ from workers.bus.owned import Publisher, ReaderLink, StreamLink
 from workers.bus.poison import DEADLY, Poison
 from workers.bus.sink_link import SinkLink
 from workers.chain import Chain
+from workers.cluster.context import Context
 from workers.cluster.layout import inbox, outbox
 from workers.cluster.registry import digest, source_of
-from workers.config import Config
-from workers.engine import Engine
 from workers.ingest import Reader
 from workers.outputs import origin
 from workers.worker import Worker
 
 log = logging.getLogger(__name__)
 
+Out = TypeVar("Out")
+
 STEP = 4
 """Messages of one step of a chain; a live reader gives them one by one."""
-
-
-class Context:
-    """What the shards of a process share."""
-
-    def __init__(self, broker: Broker, engine: Engine, config: Config, tally: Tally) -> None:
-        self.broker = broker
-        self.engine = engine
-        self.config = config
-        self.tally = tally
-        self.quality = config.bus.quality if config.bus.frames == "jpeg" else None
-
-    def stages(self, names: tuple[str, ...]) -> list[Any]:
-        """Make the stages of a chain; ingest has none, because its reader's frames are ready to go."""
-        make: dict[str, Callable[[], Any]] = {
-            "tracker": lambda: self.engine.tracker(self.tally),
-            "inference": self.engine.inference,
-            "sink": lambda: self.engine.sink(self.tally),
-        }
-        return [make[name]() for name in names if name in make]
 
 
 class Shard(threading.Thread):
@@ -106,14 +85,17 @@ class Shard(threading.Thread):
     def _work(self) -> None:
         raise NotImplementedError
 
-    def _chain(self, names: tuple[str, ...], position: Position) -> Chain:
-        """Make the stages, and have them remember what ``position`` says."""
+    def _chain(
+        self, names: tuple[str, ...], position: Position, instead: Callable[[Message], Sequence[Out]]
+    ) -> Chain[Message, Out]:
+        """Make the stages, and have them remember what ``position`` says.
 
-        def give_up(message: Any, error: Exception) -> list[Any]:
-            number = self._number(message)
-            self._poison.set_aside(self.lease.source, number, message, repr(error))
-            # Without its end a source would be under way for ever. A sink counts the ends that it takes.
-            return [message] if isinstance(message, End) and names != ("sink",) else []
+        ``instead``: gives what is passed on of a message that nobody can work on.
+        """
+
+        def give_up(message: Message, error: Exception) -> Sequence[Out]:
+            self._poison.set_aside(self.lease.source, self._number(message), message, repr(error))
+            return instead(message)
 
         source, name = self.lease.source, "+".join(names)
         if position.chain not in {"", name}:
@@ -121,7 +103,8 @@ class Shard(threading.Thread):
                 f"source {source!r} was last worked on by a worker of {position.chain}, not {name}; run that until the "
                 "source is over, or add the source under another name"
             )
-        chain = Chain(self._context.stages(names), self._context.config.bus.tries, give_up)
+        context = self._context
+        chain: Chain[Message, Out] = Chain(context.stages(names), context.config.bus.tries, give_up)
         if position.chain:
             try:
                 chain.restore(position.stages)
@@ -129,7 +112,7 @@ class Shard(threading.Thread):
                 raise StateError(f"source {source!r}: {error}") from None
         return chain
 
-    def _number(self, message: Any) -> int:
+    def _number(self, message: Message) -> int:
         """Return the number of a message in its stream; of one that comes from a reader, the number of its frame."""
         if self._inbox is not None:
             return self._inbox.number(message)
@@ -189,11 +172,13 @@ class ChainShard(Shard):
         if key is None and messages is None:
             self.finished = True
             return
-        chain = self._chain(self._names, position)
+        # Without its end a source would be under way for ever.
+        chain = self._chain(self._names, position, lambda message: [message] if isinstance(message, End) else [])
         publisher = Publisher(ledger, replace(position, chain="+".join(self._names)), chain, context.quality)
+        link: StreamLink | ReaderLink
         if messages is None:
             assert key is not None
-            link: Any = StreamLink(self._ordered(ledger, key, Frame, End), publisher, STEP)
+            link = StreamLink(self._ordered(ledger, key, Frame, End), publisher, STEP)
         else:
             origin = "" if self.stored is None else digest(self.stored)
             live = isinstance(self._reader, LiveReader)
@@ -281,7 +266,8 @@ class SinkShard(Shard):
         context, lease = self._context, self.lease
         ledger = Ledger(context.broker, lease, inbox=keys.scores(lease.source), outbox=None, strict=True)
         position = ledger.load()
-        chain = self._chain(("sink",), position)
+        # The link counts the ends that it takes.
+        chain: Chain[Message, Results] = self._chain(("sink",), position, lambda _: [])
         config, origins = context.config, {lease.source: origin(context.config)}
         link = SinkLink(
             self._ordered(ledger, keys.scores(lease.source), Scores, End),

@@ -20,9 +20,10 @@ from tests.video import clip
 from workers.bus import keys
 from workers.bus.broker import Broker
 from workers.bus.codec import decode
+from workers.cluster.context import Context
 from workers.cluster.keeper import Keeper, fair_share
 from workers.cluster.registry import forget, remove
-from workers.cluster.shard import STEP, Context
+from workers.cluster.shard import STEP
 from workers.config import Config
 from workers.engine import Engine
 from workers.scene import render
