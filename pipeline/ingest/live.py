@@ -5,17 +5,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
-import av
 import msgspec
 
+from pipeline.backoff import delays
 from pipeline.errors import SourceError, SourceLost
 from pipeline.ingest.clock import MediaClock, Pacer, Sampler
 from pipeline.ingest.decode import PATIENCE, Decoded, Video
 from pipeline.ingest.event_clock import LiveClock
 from pipeline.ingest.failures import unexpected
 from pipeline.ingest.framer import framed
+from pipeline.ingest.fresh import FreshFrames, Waiting
 from pipeline.ingest.picture import Pictures
 from pipeline.ingest.source import Source
 from pipeline.ingest.standing import Phase, Standing
@@ -48,16 +49,6 @@ class LiveState(msgspec.Struct, frozen=True):
     """s between the arrival of the latest frame passed on and its being passed on."""
 
 
-class _Waiting(NamedTuple):
-    """A decoded frame that the tracker has not taken yet."""
-
-    frame: av.VideoFrame
-    pictures: Pictures
-    stamp: Stamp
-    arrived: float
-    """Reading of the monotonic clock, s."""
-
-
 def open_live(source: Source) -> Video | Webcam:
     """Open a camera, a stream or a webcam; raises ``SourceError`` or ``SourceLost``."""
     return Video(source) if "://" in source.url else Webcam(source)
@@ -68,15 +59,15 @@ class LiveReader:
 
     A thread of its own decodes into a buffer that holds ``staleness`` s of frames; the oldest are dropped and
     counted. When the source breaks off it is opened again for ever, under the same run, frame numbers and media time
-    going on. A recording on a web server is played in real time, once, and ends complete;
-    where it breaks off, that is an error.
+    going on. A recording on a web server is played in real time, once, and ends complete; where it breaks off, that is
+    an error.
 
     Iterating raises ``SourceError`` when the source turns out never to work (401, 404, no video) before its first
     frame, unless ``others`` says that there are other sources to go on for: then it is tried again after the longest
     wait. After that frame even such errors are waited out, because a camera that starts up answers like that too. So
     are errors that nobody foresaw; a frame that cannot be looked at is left out and counted as corrupt.
 
-    With ``resume`` all this is as if that reader had gone on and its source had broken off meanwhile.
+    With ``resume`` it continues an earlier reader's run as after a reconnection.
     """
 
     def __init__(
@@ -108,13 +99,9 @@ class LiveReader:
             arrived = resume.time if resume.arrived is None else resume.arrived
             self._latest = time.monotonic() - max(0.0, time.time() - arrived / 1e6)
         self._number = self._first
-        self._buffer: deque[_Waiting] = deque()
-        self._changed = threading.Condition()
+        self._fresh = FreshFrames(source.settings.staleness, lambda: tally.add(source.id, Count.STALE))
         self._stopping = threading.Event()
-        self._finished = False
         self._complete = False
-        self._failure: Exception | None = None
-        """What ended the thread; the iterating thread raises it."""
         self._finite = False
         self._standing = Standing(source)
         self._spoilt: Exception | None = None
@@ -138,8 +125,7 @@ class LiveReader:
         """End the iteration at once, even if the source hangs; may be called from any thread."""
         self.stopped = True
         self._stopping.set()
-        with self._changed:
-            self._changed.notify_all()
+        self._fresh.stop()
 
     def __iter__(self) -> Iterator[Frame | End]:
         # A daemon: a camera that hangs holds it until its time-out, and the program need not wait for that.
@@ -147,7 +133,7 @@ class LiveReader:
         thread.start()
         spoilt = 0
         try:
-            while (waiting := self._take()) is not None:
+            while (waiting := self._fresh.take()) is not None:
                 try:
                     picture = waiting.pictures.picture(waiting.frame)
                     frame = framed(waiting.stamp, picture, self.source.detector)
@@ -162,7 +148,7 @@ class LiveReader:
                 self._latency = time.monotonic() - waiting.arrived
                 self._tally.add(self.source.id, Count.SAMPLED)
                 yield frame
-            failure = self._standing.refusal or (None if self.stopped else self._failure)
+            failure = self._standing.refusal or (None if self.stopped else self._fresh.failure)
             if failure is not None:
                 raise failure
             yield End(self.source.id, self.run, complete=self._complete and not self.stopped)
@@ -171,35 +157,11 @@ class LiveReader:
             self._stopping.set()
             thread.join(0.2)
 
-    def _take(self) -> _Waiting | None:
-        """Wait for the oldest frame that is still fresh; None at the end."""
-        with self._changed:
-            while True:
-                self._drop_stale()
-                if self.stopped:
-                    return None
-                if self._buffer:
-                    return self._buffer.popleft()
-                if self._finished:
-                    return None
-                self._changed.wait()
-
-    def _offer(self, waiting: _Waiting) -> None:
-        with self._changed:
-            self._buffer.append(waiting)
-            self._drop_stale()
-            self._changed.notify_all()
-
-    def _drop_stale(self) -> None:
-        oldest = time.monotonic() - self.source.settings.staleness
-        while self._buffer and self._buffer[0].arrived < oldest:
-            self._buffer.popleft()
-            self._tally.add(self.source.id, Count.STALE)
-
     def _decode(self) -> None:
         """Open and decode until stopped; the body of the thread."""
-        first, longest = self.source.settings.backoff
-        pause = first
+        backoff = self.source.settings.backoff
+        waits = delays(*backoff)
+        failure: Exception | None = None
         try:
             while not self._stopping.is_set():
                 begun = self._number
@@ -209,18 +171,14 @@ class LiveReader:
                     break
                 except Exception as error:
                     self._lose(error)
-                if self._standing.refusal is not None:
-                    pause = longest
-                elif self._number > begun and self._latest - opened >= HEALTHY:
-                    pause = first
+                if self._number > begun and self._latest - opened >= HEALTHY:
+                    waits = delays(*backoff)
+                pause = next(waits) if self._standing.refusal is None else backoff[1]
                 self._wait(pause * random.uniform(0.5, 1.0))
-                pause = min(2 * pause, longest)
         except Exception as error:
-            self._failure = error
+            failure = error
         finally:
-            with self._changed:
-                self._finished = True
-                self._changed.notify_all()
+            self._fresh.finish(failure)
 
     def _lose(self, error: Exception) -> None:
         """Note why the source broke off; raise where it is not to be opened again."""
@@ -269,7 +227,7 @@ class LiveReader:
                     pacer = Pacer(1.0 if video.finite else CATCH_UP)
                     self._finite = video.finite  # from here on, opening it again would begin at its beginning
                     if self._finite and self._resume is not None:
-                        raise SourceLost("only a live stream can be gone on with")
+                        raise SourceLost("a recording on a web server cannot be resumed in the middle")
                     self._standing.live()
                 pts = self._media_time(decoded, video)
                 if video.paced:
@@ -302,5 +260,5 @@ class LiveReader:
         self._arrivals.append(arrived)
         if self._sampler.wants(pts):
             stamp = Stamp(self.source.id, self.run, self._number, pts, event_time, clock, now)
-            self._offer(_Waiting(decoded.frame, pictures, stamp, arrived))
+            self._fresh.offer(Waiting(decoded.frame, pictures, stamp, arrived))
         self._number += 1
