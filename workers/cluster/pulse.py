@@ -23,6 +23,8 @@ class Pulse:
 
     def beat(self) -> None:
         """Tell that all goes well."""
+        if self._file is not None and os.fstat(self._file.fileno()).st_nlink == 0:
+            self.close()  # somebody has cleared the folder
         if self._file is None:
             self._file = tempfile.NamedTemporaryFile(  # noqa: SIM115 (closed by ``close``)
                 prefix=_prefix(self._stages), suffix=_SUFFIX, delete=False

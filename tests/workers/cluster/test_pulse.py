@@ -64,6 +64,14 @@ def test_one_that_hangs_is_not_hidden_by_its_neighbour(folder, pulse):
     neighbour.close()
 
 
+def test_it_comes_back_where_the_folder_was_cleared(folder, pulse):
+    pulse.beat()
+    for path in folder.iterdir():
+        path.unlink()
+    pulse.beat()
+    assert is_well("sink", 60)
+
+
 def test_what_the_dead_left_is_passed_over_and_removed(folder, pulse):
     pulse.beat()
     environment = os.environ | {"TMPDIR": str(folder)}
