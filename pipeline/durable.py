@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import OutputError
+from pipeline.errors import AffectError, InputError, OutputError
 
 Fence = Callable[[], None]
 """Raises if another process writes the same now."""
@@ -58,11 +58,17 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+def unusable(out: Path, error: OSError) -> AffectError:
+    """Return the error that tells why nothing can be written to a folder that was asked for."""
+    told = failure(out, error)
+    return InputError(str(told)) if isinstance(error, FileExistsError | NotADirectoryError) else told
+
+
 def failure(path: Path, error: OSError) -> OutputError:
     """Return the error that tells what went wrong with a path, and the way out."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return OutputError(
-            f"no space left for {path}; free some, then run again: what was written is whole, and a replay goes on "
+            f"no space left for {path}; free some: what was written is whole, and a replay that is run again goes on "
             "from there"
         )
     why = "it is a file" if error.errno == errno.EEXIST else (error.strerror or str(error)).lower()

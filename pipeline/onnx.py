@@ -8,7 +8,7 @@ from typing import Final
 
 import onnxruntime as ort
 
-from pipeline.errors import InputError, ModelError
+from pipeline.errors import AffectError, InputError, ModelError
 from pipeline.settings import RuntimeSettings
 
 PROVIDERS: Final = {
@@ -50,8 +50,8 @@ def open_session(path: Path, runtime: RuntimeSettings) -> ort.InferenceSession:
     """Open an ONNX file.
 
     Raises:
-        InputError: the file is missing, or the execution provider is.
-        ModelError: the file is not a network that ONNX Runtime can run.
+        InputError: the file is missing or no network, or the execution provider is missing.
+        ModelError: ONNX Runtime cannot run it, or not with the provider.
     """
     provider = provider_name(runtime.provider)
     if not path.is_file():
@@ -62,7 +62,7 @@ def open_session(path: Path, runtime: RuntimeSettings) -> ort.InferenceSession:
     # Spinning threads would take the cores from the decoder and the other stages while they wait.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # what is an error is raised too, and told in one line
-    with refusals(f"{str(path)!r} is not an ONNX network that can be run here"):
+    with refusals(f"{str(path)!r} is not an ONNX network that can be run here", InputError):
         session = ort.InferenceSession(str(path), options, providers=[provider])
     if provider not in session.get_providers():
         raise ModelError(
@@ -73,14 +73,14 @@ def open_session(path: Path, runtime: RuntimeSettings) -> ort.InferenceSession:
 
 
 @contextmanager
-def refusals(told: str) -> Iterator[None]:
-    """Make whatever ONNX Runtime raises within a ``ModelError`` of one line: ``told``, and the first of its reasons."""
+def refusals(told: str, kind: type[AffectError] = ModelError) -> Iterator[None]:
+    """Make whatever ONNX Runtime raises within an error of one line: ``told``, and the first of its reasons."""
     try:
         yield
     # ONNX Runtime's exceptions share no base class below Exception.
     except Exception as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelError(f"{told}: {reason}") from error
+        raise kind(f"{told}: {reason}") from error
 
 
 def checked_hash(path: Path, wanted: str) -> str:

@@ -22,7 +22,7 @@ from typing import Final, Self
 import redis
 
 from pipeline.backoff import delays
-from pipeline.durable import failure
+from pipeline.durable import unusable
 from pipeline.errors import BrokerError, OutputError
 from pipeline.settings import RedisSettings
 from workers.server import HOLDER, await_answer, await_data, client, listens, program
@@ -56,6 +56,7 @@ class EmbeddedRedis:
 
     Raises:
         BrokerError: there is no server to start, or it does not start, or one that cannot be reached has the folder.
+        InputError: the folder is a file.
         OutputError: the folder cannot be written.
     """
 
@@ -75,7 +76,7 @@ class EmbeddedRedis:
         except redis.RedisError as error:
             raise BrokerError(f"the embedded Redis of {out} ended or hangs: {error}; try again") from error
         except OSError as error:
-            raise failure(out, error) from error
+            raise unusable(out, error) from error
         self.url = f"unix://{self.socket}"
         self._closing = threading.Event()
         self._guard = threading.Thread(target=self._watch, name="embedded-redis", daemon=True)

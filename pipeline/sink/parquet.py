@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pipeline.durable import Fence, failure
+from pipeline.durable import Fence, unusable
 from pipeline.errors import OutputError
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
@@ -51,6 +51,7 @@ class ParquetWriter:
             worth of rows have not gathered: what comes live cannot be had again.
 
     Raises:
+        InputError: ``out`` is a file, or within one.
         OutputError: ``out`` cannot be made or written.
     """
 
@@ -77,7 +78,7 @@ class ParquetWriter:
             probe.touch(exist_ok=False)
             probe.unlink()
         except OSError as error:
-            raise failure(out, error) from error
+            raise unusable(out, error) from error
 
     def write(self, results: Results) -> None:
         """See ``Writer.write``.

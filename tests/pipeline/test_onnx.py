@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from pipeline.errors import ModelError
+from pipeline.errors import InputError, ModelError
 from pipeline.onnx import open_session, refusals
 from pipeline.settings import RuntimeSettings
 from tests.networks import classifier
@@ -35,7 +35,7 @@ def test_whatever_onnx_runtime_raises_is_one_line(reason, told):
 
 def test_a_file_that_is_no_network_is_named(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"no network")
-    with pytest.raises(ModelError, match=r"net\.onnx' is not an ONNX network that can be run here: \S"):
+    with pytest.raises(InputError, match=r"net\.onnx' is not an ONNX network that can be run here: \S"):
         open_session(tmp_path / "net.onnx", RuntimeSettings())
 
 

@@ -100,7 +100,7 @@ def test_a_network_without_card_is_refused(tmp_path):
 def test_a_file_that_is_no_network_is_refused(tmp_path):
     path = networks.classifier(tmp_path)
     path.write_text("not a network")
-    with pytest.raises(ModelError, match="not an ONNX network"):
+    with pytest.raises(InputError, match="not an ONNX network"):
         load(path)
 
 

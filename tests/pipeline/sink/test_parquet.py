@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import OutputError
+from pipeline.errors import InputError, OutputError
 from pipeline.labels import LABELS
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
@@ -203,7 +203,7 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
     taken.touch()
 
     for out in (taken, taken / "below"):
-        with pytest.raises(OutputError, match=r"taken.*--out"):
+        with pytest.raises(InputError, match=r"taken.*--out"):
             ParquetWriter(out, ParquetSettings())
 
 
