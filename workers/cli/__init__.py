@@ -57,6 +57,7 @@ def common(
 
 def main() -> None:
     """Run the command line; errors made on purpose become one line and an exit code."""
+    terminal.write_anything()
     try:
         _refuse_empty(sys.argv[1:])
         _command()()
@@ -66,7 +67,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        terminal.give_up_stderr()
+        terminal.give_up(sys.stdout)
+        terminal.give_up(sys.stderr)
 
 
 def _command() -> Any:

@@ -54,6 +54,34 @@ def test_an_error_keeps_its_code(nowhere):
     assert subprocess.run([*COMMAND, "run"], check=False, **nowhere).returncode == 2
 
 
+@pytest.mark.parametrize("command", ["models", "replay"])
+def test_results_that_nobody_can_have_are_an_error_of_one_line(tmp_path, command):
+    replay = ["replay", video.clip(tmp_path / "a.mp4"), "--out", tmp_path / "out", "--redis", "none"]
+    with FULL.open("w") as full:
+        ended = subprocess.run(
+            [*COMMAND, *(replay if command == "replay" else ["models"])],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "error: cannot write to standard output: no space left on device"
+    assert "Traceback" not in ended.stderr
+
+
+def test_signs_that_an_encoding_lacks_end_nothing():
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run([*COMMAND, "models", "standard"], env=environment, capture_output=True, check=False)
+    assert ended.returncode == 0
+    assert b" ? Apache-2.0" in ended.stdout
+
+
+def test_lines_stay_whole_in_a_pipe():
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    command = [*COMMAND, "models", "standard"]
+    lines = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert max(map(len, lines)) > 250  # as the card has it
+    assert all(line.startswith(("  ", "affect-")) for line in lines if line)
+
+
 def test_lines_come_again_once_there_is_room(monkeypatch):
     with FULL.open("w") as file:
         monkeypatch.setattr(sys, "stderr", file)
