@@ -7,7 +7,8 @@ the folder, under ``.part-<run>-<process>-<chance>.tmp``.
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -71,18 +72,39 @@ def is_last(part: Path) -> bool:
 
 
 def metadata(part: Path) -> dict[str, str]:
-    """Return what a part tells of itself, without Arrow's own.
+    """Return what a part tells of itself, without Arrow's own; raises as ``footer``."""
+    found = footer(part).metadata or {}
+    return {key.decode(): value.decode() for key, value in found.items() if key.startswith(b"affectstream.")}
+
+
+def footer(part: Path) -> pq.FileMetaData:
+    """Read what stands at the end of a part.
 
     Raises:
-        OutputError: it is cut short.
+        OutputError: it is not whole.
     """
+    with _whole(part):
+        return pq.read_metadata(part)
+
+
+def read_part(part: Path, columns: Sequence[str]) -> pa.Table:
+    """Read columns of a part; raises as ``footer``."""
+    with _whole(part), pq.ParquetFile(part) as file:
+        return file.read(list(columns))
+
+
+@contextmanager
+def _whole(part: Path) -> Iterator[None]:
+    """Say what to do about a part in which Arrow finds damage."""
     try:
-        found = pq.read_metadata(part).metadata or {}
-    except pa.ArrowInvalid as error:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # it is not the part that is wrong
         raise OutputError(
-            f"{part} is not whole, as a copy that was cut short; copy it again, or delete it and replay its source"
+            f"{part} is not whole, as a copy that was cut short; copy it again, or delete it with the others of its "
+            "run and replay its source"
         ) from error
-    return {key.decode(): value.decode() for key, value in found.items() if key.startswith(b"affectstream.")}
 
 
 def _is_writing(pid: int) -> bool:

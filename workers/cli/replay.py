@@ -66,6 +66,7 @@ def replay(
     from contextlib import ExitStack
 
     from pipeline.connection import check_url
+    from pipeline.errors import InputError
     from pipeline.ingest.source import expand
     from workers.cli.pace import warn_of_gaps
     from workers.cli.screen import Screen, banner
@@ -79,6 +80,8 @@ def replay(
     from workers.replay.ray_cluster import RayCluster, everywhere
     from workers.signals import stoppable
 
+    if ray_address is not None and engine is not Engines.RAY:
+        raise InputError(f"--ray-address {ray_address!r} is for --engine ray, which was not asked for")
     settings = load_config(
         config,
         options.settings(
@@ -101,7 +104,9 @@ def replay(
     networks = Engine.load(settings)
     with terminal.console(stderr=True).status("looking for what is done"):  # may read all of new files
         sources = as_known(sources, settings.out, networks.run_of)
+    screen = Screen(sources, settings.out)
     with ExitStack() as stack:
+        stack.callback(screen.summary)  # last, and whatever happens
         stopped = stack.enter_context(stoppable())
         url = stack.enter_context(redis_server(settings))
         executor: Executor | None = None
@@ -110,7 +115,7 @@ def replay(
         elif jobs is not None and jobs > 1:
             executor = stack.enter_context(Processes(jobs))
         banner(networks, settings, url)
-        screen = stack.enter_context(Screen(sources, settings.out))
+        stack.enter_context(screen)
         outcomes = (
             one_by_one(sources, networks, settings, url, screen.report, stopped.is_set)
             if executor is None
@@ -118,6 +123,5 @@ def replay(
         )
         for outcome in outcomes:
             screen.finish(outcome)
-    screen.summary()
     if code := screen.code(stopped=stopped.is_set()):
         raise typer.Exit(code)

@@ -6,16 +6,17 @@ from types import TracebackType
 from typing import Self
 
 import pandas as pd
-from pyarrow.parquet import read_metadata
+import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pipeline.connection import shown
+from pipeline.errors import OutputError
 from pipeline.ingest.source import Source
 from pipeline.labels import LABELS
-from pipeline.sink.parts import parts
+from pipeline.sink.parts import footer, parts, read_part
 from workers.cli import terminal
 from workers.config import Config
 from workers.engine import Engine
@@ -103,41 +104,58 @@ class Screen:
         return 130 if stopped else int(failed)
 
     def summary(self) -> None:
-        """Print the table of outcomes."""
+        """Print the table of outcomes, if there are any."""
+        if not self.outcomes:
+            return
+        notes = [(outcome.source, outcome.note) for outcome in self.outcomes if outcome.note]
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in ("source", "status", "frames", "frames/s", "tracks", "rows", "expressions"):
-            right = name in ("frames", "frames/s", "tracks", "rows")
+        for name in ("source", "status", "decoded", "analysed", "frames/s", "tracks", "rows", "expressions"):
+            right = name in ("decoded", "analysed", "frames/s", "tracks", "rows")
             table.add_column(name, justify="right" if right else "left", overflow="fold")
         for outcome in sorted(self.outcomes, key=lambda outcome: outcome.source):
-            tracks = read_tracks(self._out, outcome)
+            try:
+                tracks, rows = read_tracks(self._out, outcome), f"{count_rows(self._out, outcome):,}"
+            except OutputError as error:
+                tracks, rows = None, ""
+                notes.append((outcome.source, str(error)))
             speed = f"{outcome.frames / outcome.elapsed:.0f}" if outcome.elapsed else ""
             table.add_row(
                 escape(outcome.source),
                 f"[{STYLES[outcome.status]}]{outcome.status}[/]",
                 f"{outcome.frames:,}" if outcome.frames else "",
+                f"{outcome.analysed:,}" if outcome.frames else "",
                 speed,
-                f"{len(tracks):,}",
-                f"{count_rows(self._out, outcome):,}",
-                expressions(tracks),
+                "" if tracks is None else f"{len(tracks):,}",
+                rows,
+                "" if tracks is None else expressions(tracks),
             )
         self._console.print(table)
-        for outcome in self.outcomes:
-            if outcome.note:
-                self._console.print(f"{escape(outcome.source)}: {escape(outcome.note)}", soft_wrap=True)
+        for source, note in notes:
+            self._console.print(f"{escape(source)}: {escape(note)}", soft_wrap=True)
 
 
 def read_tracks(out: Path, outcome: Outcome) -> pd.DataFrame:
-    """Read the track table of one run; empty if it has none yet."""
-    folder = out / "tracks" / f"source={outcome.source}"
-    if outcome.run is None or not folder.exists():
-        return pd.DataFrame({"frames": [], "seconds": [], "dominant": []})
-    return pd.read_parquet(folder, filters=[("run", "==", outcome.run)])
+    """Read the numbers of the track table of one run; raises ``OutputError`` where a part is damaged."""
+    return read(out, "tracks", outcome, ["frames", *(f"p_{label}" for label in LABELS)])
 
 
 def count_rows(out: Path, outcome: Outcome) -> int:
-    """Count the rows that one run has written, those of tracks that have not ended included."""
-    folder = out / "emotions" / f"source={outcome.source}"
-    return sum(read_metadata(part.path).num_rows for part in parts(folder) if part.run == outcome.run)
+    """Count the rows that one run has written, those of tracks that have not ended included; raises ``OutputError``."""
+    return sum(footer(part).num_rows for part in run_parts(out, "emotions", outcome))
+
+
+def read(out: Path, table: str, outcome: Outcome, columns: list[str]) -> pd.DataFrame:
+    """Read columns of what one run has in a table; empty if that is nothing. Raises as ``read_part``."""
+    found = [read_part(part, columns) for part in run_parts(out, table, outcome)]
+    if not found:
+        return pd.DataFrame({name: [] for name in columns})
+    rows: pd.DataFrame = pa.concat_tables(found).unify_dictionaries().to_pandas()
+    return rows
+
+
+def run_parts(out: Path, table: str, outcome: Outcome) -> list[Path]:
+    """Return the parts that one run has in a table."""
+    return sorted(part.path for part in parts(out / table / f"source={outcome.source}") if part.run == outcome.run)
 
 
 def expressions(tracks: pd.DataFrame, most: int = 2) -> str:
@@ -158,11 +176,7 @@ COLOURS = dict(
 
 def strips(console: Console, out: Path, outcome: Outcome, width: int = 60) -> None:
     """Draw each track of a run as a strip of its dominant expressions over time."""
-    folder = out / "emotions" / f"source={outcome.source}"
-    if outcome.run is None or not folder.exists():
-        return
-    columns = ["track", "pts", "dominant"]
-    rows = pd.read_parquet(folder, columns=columns, filters=[("run", "==", outcome.run)])
+    rows = read(out, "emotions", outcome, ["track", "pts", "dominant"])
     if rows.empty:
         return
     seen: set[str] = set()

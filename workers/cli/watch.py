@@ -81,11 +81,12 @@ class Watch:
         source, state = reader.source.id, reader.state
         counts = self._session.tally.of(source)
         why = state.reason.removeprefix(f"{reader.source.safe_url} ")  # the line is the source's
-        reason = f" ({escape(why)})" if why else f" {state.fps:.0f} fps"
+        reason = f" ({escape(why)})" if why else f", {state.fps:.0f} fps decoded"
         delay = self._session.runner.latency.of(source)
         return (
             f"[{STYLES[state.phase]}]{state.phase}[/]{'' if state.phase is Phase.ENDED else reason}",
-            f"{counts[Count.SAMPLED]:,} frames, {counts[Count.FACES]:,} faces",
+            f"{counts[Count.FRAMES]:,} frames decoded, {counts[Count.SAMPLED]:,} analysed, "
+            f"{counts[Count.FACES]:,} faces",
             f"median {delay.median:.2f} s, worst {delay.worst:.2f} s" if delay else "",
             ", ".join(f"{count} {counts[count]:,}" for count in TROUBLES if counts[count]),
         )

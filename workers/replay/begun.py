@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from pipeline.ingest.source import Source
-from pipeline.sink.parts import parts
+from pipeline.sink.parts import parts, read_part
 
 
 def as_begun(source: Source, run: str, out: Path) -> Source:
@@ -14,11 +13,14 @@ def as_begun(source: Source, run: str, out: Path) -> Source:
 
     Where a file does not say when it was recorded they count from when it was last written, which a copy, or a touch,
     may have changed since, while its content, and so its run, is the same.
+
+    Raises:
+        OutputError: a part is damaged.
     """
     for part in parts(out / "emotions" / f"source={source.id}"):
         if part.run == run:
-            with pq.ParquetFile(part.path) as file:
-                for row in file.iter_batches(1, columns=["time", "pts"]):
-                    time, pts = row["time"].cast("int64")[0].as_py(), row["pts"][0].as_py()
-                    return replace(source, begun=time - round(pts * 1e6))
+            rows = read_part(part.path, ["time", "pts"])
+            if rows.num_rows:
+                time, pts = rows["time"].cast("int64")[0].as_py(), rows["pts"][0].as_py()
+                return replace(source, begun=time - round(pts * 1e6))
     return source

@@ -17,7 +17,7 @@ from workers.config import Config
 from workers.engine import Engine
 from workers.outputs import open_writers
 from workers.replay.begun import as_begun
-from workers.replay.outcome import Outcome, Progress, Report, Status, noted, skipped
+from workers.replay.outcome import Outcome, Progress, Report, Status, counted, noted, skipped
 from workers.runner import Runner
 
 POLL = 0.1
@@ -73,9 +73,7 @@ def _replayed(
     except BrokerError as error:
         if not stopped():
             raise
-        counts = tally.of(source.id)
-        elapsed = time.monotonic() - begun
-        return Outcome(source.id, Status.STOPPED, run, counts[Count.FRAMES], counts[Count.FACES], elapsed, str(error))
+        return counted(source.id, Status.STOPPED, run, tally.of(source.id), begun, str(error))
     counts = tally.of(source.id)
     failure = runner.failures.get(source.id)
     if failure is not None:
@@ -84,15 +82,7 @@ def _replayed(
         status, note = Status.STOPPED, "run again to complete it"
     else:
         status, note = Status.DONE, reader.note
-    return Outcome(
-        source.id,
-        status,
-        run,
-        counts[Count.FRAMES],
-        counts[Count.FACES],
-        time.monotonic() - begun,
-        noted(note, skipped(counts[Count.CORRUPT])),
-    )
+    return counted(source.id, status, run, counts, begun, noted(note, skipped(counts[Count.CORRUPT])))
 
 
 def replay(

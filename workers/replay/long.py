@@ -34,7 +34,7 @@ from workers.replay.executor import Executor
 from workers.replay.file import POLL
 from workers.replay.joiner import Joined, Joiner
 from workers.replay.milestone import Milestone, load, place, save
-from workers.replay.outcome import Outcome, Status, noted
+from workers.replay.outcome import Outcome, Status, counted, noted
 from workers.replay.scan import Scan
 
 LEAST: Final = 60.0
@@ -106,16 +106,8 @@ def replay_long(
         stopped_at.unlink(missing_ok=True)
         outcome = executor.submit(tasks.replay_whole, config, source, redis).result()
         return replace(outcome, note=noted(outcome.note, f"read in one go, because its {why}"))
-    counts = tally.of(source.id)
-    return Outcome(
-        source.id,
-        Status.DONE if complete else Status.STOPPED,
-        run,
-        counts[Count.FRAMES],
-        counts[Count.FACES],
-        time.monotonic() - begun,
-        "" if complete else note,
-    )
+    status = Status.DONE if complete else Status.STOPPED
+    return counted(source.id, status, run, tally.of(source.id), begun, "" if complete else note)
 
 
 class _Work:
@@ -206,6 +198,7 @@ class _Work:
             self._stopped = True
             return
         self._tally.add(self._source.id, Count.FRAMES, scan.decoded)
+        self._tally.add(self._source.id, Count.SAMPLED, len(scan.frames))
         joined = self._joiner.follow(part, scan)
         places = joined.again
         again: Future[dict[int, Scores] | None] = Future()

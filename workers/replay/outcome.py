@@ -1,8 +1,12 @@
 """What a replay tells: how far a file has come, and what became of it."""
 
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from pipeline.tally import Count
 
 
 class Status(StrEnum):
@@ -38,11 +42,20 @@ class Outcome:
     status: Status
     run: str | None = None
     frames: int = 0
+    """Decoded."""
+    analysed: int = 0
+    """Those of them that were looked at: all, unless ``fps`` leaves some out."""
     faces: int = 0
     elapsed: float = 0.0
     """s of wall-clock time."""
     note: str = ""
     """Why it failed, or what was wrong with the file."""
+
+
+def counted(source: str, status: Status, run: str, counts: Counter[Count], begun: float, note: str) -> Outcome:
+    """Return what became of a file that was worked on since ``begun``, monotonic s."""
+    seen = counts[Count.FRAMES], counts[Count.SAMPLED], counts[Count.FACES]
+    return Outcome(source, status, run, *seen, time.monotonic() - begun, note)
 
 
 def noted(*notes: str) -> str:

@@ -159,7 +159,7 @@ def test_ctrl_c_leaves_whole_parts_and_running_again_completes_them(affectstream
     assert process.returncode in (0, 130)
     if process.returncode == 130:
         assert "stopped" in printed
-        assert printed.splitlines()[1].split()[5] == f"{len(begun):,}"  # also of tracks that have not ended
+        assert printed.splitlines()[1].split()[6] == f"{len(begun):,}"  # also of tracks that have not ended
         assert 0 < len(begun) <= len(whole)  # the wish may come with the last frame
     same(begun, whole[whole["frame"] <= begun["frame"].max()])
     assert affectstream(*words).code == 0
@@ -229,6 +229,43 @@ def test_a_file_damaged_in_the_middle_says_how_much_was_skipped(affectstream, tm
     assert "done 27 " in " ".join(ended.out.split())
 
 
+def test_an_error_is_told_below_what_was_done_before_it(affectstream, tmp_path):
+    for name in ("a", "b"):
+        video.clip(tmp_path / f"{name}.mp4", frames=5)
+    out = tmp_path / "out"
+    (out / "emotions").mkdir(parents=True)
+    (out / "emotions" / "source=b").touch()  # as little to be written to as a full disk
+    ended = affectstream("replay", tmp_path / "a.mp4", tmp_path / "b.mp4", "--out", out, "--redis", "none")
+    assert ended.code == 1
+    assert ended.out.splitlines()[1].split()[:3] == ["a", "done", "5"]
+    assert "error: cannot write to" in ended.err
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_an_old_part_that_is_damaged_is_named(affectstream, scene, tmp_path, complete):
+    config, out = tmp_path / "config.yaml", tmp_path / "out"
+    config.write_text("parquet: {part_rows: 20}\n")
+    words = ["replay", scene, "--out", out, "--redis", "none", "--config", config]
+    assert affectstream(*words).code == 0
+    first, *_, last = sorted(out.glob("emotions/*/*/part-*"))
+    first.write_bytes(first.read_bytes()[:1000])
+    if not complete:
+        last.unlink()
+    ended = affectstream(*words)
+    assert ended.code == (0 if complete else 1)
+    assert f"{first} is not whole" in (ended.out if complete else ended.err)
+    assert "report it" not in ended.out + ended.err
+    assert ("already done" in ended.out) is complete
+
+
+def test_frames_that_were_decoded_and_those_that_were_analysed_are_told_apart(affectstream, tmp_path):
+    clip = video.clip(tmp_path / "a.mp4", frames=50)
+    for jobs in (1, 2):
+        ended = affectstream("replay", clip, "--out", tmp_path / f"{jobs}", "--redis", "none", "--fps", "5", "-j", jobs)
+        head, row = (line.split() for line in ended.out.splitlines()[:2])
+        assert (head[2:4], row[2:4]) == (["decoded", "analysed"], ["50", "10"])
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -239,10 +276,11 @@ def test_a_file_damaged_in_the_middle_says_how_much_was_skipped(affectstream, tm
         (["a.mkv", "--fps", "0"], 2, "fps"),
         (["a.mkv", "--config", "gone.yaml"], 2, "gone.yaml"),
         (["a.mkv", "--emotion", "a.mkv"], 2, "no card"),
-        (["a.mkv", "--detector", "a.mkv"], 1, "not an ONNX network"),
+        (["a.mkv", "--detector", "a.mkv"], 2, "not an ONNX network"),
         (["a.mkv", "--provider", "cuda"], 2, "onnxruntime-gpu"),
         (["a.mkv", "--redis", "redis://:hunter2@localhost:1"], 1, "localhost:1"),
-        (["a.mkv", "--out", "a.mkv"], 1, "a.mkv"),
+        (["a.mkv", "--out", "a.mkv"], 2, "a.mkv"),
+        (["a.mkv", "--ray-address", "auto"], 2, "--engine ray"),
         (["a.mkv", "--engine", "ray", "--redis", "unix:///tmp/redis"], 2, "--redis redis://HOST:PORT"),
         (["a.mkv", "--engine", "ray", "--ray-address", "ray://head:10001"], 2, RAY_FROM_OUTSIDE),
     ],
