@@ -103,6 +103,7 @@ class Streams:
         self._settings = settings
         self._script = client.register_script(_COMMIT)
         self._frontiers: dict[tuple[str, str], int] = {}
+        """Last frame of a run that had been added when it was first asked for; see ``news``."""
 
     def commit(self, batch: Iterable[Results]) -> None:
         """Add results in order, a frame as a whole, many in several steps.
