@@ -12,6 +12,7 @@ import msgspec
 from pipeline.backoff import delays
 from pipeline.errors import SourceError, SourceLost
 from pipeline.ingest.clock import MediaClock, Pacer, Sampler
+from pipeline.ingest.connection_status import ConnectionStatus, Phase
 from pipeline.ingest.decode import PATIENCE, Decoded, Video
 from pipeline.ingest.event_clock import LiveClock
 from pipeline.ingest.failures import unexpected
@@ -19,7 +20,6 @@ from pipeline.ingest.framer import framed
 from pipeline.ingest.fresh import FreshFrames, Waiting
 from pipeline.ingest.picture import Pictures
 from pipeline.ingest.source import Source
-from pipeline.ingest.standing import Phase, Standing
 from pipeline.ingest.webcam import Webcam
 from pipeline.messages import Clock, End, Frame, Resume, Stamp
 from pipeline.tally import Count, Tally
@@ -103,7 +103,7 @@ class LiveReader:
         self._stopping = threading.Event()
         self._complete = False
         self._finite = False
-        self._standing = Standing(source)
+        self._status = ConnectionStatus(source)
         self._spoilt: Exception | None = None
         """Why none of the latest frames could be looked at."""
         self._arrivals: deque[float] = deque(maxlen=1000)
@@ -114,12 +114,12 @@ class LiveReader:
         """How the source is doing; may be read from any thread."""
         since = time.monotonic() - RATE_WINDOW
         rate = sum(at >= since for at in tuple(self._arrivals)) / RATE_WINDOW
-        return LiveState(self._standing.phase, self._standing.reason, rate, self._latency)
+        return LiveState(self._status.phase, self._status.reason, rate, self._latency)
 
     @property
     def hopeful(self) -> bool:
         """Whether frames may come, now or later; may be read from any thread."""
-        return not (self.stopped or self._standing.ended or self._standing.refusal is not None)
+        return not (self.stopped or self._status.ended or self._status.refusal is not None)
 
     def stop(self) -> None:
         """End the iteration at once, even if the source hangs; may be called from any thread."""
@@ -139,7 +139,7 @@ class LiveReader:
                     frame = framed(waiting.stamp, picture, self.source.detector)
                 except Exception as error:
                     self._tally.add(self.source.id, Count.CORRUPT)
-                    self._standing.unexpected(error)
+                    self._status.unexpected(error)
                     spoilt += 1
                     if spoilt % PATIENCE == 0:
                         self._spoilt = error
@@ -148,12 +148,12 @@ class LiveReader:
                 self._latency = time.monotonic() - waiting.arrived
                 self._tally.add(self.source.id, Count.SAMPLED)
                 yield frame
-            failure = self._standing.refusal or (None if self.stopped else self._fresh.failure)
+            failure = self._status.refusal or (None if self.stopped else self._fresh.failure)
             if failure is not None:
                 raise failure
             yield End(self.source.id, self.run, complete=self._complete and not self.stopped)
         finally:
-            self._standing.ended = True
+            self._status.ended = True
             self._stopping.set()
             thread.join(0.2)
 
@@ -173,7 +173,7 @@ class LiveReader:
                     self._lose(error)
                 if self._number > begun and self._latest - opened >= HEALTHY:
                     waits = delays(*backoff)
-                pause = next(waits) if self._standing.refusal is None else backoff[1]
+                pause = next(waits) if self._status.refusal is None else backoff[1]
                 self._wait(pause * random.uniform(0.5, 1.0))
         except Exception as error:
             failure = error
@@ -184,24 +184,24 @@ class LiveReader:
         """Note why the source broke off; raise where it is not to be opened again."""
         shown = self.source.safe_url
         if not isinstance(error, SourceError):
-            self._standing.unexpected(error)
+            self._status.unexpected(error)
         if self._finite:
             at = f"{self._media.pts if self._media else 0:.1f} s"
             raise SourceError(f"{shown} broke off at {at}; download the file and replay it") from error
         if not isinstance(error, SourceError):
             error = SourceLost(str(unexpected(error, self.source)))
         lasting = self._number == 0 and not isinstance(error, SourceLost)
-        self._standing.refusal = error if lasting else None
+        self._status.refusal = error if lasting else None
         if lasting and not self._others():
             raise error
-        self._standing.waits(error, self._latest)
+        self._status.waits(error, self._latest)
 
     def _wait(self, seconds: float) -> None:
         """Wait for the next attempt; raise the reason where there is none to be made."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, LOOK)):
-            if self._standing.refusal is not None and not self._others():
-                raise self._standing.refusal
+            if self._status.refusal is not None and not self._others():
+                raise self._status.refusal
 
     def _connection(self) -> None:
         """Open the source and decode until it ends; return where that is the end for good."""
@@ -228,7 +228,7 @@ class LiveReader:
                     self._finite = video.finite  # from here on, opening it again would begin at its beginning
                     if self._finite and self._resume is not None:
                         raise SourceLost("a recording on a web server cannot be resumed in the middle")
-                    self._standing.live()
+                    self._status.live()
                 pts = self._media_time(decoded, video)
                 if video.paced:
                     self._stopping.wait(pacer.wait(pts, time.monotonic()))
@@ -255,7 +255,7 @@ class LiveReader:
         self._latest -= self._clock.late
         if captured is not None:
             told = event_time if clock is Clock.RTCP else captured
-            self._standing.captured((told - now) / 1e6)
+            self._status.captured((told - now) / 1e6)
         self._tally.add(self.source.id, Count.FRAMES)
         self._arrivals.append(arrived)
         if self._sampler.wants(pts):

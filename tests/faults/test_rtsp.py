@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SourceError, SourceLost
+from pipeline.ingest.connection_status import Phase
 from pipeline.ingest.decode import Video
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source, parse_source
-from pipeline.ingest.standing import Phase
 from pipeline.messages import Clock, End, Frame
 from pipeline.settings import IngestSettings
 from pipeline.tally import Count, Tally

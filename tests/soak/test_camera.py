@@ -9,7 +9,7 @@ import time
 import pandas as pd
 import pytest
 
-from pipeline.ingest.standing import Phase
+from pipeline.ingest.connection_status import Phase
 from pipeline.tally import Count
 from tests.rtsp import RtspServer, require
 from workers.config import load_config

@@ -9,8 +9,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.ingest.connection_status import Phase
 from pipeline.ingest.live import LiveReader
-from pipeline.ingest.standing import Phase
 from pipeline.tally import Count
 from workers.cli import terminal
 from workers.live import Session

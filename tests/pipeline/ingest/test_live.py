@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SourceError, SourceLost
+from pipeline.ingest.connection_status import Phase
 from pipeline.ingest.decode import Decoded, Video
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.picture import Picture, Pictures
 from pipeline.ingest.source import Source, parse_source
-from pipeline.ingest.standing import Phase
 from pipeline.ingest.webcam import Webcam
 from pipeline.messages import Clock, End, Frame, Resume, Stamp
 from pipeline.settings import IngestSettings

@@ -1,4 +1,4 @@
-"""How a live source is doing, and what is said of it: once for each change, not at every attempt."""
+"""How the connection to a live source is doing, and what is said of it: once for each change, not at each attempt."""
 
 import logging
 import time
@@ -22,8 +22,8 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Standing:
-    """What is known of a live source.
+class ConnectionStatus:
+    """What is known of the connection to a live source.
 
     Attributes:
         ended: whether it is read no more, whatever the thread that reads it may still find out.
