@@ -35,7 +35,7 @@ def test_poison_on_every_stream_is_set_aside_and_the_rest_goes_on(running, tmp_p
     running.sources("add", str(film))
     streams = ("affect:bus:frames:scene", "affect:bus:faces", "affect:bus:scores:scene")
     for key, number, stage in zip(streams, (3, 5, 7), ("tracker", "inference", "sink"), strict=True):
-        running.wait(lambda key=key: client.xlen(key) >= 8)
+        running.wait(lambda key=key, number=number: client.xlen(key) >= number)
         replace(client, key, number, b"\xc1 poison")
         running.start(stage)
     running.wait(lambda: running.over("scene"))
