@@ -24,6 +24,7 @@ def write_file(path: Path, content: str | bytes) -> None:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_bytes(coded)
         else:
+            hidden.unlink(missing_ok=True)  # of a process of this number that was killed as it wrote
             write_whole(lambda file: file.write(coded), path, hidden)
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; choose another path") from error

@@ -40,7 +40,7 @@ def test_a_mistake_of_the_program_keeps_its_trace():
     [
         ("detector.label", ["--teacher", "{}/none.onnx", "--folders", "{}"]),
         ("detector.measure", ["--teacher", "{}/none.onnx", "--data", "{}"]),
-        ("emotion.mirror", ["--model", "{}/none.onnx"]),
+        ("emotion.mirror", ["--model", "{}/none.onnx", "--out", "{}/out.onnx"]),
         ("smoothing.fit", ["{}/none"]),
         ("tracking.likeness", ["--data", "{}"]),
     ],
