@@ -80,5 +80,5 @@ def test_a_face_in_sight_stays_the_same_however_long_it_does_not_count():
 
 def test_missing_library_is_named_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "motmetrics", None)
-    with pytest.raises(InputError, match=r"pip install 'affectstream\[evaluate\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[evaluate\]'"):
         motmetrics()
