@@ -124,20 +124,34 @@ def all_shipped() -> list[Path]:
     return [path for kind in NOUNS for path in variants(kind).values()]
 
 
+def names(kind: Kind) -> dict[str, Path]:
+    """Return the networks of a kind that travel with the package, by all that they go by: variants, then cards."""
+    known = variants(kind)
+    return known | {read_card(path).name: path for path in known.values()}
+
+
 def network_file(kind: Kind, choice: Path | None) -> Path:
-    """Return the file of a network given by its file, by the name of a variant, or by None: ``STANDARD``.
+    """Return the file of a network given by its file, by a name of one that is shipped, or by None: ``STANDARD``.
 
     Raises:
-        InputError: a bare word is neither a variant's name nor a file.
+        InputError: a bare word is neither such a name nor a file.
     """
     known = variants(kind)
     if choice is None or str(choice) in known:
         return known[STANDARD if choice is None else str(choice)]
-    if choice.name == str(choice) and not choice.suffix and not choice.exists():
+    if not is_name(choice):
+        return choice
+    known = names(kind)
+    if str(choice) not in known:
         raise InputError(
             f"no {NOUNS[kind]} {choice.name!r}; those shipped are {', '.join(known)}; or name an ONNX file"
         )
-    return choice
+    return known[str(choice)]
+
+
+def is_name(choice: Path) -> bool:
+    """Return whether a network was given by a bare word that is no file."""
+    return choice.name == str(choice) and not choice.suffix and not choice.exists()
 
 
 def read_card(network: Path) -> EmotionCard | DetectorCard:

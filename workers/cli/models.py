@@ -55,9 +55,7 @@ app = typer.Typer(
 
 Files = Annotated[
     list[Path] | None,
-    typer.Argument(
-        metavar="FILE", help="ONNX files, or names of those shipped, such as int8 or detector (default: all shipped)."
-    ),
+    typer.Argument(metavar="FILE", help="ONNX files, or names of those shipped, such as int8 (default: all shipped)."),
 ]
 
 
@@ -89,7 +87,11 @@ def show(
             _print_card(console, path)
     else:
         console.print(overview(paths))
-        console.print("\nA card in full: affectstream models NAME, for example standard or detector", style="dim")
+        console.print(
+            "\nA card in full: affectstream models NAME, with a name of the first column, or what follows --detector "
+            "or --emotion",
+            style="dim",
+        )
 
 
 @app.command()
@@ -273,12 +275,22 @@ def describe(figure: dict[str, object]) -> str:
 
 
 def _chosen(files: list[Path] | None) -> list[Path]:
-    from pipeline.card import all_shipped, network_file
+    """Return the networks that words name: a name may be a detector's and an expression network's."""
+    from pipeline.card import NOUNS, all_shipped, is_name, names
+    from pipeline.errors import InputError
 
     if not files:
         return all_shipped()
-    stems = {path.stem: path for path in all_shipped()}
-    return [stems.get(str(file)) or network_file("emotion", file) for file in files]
+    known: dict[str, list[Path]] = {}
+    for kind in NOUNS:
+        for name, path in names(kind).items():
+            known.setdefault(name, []).append(path)
+    for path in all_shipped():
+        known.setdefault(path.stem, [path])
+    for file in files:
+        if str(file) not in known and is_name(file):
+            raise InputError(f"no network {str(file)!r}; those shipped go by {', '.join(known)}; or name an ONNX file")
+    return [path for file in files for path in known.get(str(file), [file])]
 
 
 def _kind(card: "EmotionCard | DetectorCard") -> str:

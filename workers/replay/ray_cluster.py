@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from pipeline.card import variants
+from pipeline.card import names
 from pipeline.errors import InputError
 from workers.config import Config
 from workers.outputs import OFF
@@ -48,8 +48,8 @@ def everywhere(config: Config) -> Config:
     changes: dict[str, Any] = {"out": config.out.resolve()}
     for name in ("detector", "emotion"):
         section = getattr(config, name)
-        variant = str(section.model) in variants(name)
-        if section.model is not None and not variant:
+        shipped = str(section.model) in names(name)
+        if section.model is not None and not shipped:
             changes[name] = section.model_copy(update={"model": section.model.resolve()})
     return config.model_copy(update=changes)
 

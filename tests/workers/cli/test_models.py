@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from onnx import TensorProto, helper, load, save
 
-from pipeline.card import STANDARD, shipped, variants
+from pipeline.card import STANDARD, all_shipped, names, network_file, shipped, variants
 from pipeline.inference import contract
 from pipeline.onnx import file_hash
 from pipeline.tracker import contract as detectors
@@ -34,13 +35,21 @@ def test_the_networks_that_ship_are_listed_with_their_figures_and_how_to_ask_for
     for name in variants("emotion"):
         assert f"--emotion {name}" in ended.out
     assert affectstream("models", "list").out == ended.out
+    for line in ended.out.splitlines()[1 : 1 + len(all_shipped())]:
+        name, option, variant = line.split()[:3]
+        both = affectstream("models", variant).out
+        assert affectstream("models", name).out in both
+        assert network_file(option.removeprefix("--"), Path(name)) == network_file(
+            option.removeprefix("--"), Path(variant)
+        )
 
 
 def test_the_cards_of_those_named_are_shown_in_full(affectstream, tmp_path):
     path = networks.classifier(tmp_path)
-    ended = affectstream("models", path, *variants("emotion"), "detector")
+    ended = affectstream("models", path, *variants("emotion"), *variants("detector"))
     assert ended.code == 0
-    assert ended.out.count("matches the card") == 2 + len(variants("emotion"))
+    alike = len(variants("emotion").keys() & variants("detector").keys())  # are named twice
+    assert ended.out.count("matches the card") == 1 + len(all_shipped()) + 2 * alike
     for word in ("tiny", "figure", "limit", "never"):
         assert word in ended.out
 
@@ -192,4 +201,6 @@ def test_an_unknown_name_lists_those_that_ship(affectstream, words):
     ended = affectstream(*words)
     assert ended.code == 2
     assert "'fsat'" in ended.err
-    assert all(name in ended.err for name in variants("emotion"))
+    assert all(name in ended.err for name in names("emotion"))
+    if words[0] == "models":
+        assert all(name in ended.err for name in names("detector"))
