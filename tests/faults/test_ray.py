@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.ingest.source import expand
 from tests import video
+from tests.tables import assert_alike
 from tests.workers.films import film
 from workers.config import load_config
 from workers.engine import Engine
@@ -86,7 +87,7 @@ def test_a_node_that_dies_changes_nothing(cluster, archive, tmp_path):
     )
     assert {outcome.source: outcome.frames for outcome in expected} == {"long": 100, "short-0": 20, "short-1": 20}
     for table in ("emotions", "tracks"):
-        pd.testing.assert_frame_equal(rows(out, table), rows(whole, table), atol=1e-5, rtol=1e-4)
+        assert_alike(rows(out, table), rows(whole, table))
 
 
 def test_what_a_task_raises_comes_back(cluster, tmp_path):

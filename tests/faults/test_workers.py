@@ -14,6 +14,7 @@ import pytest
 
 from tests.redis_server import Server, newest
 from tests.site import FORKED, Site, rows, site
+from tests.tables import assert_whole
 from workers.scene import render
 
 APART = ("ingest", "tracker", "inference", "sink")
@@ -44,7 +45,9 @@ class Film:
         """The workers made the same of it: not a row missing, twice, out of order or different in the last bit."""
         for table, wanted in (("emotions", self.rows), ("tracks", self.tracks)):
             found = rows(running.out, table)
-            pd.testing.assert_frame_equal(found[found["source"] == "scene"].reset_index(drop=True), wanted)
+            found = found[found["source"] == "scene"].reset_index(drop=True)
+            pd.testing.assert_frame_equal(found, wanted, check_exact=True)
+            assert_whole(found)
         published = running.published("scene")
         assert [(int(row["frame"]), row["track"]) for row in published] == [
             (row.frame, row.track) for row in self.rows.itertuples()

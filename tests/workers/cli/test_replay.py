@@ -23,6 +23,7 @@ from pipeline.labels import LABELS
 from pipeline.settings import PipelineSettings
 from tests import video
 from tests.redis_server import executables
+from tests.tables import assert_whole
 from workers.scene import CAST
 
 RAW = [f"p_{label}" for label in LABELS]
@@ -43,7 +44,7 @@ def plain(table):
 
 
 def same(one, other):
-    pd.testing.assert_frame_equal(plain(one), plain(other))
+    pd.testing.assert_frame_equal(plain(one), plain(other), check_exact=True)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,11 @@ def test_the_stream_holds_the_same_rows(replayed):
     streamed = pd.DataFrame(records)
     assert streamed["track"].tolist() == found["track"].astype(str).tolist()
     np.testing.assert_allclose(streamed[SMOOTHED].astype(float), found[SMOOTHED], atol=1e-4)
+
+
+def test_no_value_is_missing(replayed):
+    for table in ("emotions", "tracks"):
+        assert_whole(rows(replayed, table))
 
 
 def test_the_track_table_sums_up(replayed):

@@ -13,6 +13,7 @@ import pytest
 from pipeline.ingest.source import expand
 from pipeline.settings import DetectorSettings
 from tests import video
+from tests.tables import assert_alike
 from tests.workers.films import film
 from workers.config import load_config
 from workers.engine import Engine
@@ -75,9 +76,7 @@ def rows(out, table):
 
 def assert_same(one, other):
     for table in ("emotions", "tracks"):
-        pd.testing.assert_frame_equal(
-            rows(one, table).reset_index(drop=True), rows(other, table).reset_index(drop=True), atol=1e-5, rtol=1e-4
-        )
+        assert_alike(rows(one, table), rows(other, table))
 
 
 def test_a_long_file_and_a_short_one(processes, engine, long, whole, tmp_path):
