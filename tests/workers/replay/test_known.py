@@ -3,7 +3,9 @@ import shutil
 import pandas as pd
 import pytest
 
+from pipeline.ingest.source import expand
 from tests import video
+from workers.replay.known import as_known
 
 
 @pytest.fixture
@@ -83,3 +85,45 @@ def test_a_file_that_was_moved_under_its_name_is_not_read_again(replay, scene, t
     (tmp_path / "here" / "video.mp4").rename(tmp_path / "there" / "video.mp4")
     ended = replay(tmp_path / "there")
     assert "already done" in next(line for line in ended.out.splitlines() if line.startswith("video "))
+
+
+def test_recordings_that_are_rotated_are_read_once_each(replay, scene, tmp_path):
+    folder, out = tmp_path / "cam", tmp_path / "out" / "emotions"
+    folder.mkdir()
+    shutil.copy(scene, folder / "video.mp4")
+    replay(folder)
+    (folder / "video.mp4").rename(folder / "video-1.mp4")
+    video.clip(folder / "video.mp4", frames=5)
+    for status in ("done", "already done"):
+        lines = {line.split()[0]: line for line in replay(folder).out.splitlines()}
+        assert "already done" in lines["video"]
+        assert status in lines["cam-video-mp4"]
+    (folder / "video-1.mp4").rename(folder / "video-2.mp4")
+    (folder / "video.mp4").rename(folder / "video-1.mp4")
+    video.clip(folder / "video.mp4", frames=7)
+    replay(folder)
+    replay(folder / "video.mp4")  # which is one of three of this path
+    runs = [{part.name.rsplit("-", 2)[0] for part in source.glob("*/part-*")} for source in out.iterdir()]
+    assert [len(run) for run in runs] == [1, 1, 1]
+    assert len(set.union(*runs)) == 3
+
+
+def test_content_is_looked_at_only_where_there_is_a_doubt(replay, scene, tmp_path):
+    folder = tmp_path / "cam"
+    folder.mkdir()
+    shutil.copy(scene, folder / "video.mp4")
+    replay(folder)
+    asked = []
+
+    def run_of(source):
+        asked.append(source.id)
+        return "r1"
+
+    def known():
+        return [source.id for source in as_known(expand([str(folder)]), tmp_path / "out", run_of)]
+
+    assert (known(), asked) == (["video"], [])
+    video.clip(folder / "other.mp4", frames=5)
+    assert (known(), asked) == (["other", "video"], [])
+    (folder / "video.mp4").touch()
+    assert (known(), asked) == (["other", "video"], ["other"])
