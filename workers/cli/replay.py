@@ -75,9 +75,9 @@ def replay(
     from workers.outputs import OFF, redis_server
     from workers.replay.archive import replay_side_by_side
     from workers.replay.file import replay as one_by_one
-    from workers.replay.known import as_known
     from workers.replay.processes import Processes
     from workers.replay.ray_cluster import RayCluster, everywhere
+    from workers.replay.source_ids import as_known
     from workers.signals import stoppable
 
     if ray_address is not None and engine is not Engines.RAY:

@@ -15,7 +15,7 @@ from pipeline.state import pack, unpack
 from pipeline.tracker.follower import Memory
 
 VERSION: Final = 3
-"""Of the layout: to be raised with every change to ``Milestone`` or to what is in it."""
+"""Of the layout: to be raised with every change to ``Checkpoint`` or to what is in it."""
 
 
 class Followed(msgspec.Struct):
@@ -28,7 +28,7 @@ class Followed(msgspec.Struct):
     """Time stamp of the latest frame; see ``Part``."""
 
 
-class Milestone(msgspec.Struct):
+class Checkpoint(msgspec.Struct):
     """All that the rest of a run depends on."""
 
     begin: int
@@ -44,24 +44,24 @@ class Milestone(msgspec.Struct):
 
 
 def place(out: Path, source: str, run: str) -> Path:
-    """Return where the milestone of a run is kept: a hidden file."""
+    """Return where the checkpoint of a run is kept: a hidden file."""
     return out / f".stopped-{source}-{run}.state"
 
 
-def save(path: Path, milestone: Milestone) -> None:
-    """Write a milestone, whole or not at all; raises ``OutputError``."""
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all; raises ``OutputError``."""
     hidden = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        write_whole(lambda file: file.write(pack("milestone", VERSION, milestone)), path, hidden)
+        write_whole(lambda file: file.write(pack("checkpoint", VERSION, checkpoint)), path, hidden)
     except OSError as error:
         raise OutputError(
             f"cannot write to {path.parent}: {error.strerror or error}; what was written is whole"
         ) from error
 
 
-def load(path: Path) -> Milestone | None:
-    """Read a milestone; None if there is none, or none that this version understands."""
+def load(path: Path) -> Checkpoint | None:
+    """Read a checkpoint; None if there is none, or none that this version understands."""
     try:
-        return unpack(path.read_bytes(), "milestone", VERSION, Milestone)
+        return unpack(path.read_bytes(), "checkpoint", VERSION, Checkpoint)
     except (OSError, StateError):
         return None

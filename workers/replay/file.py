@@ -16,7 +16,7 @@ from pipeline.tally import Count, Tally
 from workers.config import Config
 from workers.engine import Engine
 from workers.outputs import open_writers
-from workers.replay.begun import as_begun
+from workers.replay.event_time import as_begun
 from workers.replay.outcome import Outcome, Progress, Report, Status, counted, noted, skipped
 from workers.runner import Runner
 

@@ -11,7 +11,7 @@ from pipeline.messages import Floats, Scores
 from pipeline.state import pack, unpack
 from pipeline.tracker.follower import Follower
 from pipeline.tracker.tracker import Seen
-from workers.replay.milestone import VERSION, Followed
+from workers.replay.checkpoint import VERSION, Followed
 from workers.replay.scan import Scan, ScannedFrame
 
 

@@ -29,11 +29,11 @@ from workers.config import Config
 from workers.engine import Engine
 from workers.outputs import open_writers
 from workers.replay import tasks
-from workers.replay.begun import as_begun
+from workers.replay.checkpoint import Checkpoint, load, place, save
+from workers.replay.event_time import as_begun
 from workers.replay.executor import Executor
 from workers.replay.file import POLL
 from workers.replay.joiner import Joined, Joiner
-from workers.replay.milestone import Milestone, load, place, save
 from workers.replay.outcome import Outcome, Status, counted, noted
 from workers.replay.scan import Scan
 
@@ -93,8 +93,8 @@ def replay_long(
         # Only now is all that was written durable.
         if complete:
             stopped_at.unlink(missing_ok=True)
-        elif work.milestone is not None:
-            save(stopped_at, work.milestone)
+        elif work.checkpoint is not None:
+            save(stopped_at, work.checkpoint)
     except SourceError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
     except BrokerError as error:
@@ -132,7 +132,7 @@ class _Work:
         self._joiner, self._sink = Joiner(engine.follower()), engine.sink(tally)
         self._parts = parts
         self._written = -1
-        self.milestone: Milestone | None = None
+        self.checkpoint: Checkpoint | None = None
         """Where to go on if it is stopped now; None before the first part was written."""
         self._stopped = False
         """Whether a task was told to stop, so that its part is missing."""
@@ -140,22 +140,22 @@ class _Work:
         self._scans: deque[tuple[Part, Future[Scan | None]]] = deque()
         self._joined: deque[tuple[Part, Joined, Future[dict[int, Scores] | None]]] = deque()
 
-    def resume(self, milestone: Milestone | None, written: int) -> None:
-        """Go on from a milestone, unless rows are missing that were written then: beyond frame ``written``."""
-        if milestone is None or written < milestone.written:
+    def resume(self, checkpoint: Checkpoint | None, written: int) -> None:
+        """Go on from a checkpoint, unless rows are missing that were written then: beyond frame ``written``."""
+        if checkpoint is None or written < checkpoint.written:
             return
         joiner, sink = Joiner(self._engine.follower()), self._engine.sink(self._tally)
         try:
-            before = joiner.restore(milestone.followed, milestone.given)
-            sink.restore(milestone.sink)
+            before = joiner.restore(checkpoint.followed, checkpoint.given)
+            sink.restore(checkpoint.sink)
         except StateError:  # of another version of this program
             return
         self._joiner, self._sink = joiner, sink
-        rest = [part for part in self._parts if part.begin is not None and part.begin > milestone.begin]
+        rest = [part for part in self._parts if part.begin is not None and part.begin > checkpoint.begin]
         end = rest[0].begin if rest else None
-        first = msgspec.structs.replace(self._parts[0], begin=milestone.begin, before=before, end=end)
+        first = msgspec.structs.replace(self._parts[0], begin=checkpoint.begin, before=before, end=end)
         self._todo = deque(enumerate([first, *rest]))
-        self._written, self.milestone = milestone.written, milestone
+        self._written, self.checkpoint = checkpoint.written, checkpoint
 
     def run(self, writers: Sequence[Writer], stopped: Callable[[], bool]) -> bool:
         """Work until all is written, or until told to stop; return whether all is.
@@ -219,7 +219,7 @@ class _Work:
         self._write(writers, scores)
         if part.end is not None:
             given, sink = set(self._joiner.given), self._sink.state()
-            self.milestone = Milestone(part.end, joined.followed, given, sink, self._written)
+            self.checkpoint = Checkpoint(part.end, joined.followed, given, sink, self._written)
 
     def _write(self, writers: Sequence[Writer], messages: Sequence[Scores | End]) -> None:
         for results in self._sink.process(messages):

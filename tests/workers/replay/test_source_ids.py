@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.ingest.source import expand
 from tests import video
-from workers.replay.known import as_known
+from workers.replay.source_ids import as_known
 
 
 @pytest.fixture
