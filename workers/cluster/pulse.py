@@ -26,6 +26,7 @@ class Pulse:
         if self._file is not None and os.fstat(self._file.fileno()).st_nlink == 0:
             self.close()  # somebody has cleared the folder
         if self._file is None:
+            is_well(self._stages, 60.0)  # for the sake of what the dead have left
             self._file = tempfile.NamedTemporaryFile(  # noqa: SIM115 (closed by ``close``)
                 prefix=_prefix(self._stages), suffix=_SUFFIX, delete=False
             )
