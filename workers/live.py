@@ -58,10 +58,12 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
-        if kind is not None:
-            self.runner.stop()
-        self.runner.end()
+        try:
+            self._stack.__exit__(kind, error, trace)
+        finally:
+            if kind is not None:
+                self.runner.stop()
+            self.runner.end()
 
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` s; return whether every source has ended and all is written.

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from pipeline.channel import Closed
+from pipeline.errors import BrokerError
 from pipeline.settings import RedisSettings
 from pipeline.sink import redis as sink_redis
 from pipeline.sink.redis import RedisWriter
@@ -149,6 +151,36 @@ def test_closing_a_live_writer_does_not_wait_for_ever(server, monkeypatch):
 
     assert time.monotonic() - begun < 2.0
     assert tally.of("door")[Count.UNPUBLISHED] == sum(len(result.emotions) for result in RESULTS[:50])
+
+
+def test_who_insists_does_not_wait_for_redis(server):
+    writer = RedisWriter(server.url, RedisSettings(buffer=100), Tally(), wait=True)
+    server.kill()
+    ended = threading.Event()
+
+    def feed():
+        with pytest.raises(Closed):
+            publish_slowly(writer, RESULTS)
+        ended.set()
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    time.sleep(0.3)
+    assert not ended.is_set()
+    writer.close(patient=False)
+    feeder.join(10)
+    assert ended.is_set()
+
+
+def test_a_replay_that_is_stopped_while_redis_is_away_says_so(server):
+    stopped = threading.Event()
+    writer = RedisWriter(server.url, RedisSettings(), Tally(), wait=True, stopped=stopped.is_set)
+    server.kill()
+    for result in RESULTS[:50]:
+        writer.write(result)
+    stopped.set()
+    with pytest.raises(BrokerError, match="was away; run again"):
+        writer.close()
 
 
 def test_a_full_server_is_waited_for(server):
