@@ -97,6 +97,8 @@ def replay(
     )
     if engine is Engines.RAY:
         settings = everywhere(settings)
+    if settings.out.exists() and not settings.out.is_dir():  # or each of --jobs would find out for itself
+        raise InputError(f"cannot write to {settings.out}: it is a file; choose another folder with --out")
     sources = expand(paths, ingest=settings.ingest, detector=settings.detector)
     warn_of_gaps(settings, [settings.ingest.fps])
     if settings.redis.url not in {None, OFF}:

@@ -286,6 +286,7 @@ def test_frames_that_were_decoded_and_those_that_were_analysed_are_told_apart(af
         (["a.mkv", "--provider", "cuda"], 2, "onnxruntime-gpu"),
         (["a.mkv", "--redis", "redis://:hunter2@localhost:1"], 1, "localhost:1"),
         (["a.mkv", "--out", "a.mkv"], 2, "a.mkv"),
+        (["a.mkv", "--out", "a.mkv", "--redis", "none", "--jobs", "2"], 2, "a.mkv"),
         (["a.mkv", "--ray-address", "auto"], 2, "--engine ray"),
         (["a.mkv", "--engine", "ray", "--redis", "unix:///tmp/redis"], 2, "--redis redis://HOST:PORT"),
         (["a.mkv", "--engine", "ray", "--ray-address", "ray://head:10001"], 2, RAY_FROM_OUTSIDE),
