@@ -9,8 +9,10 @@ import pytest
 @pytest.mark.parametrize("module", ["typer", "av"])
 def test_a_command_may_be_stopped_while_it_is_loaded(module, number):
     child = f"""
-import os, sys
+import os, signal, sys
 from workers.entry import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it runs in the background ignore it
 
 class Impatient:
     def find_spec(self, name, *_):
