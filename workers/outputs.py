@@ -63,7 +63,7 @@ def open_writers(
 ) -> Iterator[list[Writer]]:
     """Open the writers of some sources' runs and close them whatever happens.
 
-    After an error, none waits for Redis.
+    After an error, none waits for Redis, save for the few seconds of live sources.
 
     Args:
         config: everything that is set.
@@ -87,6 +87,7 @@ def open_writers(
         writers.append(parquet)
         if redis is not None:
             publisher = RedisWriter(redis, config.redis, tally, wait=not live, stopped=stopped)
-            stack.push(lambda kind, *_: publisher.close(patient=kind is None))
+            # Live, it waits for seconds at most, for what cannot be had again.
+            stack.push(lambda kind, *_: publisher.close(patient=live or kind is None))
             writers.append(publisher)
         yield writers

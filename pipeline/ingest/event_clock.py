@@ -126,10 +126,8 @@ class CameraClock:
         self._time = time
         self._offset: int | None = None
         """UTC at media time 0 by the camera's clock, µs."""
-        self._other = 0
-        """The same since a step that is not believed yet."""
         self._since: float | None = None
-        """Monotonic time of that step, s; None without one."""
+        """Monotonic time since when the reports have told another, s; None while they agree."""
 
     def resume(self) -> None:
         """Believe what the next frame tells: the source was opened again."""
@@ -147,8 +145,8 @@ class CameraClock:
         offset = captured - media
         if self._offset is None or abs(offset - self._offset) <= self.HOLD:
             self._offset, self._since = offset, None
-        elif self._since is None or abs(offset - self._other) > self.HOLD:
-            self._other, self._since = offset, arrived
+        elif self._since is None:
+            self._since = arrived
         elif arrived - self._since >= self.STOOD:
             self._offset, self._since = offset, None
         time = self._offset + media

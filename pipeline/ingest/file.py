@@ -1,6 +1,6 @@
 """Reads a file: every frame in order, none dropped, as fast as the pipeline takes them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pipeline.errors import SourceError
 from pipeline.ingest.clock import MediaClock, Sampler
@@ -17,12 +17,15 @@ class FileReader:
     """Iterates over one file: its frames, then one ``End``. To be iterated once.
 
     With ``after`` it goes on where an earlier reader was left: the frames up to that number are neither given nor
-    counted, and all others are as they would have been.
+    counted, and all others are as they would have been. ``passed`` is called once the last of those was passed, before
+    what follows is decoded; what it raises ends the iteration.
 
     Raises ``SourceError`` when the file cannot be opened, and while iterating when nothing in it can be decoded.
     """
 
-    def __init__(self, source: Source, run: str, tally: Tally, after: int = -1) -> None:
+    def __init__(
+        self, source: Source, run: str, tally: Tally, after: int = -1, passed: Callable[[], None] | None = None
+    ) -> None:
         self.source = source
         self.run = run
         self.note = ""
@@ -31,6 +34,7 @@ class FileReader:
         """Whether ``stop`` was called before the end."""
         self._tally = tally
         self._after = after
+        self._passed = passed
         self._video = Video(source)
         self._pts = 0.0
         self.duration = self._video.duration
@@ -75,6 +79,8 @@ class FileReader:
             if sampler.wants(pts) and number > self._after:
                 count(Count.SAMPLED)
                 yield framer(decoded, number, pts)
+            if number == self._after and self._passed is not None:
+                self._passed()
             number += 1
         if frames == 0 and not self.stopped:
             raise SourceError(f"{source.safe_url}: nothing in it can be decoded; convert it to H.264 or copy it again")

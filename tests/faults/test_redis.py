@@ -8,13 +8,15 @@ import time
 import pytest
 
 from pipeline.channel import Closed
-from pipeline.errors import BrokerError
+from pipeline.errors import BrokerError, OutputError
 from pipeline.settings import RedisSettings
 from pipeline.sink import redis as sink_redis
 from pipeline.sink.redis import RedisWriter
 from pipeline.tally import Count, Tally
 from tests.pipeline.sink.runs import results
 from tests.redis_server import Server, executables
+from workers.config import Config
+from workers.outputs import open_writers
 
 AOF = ("--appendonly", "yes", "--appendfsync", "always")
 RESULTS = results(900, faces=3)
@@ -120,6 +122,18 @@ def test_live_goes_on_without_redis_and_says_what_was_lost(server, caplog):
     away, back = (record.message for record in caplog.records)
     assert f"127.0.0.1:{server.port}: cannot connect" in away or "Connection closed" in away
     assert back.endswith(f"is back; {lost} records were lost")
+
+
+def test_live_publishes_what_is_left_though_it_ends_by_an_error(server, tmp_path):
+    def run():
+        with open_writers(Config(out=tmp_path), server.url, Tally(), [], live=True) as (_, publisher):
+            for result in RESULTS:
+                publisher.write(result)
+            raise OutputError("the disk is full")
+
+    with pytest.raises(OutputError, match="full"):
+        run()
+    assert published(server) == ROWS
 
 
 def test_replay_waits_for_redis_and_loses_nothing(server):

@@ -141,7 +141,7 @@ def test_another_viewer_moves_no_time(server: RtspServer) -> None:
     watch.stop()
     stamps = [frame.stamp for frame in watch.frames if frame.stamp.clock is Clock.RTCP]
     assert len(stamps) > 100
-    assert all(abs(stamp.arrived - stamp.time) < 1_500_000 for stamp in stamps)  # 4 s had gone by when the other came
+    assert all(abs(stamp.arrived - stamp.time) < 3_000_000 for stamp in stamps)  # 4 s had gone by when the other came
     assert all(a.time <= b.time for a, b in itertools.pairwise(stamps))
 
 

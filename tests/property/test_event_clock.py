@@ -166,6 +166,17 @@ def test_a_cameras_clock_that_drifts_is_followed(drift: float) -> None:
     assert times == told
 
 
+@pytest.mark.parametrize("rate", [0.5, 0.75, 1.5])
+def test_a_camera_whose_time_stamps_run_at_another_speed_is_followed(rate: float) -> None:
+    """As of one that slows down at night and goes on to stamp its frames as by day; reports come every 6 s."""
+    clock = CameraClock()
+    for second in range(3000):
+        pts, report = rate * second, second // 6 * 6
+        captured = DAY + round((report + pts - rate * report) * 1e6)
+        time = clock.event_time(pts, captured, 50.0 + second)
+        assert abs(time - DAY - second * 1_000_000) < 10e6 * abs(1 - rate) + 6e6
+
+
 def test_event_time_can_be_gone_on_from() -> None:
     assert LiveClock(DAY, Clock.ARRIVAL).event_time(8.0, None, 50.0, DAY + 70) == (DAY + 70, Clock.ARRIVAL)
     # The wall clock was set back meanwhile: event time goes on from where it was, rather than stand still.

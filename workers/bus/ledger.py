@@ -214,6 +214,8 @@ class Ledger:
             if answer != b"full":
                 lease.stopped.set()
                 raise Lost(answer.decode())
+            # What was in hand is done: who dies while it waits does not die of it.
+            self.withdraw()
             self._await_room(capacity)
 
     def _await_room(self, capacity: Capacity) -> None:

@@ -53,8 +53,8 @@ class ReaderLink:
         stopped: set when the source is to be left as it is, for another to go on with.
         most: frames of one step: more cost less each, but wait for each other. The first comes by itself, so that
             whoever dies of it is known.
-        hopeless: whether the source is not to be read again though the run ends before its end.
         close: lets go of the source.
+        hopeless: asked at the end of the run whether the source is not to be read again though that came early.
     """
 
     def __init__(
@@ -65,8 +65,7 @@ class ReaderLink:
         stopped: threading.Event,
         most: int,
         close: Callable[[], None],
-        *,
-        hopeless: bool = False,
+        hopeless: Callable[[], bool] = lambda: False,
     ) -> None:
         self._messages = messages
         self._publisher = publisher
@@ -97,7 +96,7 @@ class ReaderLink:
             resume = Resume(stamp.frame, stamp.pts, stamp.time, stamp.clock, stamp.arrived)
             position = replace(position, run=stamp.run, resume=resume, origin=self._origin, ended=False, complete=False)
         elif self._last is not None:
-            complete = self._last.complete or self._hopeless
+            complete = self._last.complete or self._hopeless()
             position = replace(position, run=self._last.run, origin=self._origin, ended=True, complete=complete)
         self._publisher.publish(outputs, (), position, runs=int(begins))
 

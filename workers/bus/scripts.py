@@ -62,6 +62,7 @@ if step.runs >= 0 then
 elseif redis.call('HINCRBY', reader, 'open', step.runs) <= 0 then  -- and no later run has begun
   redis.call('HDEL', reader, 'open')
   redis.call('SREM', under_way, source)
+  redis.call('HDEL', KEYS[#KEYS], 'tracker', 'inference', 'sink')  -- whatever they failed of is done
   if redis.call('HEXISTS', sources, source) == 0 then  -- taken out for good: forget it
     for i = 9, #KEYS do redis.call('DEL', KEYS[i]) end
   end

@@ -15,7 +15,8 @@ from workers.bus import keys
 from workers.bus.lease import Lease, new_token
 from workers.cluster.context import Context
 from workers.cluster.registry import tidy
-from workers.cluster.shard import ChainShard, Shard, SinkShard
+from workers.cluster.shard import ChainShard, Shard
+from workers.cluster.sink_shard import SinkShard
 
 log = logging.getLogger(__name__)
 

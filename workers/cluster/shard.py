@@ -13,24 +13,19 @@ from pipeline.errors import AffectError, MessageError, ModelError, SourceError, 
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
-from pipeline.messages import End, Frame, Results, Scores
+from pipeline.messages import End, Frame
 from pipeline.run import live_run
-from pipeline.sink.parquet import ParquetWriter
-from pipeline.sink.streams import Streams
-from workers.bus import keys
 from workers.bus.codec import Message
 from workers.bus.lease import Lease, Lost
 from workers.bus.ledger import Ledger, Position
 from workers.bus.ordered import Ordered
 from workers.bus.owned import Publisher, ReaderLink, StreamLink
 from workers.bus.poison import DEADLY, Poison
-from workers.bus.sink_link import SinkLink
 from workers.chain import Chain
 from workers.cluster.context import Context
 from workers.cluster.layout import inbox, outbox
 from workers.cluster.registry import digest, source_of
 from workers.ingest import Reader
-from workers.outputs import origin
 from workers.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -145,8 +140,10 @@ class ChainShard(Shard):
         self._names = names
         self._reader: Reader | None = None
         self._ended = False
+        self._deaths = 0
+        """Owners that died of the file since a step of it was last finished."""
         self._hopeless = False
-        """Whether the source has ended so many processes that it is not to be read again."""
+        """Whether these are so many that it is not to be read again."""
 
     def stop(self) -> None:
         """See ``Shard.stop``."""
@@ -184,7 +181,7 @@ class ChainShard(Shard):
             live = isinstance(self._reader, LiveReader)
             most = 1 if live else STEP
             link = ReaderLink(
-                messages, publisher, origin, self.lease.stopped, most, self._stop_reader, hopeless=self._hopeless
+                messages, publisher, origin, self.lease.stopped, most, self._stop_reader, lambda: self._hopeless
             )
         Worker(self.name, chain, link).run()
         self.finished = key is None and not (self._ended or self.lease.stopped.is_set())
@@ -208,36 +205,58 @@ class ChainShard(Shard):
             self._reader = LiveReader(source, run, self._context.tally, resume=resume)
             messages = self._read(self._reader)
         else:
+            after = -1 if resume is None else resume.frame
             self._ledger = ledger
-            ledger.attempt(position.given + 1, first=True)
-            # Of what the source was configured as before, others have died.
-            deaths = 0 if changed else ledger.begun - 1
-            messages = self._read_file(source, run, -1 if resume is None else resume.frame, deaths)
+
+            def attempt() -> None:
+                ledger.attempt(position.given + 1, first=True)
+                # Of what the source was configured as before, others have died.
+                self._blame(source, after, 0 if changed else ledger.begun - 1)
+
+            messages = self._read_file(source, run, after, attempt)
         return joined((over,) if changed else (), messages)
 
-    def _read_file(self, source: Source, run: str, after: int, deaths: int) -> Iterator[Frame | End]:
+    def _read_file(self, source: Source, run: str, after: int, attempt: Callable[[], None]) -> Iterator[Frame | End]:
         """Give what a file holds behind a frame, less what kills whoever works on it.
 
         Args:
-            deaths: owners that began here and finished nothing. After ``bus.tries`` of them the next frame is set
-                aside; if as many more die, what decodes the file or frame after frame is to blame, and its run ends.
+            attempt: notes that what is new is begun, once all before it is passed: decoding that again takes minutes
+                in a long file, and who dies then does not die of the file.
         """
-        tries = self._context.config.bus.tries
-        if deaths >= 2 * tries:
-            self._hopeless = True
-            self.error = SourceError(
-                f"{source.safe_url}: ends the process that reads it at frame {after + 1} or just behind, {deaths} "
-                f"times; convert it, or `affectstream sources remove {source.id}` and add it again to try once more"
-            )
-            return iter((End(source.id, run, complete=False),))
-        self._reader = FileReader(source, run, self._context.tally, after=after)
-        messages = self._read(self._reader)
-        return messages if deaths < tries else self._without_first(messages)
+        if after < 0:
+            try:
+                attempt()
+            except SourceError as error:
+                self.error = error
+                return iter((End(source.id, run, complete=False),))
+        passed = attempt if after >= 0 else None
+        self._reader = FileReader(source, run, self._context.tally, after=after, passed=passed)
+        return self._without_deadly(self._read(self._reader))
 
-    def _without_first(self, messages: Iterator[Frame | End]) -> Iterator[Frame | End]:
+    def _blame(self, source: Source, after: int, deaths: int) -> None:
+        """Take note of how many owners began with what lies behind a frame and finished nothing.
+
+        After ``bus.tries`` of them the next frame is set aside; if as many more die, what decodes the file or frame
+        after frame is to blame, and its run ends.
+
+        Raises:
+            SourceError: so many died that the file is not to be read.
+        """
+        self._deaths = deaths
+        if deaths >= 2 * self._context.config.bus.tries:
+            self._hopeless = True
+            raise SourceError(
+                f"{source.safe_url}: ends the process that reads it at frame {after + 1} or just behind, {deaths} "
+                f"times; convert it, or `affectstream sources remove {source.id}`, wait until `sources list` no longer "
+                "shows it, and add it again to try once more"
+            )
+
+    def _without_deadly(self, messages: Iterator[Frame | End]) -> Iterator[Frame | End]:
         first = next(messages)
-        if isinstance(first, Frame):
-            self._poison.set_aside(self.lease.source, first.stamp.frame, first, DEADLY)
+        tries = self._context.config.bus.tries
+        if self._deaths >= tries and isinstance(first, Frame):
+            if self._deaths == tries:  # by the first that leaves it out
+                self._poison.set_aside(self.lease.source, first.stamp.frame, first, DEADLY)
         else:
             yield first
         yield from messages
@@ -257,36 +276,3 @@ class ChainShard(Shard):
                 raise
             self.error = error
             yield End(reader.source.id, reader.run, complete=False)
-
-
-class SinkShard(Shard):
-    """Smooths and writes one source."""
-
-    def _work(self) -> None:
-        context, lease = self._context, self.lease
-        ledger = Ledger(context.broker, lease, inbox=keys.scores(lease.source), outbox=None, strict=True)
-        position = ledger.load()
-        # The link counts the ends that it takes.
-        chain: Chain[Message, Results] = self._chain(("sink",), position, lambda _: [])
-        config, origins = context.config, {lease.source: origin(context.config)}
-        link = SinkLink(
-            self._ordered(ledger, keys.scores(lease.source), Scores, End),
-            Publisher(ledger, replace(position, chain="sink"), chain, None),
-            ParquetWriter(config.out, config.parquet, lease.verify, origins),
-            Streams(context.broker.client, config.redis),
-            context.broker,
-            lease,
-            bus=config.bus,
-            parts=config.parquet,
-        )
-        try:
-            Worker(self.name, chain, link).run()
-            link.leave()
-        except Lost as lost:
-            if str(lost) == "forgotten" and link.unsaved:
-                log.warning(
-                    "%s: rows of %d frames were in no table yet; a file is read again, a live source has lost them",
-                    self.name,
-                    link.unsaved,
-                )
-            raise

@@ -88,6 +88,15 @@ def shown(frames: list[Frame]) -> list[tuple[Stamp, bytes, bytes]]:
     return [(replace(f.stamp, arrived=0), f.luma.tobytes(), f.image.tobytes()) for f in frames]
 
 
+def test_says_when_what_was_given_before_is_passed(variable: Path) -> None:
+    given: list[Frame | End] = []
+    told: list[int] = []
+    reader = FileReader(parse_source(str(variable)), "run", Tally(), 17, lambda: told.append(len(given)))
+    for message in reader:
+        given.append(message)  # noqa: PERF402 (one by one: the callback counts them)
+    assert (told, len(given)) == ([0], 43)
+
+
 @pytest.mark.parametrize("fps", [None, 7.5])
 @pytest.mark.parametrize("after", [-1, 0, 1, 17, 18, 58, 59, 1000])
 def test_goes_on_after_any_frame(fps: float | None, after: int, variable: Path) -> None:
