@@ -38,7 +38,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(version("affectstream"))
+        terminal.echo(version("affectstream"))
         raise typer.Exit
 
 

@@ -81,7 +81,7 @@ def show(
     if json:
         for path in paths:
             read_card(path)  # which says what is wrong with it
-            typer.echo(path.with_suffix(".json").read_text(encoding="utf-8"), nl=False)
+            terminal.echo(path.with_suffix(".json").read_text(encoding="utf-8"), end="")
     elif files:
         for path in paths:
             _print_card(console, path)

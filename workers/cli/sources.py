@@ -107,7 +107,7 @@ def add(
             if there is not None and not is_of(there.decode(errors="replace"), url):
                 raise InputError(f"there is another source {made!r} already; give this one a --name")
         client.hset(keys.SOURCES, made, text)
-    typer.echo(made)
+    terminal.echo(made)
 
 
 @app.command("remove")
@@ -138,7 +138,7 @@ def remove(
                 raise InputError(f"there is no source {name!r}; there are: {known}")
         for name in names:
             (registry.forget if forget else registry.remove)(client, name)
-            typer.echo(name)
+            terminal.echo(name)
 
 
 def _located(source: str) -> tuple[str, str]:

@@ -78,6 +78,13 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=file, stderr=stderr, highlight=False, width=WIDE)
 
 
+def echo(text: str, end: str = "\n") -> None:
+    """Write what programs read to standard output, as it is; raises ``OutputError`` where it cannot be written."""
+    stream = _Telling(sys.stdout)
+    stream.write(text + end)
+    stream.flush()
+
+
 def log_handler() -> logging.Handler:
     """Return what writes the log to standard error: in colour on a terminal, a dated line each on anything else."""
     screen = console(stderr=True)
