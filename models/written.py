@@ -1,8 +1,10 @@
 """Files that the commands of this package write: whole or not at all, so that a full disk costs no earlier file."""
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -28,6 +30,13 @@ def write_file(path: Path, content: str | bytes) -> None:
             write_whole(lambda file: file.write(coded), path, hidden)
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; choose another path") from error
+
+
+def content(write: Callable[[BinaryIO], object]) -> bytes:
+    """What a library puts into a file, made in memory: of a full disk each would tell in words of its own."""
+    file = io.BytesIO()
+    write(file)
+    return file.getvalue()
 
 
 def write_json(path: Path, figures: Any) -> None:

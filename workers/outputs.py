@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 
+from pipeline.connection import check_url
 from pipeline.errors import BrokerError
 from pipeline.ingest.source import Source
 from pipeline.sink.parquet import ParquetWriter
@@ -30,6 +31,12 @@ def origin(config: Config, source: Source | None = None) -> Origin:
         config = config.model_copy(update={"ingest": source.settings, "detector": source.detector})
         told[READ_FROM] = source.safe_url if source.live else source.url
     return told | {"affectstream.settings": config.model_dump_json(include=sections)}
+
+
+def check_redis(config: Config) -> None:
+    """Raise ``InputError`` where a Redis is named by a URL that cannot be used; nothing is asked of it."""
+    if config.redis.url not in {None, OFF}:
+        check_url(config.redis.url)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from models.detector.network import SIZES, Detector
 from models.detector.start import begin
 from models.detector.teacher import cells
 from models.program import run
+from models.written import content
 from pipeline.durable import write_whole
 from pipeline.errors import InputError
 
@@ -70,7 +71,8 @@ class Trainer:
         state |= {"step": self.step, "size": self.size}
         part = path.with_suffix(".part")
         part.unlink(missing_ok=True)  # of a run that was killed as it wrote
-        write_whole(lambda file: torch.save(state, file), path, part)
+        coded = content(lambda file: torch.save(state, file))
+        write_whole(lambda file: file.write(coded), path, part)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint. Raises InputError where it is of a network of another size."""

@@ -1,6 +1,5 @@
 """Checkpoints of training runs, and the folders that hold them."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from models.emotion.recipe import Recipe, make
 from models.emotion.runs import CHECKPOINT
+from models.written import content
 from pipeline.durable import write_whole
 from pipeline.errors import AffectError, InputError
 
@@ -48,10 +48,8 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     path = folder / CHECKPOINT
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)  # of a run that was killed as it wrote
-    coded = io.BytesIO()
-    # Into memory first: torch tells of a full disk in words of its own.
-    torch.save(state, coded)
-    write_whole(lambda file: file.write(coded.getbuffer()), path, part)
+    coded = content(lambda file: torch.save(state, file))
+    write_whole(lambda file: file.write(coded), path, part)
 
 
 def final_weights(state: dict[str, Any]) -> Weights:

@@ -1,6 +1,5 @@
 """Run folders: what they hold beside the checkpoint and the network."""
 
-import io
 import json
 import math
 import platform
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from models.emotion.evaluation.origin import data_hash
 from models.emotion.faces import LabelledFaces
 from models.emotion.recipe import Recipe
-from models.written import write_file
+from models.written import content, write_file
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
 
@@ -102,11 +101,14 @@ def write_rows(folder: Path, faces: LabelledFaces, said: NDArray[np.float32], pa
         said: the network's probabilities, (n, 8).
         part: which faces they are.
     """
-    coded = io.BytesIO()
-    np.savez_compressed(
-        coded, rows=faces.rows, votes=faces.votes, probabilities=said, labels=np.array(LABELS), part=np.array(part)
-    )
-    write_file(folder / ROWS, coded.getvalue())
+    arrays: dict[str, Any] = {
+        "rows": faces.rows,
+        "votes": faces.votes,
+        "probabilities": said,
+        "labels": LABELS,
+        "part": part,
+    }
+    write_file(folder / ROWS, content(lambda file: np.savez_compressed(file, **arrays)))
 
 
 def draw_curves(folder: Path, history: Sequence[dict[str, float]], title: str) -> None:
@@ -126,9 +128,7 @@ def draw_curves(folder: Path, history: Sequence[dict[str, float]], title: str) -
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
     figure.suptitle(title)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
-    write_file(folder / CURVES, picture.getvalue())
+    write_file(folder / CURVES, content(lambda file: figure.savefig(file, format="png", dpi=120)))
 
 
 def _version(name: str) -> str | None:

@@ -106,7 +106,6 @@ def _interval(figure: dict[str, Any], sign: str = "") -> str:
 
 
 def _write(folder: Path, names: list[str], paths: list[Path], sights: list[list[Any]]) -> None:
-    import io
     import json
 
     from models.bootstrap import FEW
@@ -114,7 +113,7 @@ def _write(folder: Path, names: list[str], paths: list[Path], sights: list[list[
     from models.detector.evaluate import LOW, SMALLEST, told
     from models.detector.matching import SAME_REAL
     from models.detector.plot import draw
-    from models.written import write_file
+    from models.written import content, write_file
     from pipeline.onnx import file_hash
 
     rows = [
@@ -133,7 +132,6 @@ def _write(folder: Path, names: list[str], paths: list[Path], sights: list[list[
         "intervals": "95 %, bootstrap over photos, the threshold found anew in each draw; Wilson's of recalls of which "
         f"fewer than {FEW} faces are found or missed",
     }
-    picture = io.BytesIO()
-    draw({name: seen[0] for name, seen in zip(names, sights, strict=True)}, picture)
+    plain = {name: seen[0] for name, seen in zip(names, sights, strict=True)}
     write_file(folder / "detector.json", json.dumps({"protocol": protocol, "detectors": rows}, indent=2) + "\n")
-    write_file(folder / "curves.png", picture.getvalue())
+    write_file(folder / "curves.png", content(lambda file: draw(plain, file)))

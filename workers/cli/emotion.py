@@ -153,15 +153,11 @@ def _line(name: str, figure: "Estimate", unit: str = "") -> str:
 
 
 def _save(measured: "Report", path: Path) -> None:
-    import io
-
     import numpy as np
 
-    from models.written import write_file
+    from models.written import content, write_file
 
-    file = io.BytesIO()
-    np.save(file, measured.probabilities)
-    write_file(path, file.getvalue())
+    write_file(path, content(lambda file: np.save(file, measured.probabilities)))
 
 
 def _reported(

@@ -73,8 +73,8 @@ def tracking(
     console = _begun(json)
     if data is None:
         console.print(
-            "Without --data every face is the same portrait, and looks tell nobody apart: more is confused than with "
-            "faces of photos.",
+            "Without --data every face is the same portrait, and appearance tells nobody apart: more is confused than "
+            "with faces of photos.",
             style="yellow",
             soft_wrap=True,
         )

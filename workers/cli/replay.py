@@ -65,14 +65,13 @@ def replay(
     """
     from contextlib import ExitStack
 
-    from pipeline.connection import check_url
     from pipeline.errors import InputError
     from pipeline.ingest.source import expand
     from workers.cli.pace import warn_of_gaps
     from workers.cli.screen import Screen, banner
     from workers.config import load_config
     from workers.engine import Engine
-    from workers.outputs import OFF, redis_server
+    from workers.outputs import check_redis, redis_server
     from workers.replay.archive import replay_side_by_side
     from workers.replay.file import replay as one_by_one
     from workers.replay.processes import Processes
@@ -101,8 +100,7 @@ def replay(
         raise InputError(f"cannot write to {settings.out}: it is a file; choose another folder with --out")
     sources = expand(paths, ingest=settings.ingest, detector=settings.detector)
     warn_of_gaps(settings, [settings.ingest.fps])
-    if settings.redis.url not in {None, OFF}:
-        check_url(settings.redis.url)
+    check_redis(settings)
     networks = Engine.load(settings)
     with terminal.console(stderr=True).status("looking for what is done"):  # may read all of new files
         sources = as_known(sources, settings.out, networks.run_of)

@@ -39,14 +39,13 @@ def run(
     """
     import time
 
-    from pipeline.connection import check_url
     from workers.cli.pace import warn_of_gaps
     from workers.cli.screen import banner
     from workers.cli.watch import Watch
     from workers.config import load_config
     from workers.engine import Engine
     from workers.live import Session, live_sources
-    from workers.outputs import OFF, redis_server
+    from workers.outputs import check_redis, redis_server
     from workers.signals import stoppable
 
     settings = load_config(
@@ -64,8 +63,7 @@ def run(
     )
     chosen = live_sources(sources or [], settings)
     warn_of_gaps(settings, [source.settings.fps for source in chosen])
-    if settings.redis.url not in {None, OFF}:
-        check_url(settings.redis.url)
+    check_redis(settings)
     engine = Engine.load(settings)
     with stoppable() as stopped, redis_server(settings) as url:
         banner(engine, settings, url)

@@ -1,7 +1,6 @@
 """The figures of a report, drawn by matplotlib without a screen."""
 
 import base64
-import io
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Final, ParamSpec
@@ -19,6 +18,7 @@ from models.emotion.evaluation.confusion import Confusion
 from models.emotion.evaluation.heatmap import HeatMap
 from models.emotion.evaluation.robustness import Curve
 from models.emotion.evaluation.sample import Sample
+from models.written import content
 from pipeline.labels import LABELS
 
 STYLE: Final[dict[Any, Any]] = {
@@ -57,9 +57,8 @@ def _styled(draw: Callable[Drawn, Figure]) -> Callable[Drawn, Figure]:
 
 def encoded(figure: Figure) -> str:
     """The figure as a PNG in base64."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, facecolor="white")
-    return base64.b64encode(buffer.getvalue()).decode()
+    picture = content(lambda file: figure.savefig(file, format="png", dpi=150, facecolor="white"))
+    return base64.b64encode(picture).decode()
 
 
 def _grid(rows: int, columns: int, width: float, height: float, **keywords: Any) -> tuple[Figure, NDArray[Any]]:
