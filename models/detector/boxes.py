@@ -56,22 +56,6 @@ def suppress(rows: Array, overlap: float) -> Array:
     return kept
 
 
-def intersections(one: Array, other: Array) -> Array:
-    """Area that every box of `one` (N, ≥4) shares with every box of `other` (M, ≥4); (N, M), px²."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, :2] + one[:, None, 2:4], other[None, :, :2] + other[None, :, 2:4])
-    area: Array = np.clip(high - low, 0, None).prod(axis=2)
-    return area
-
-
-def iou(one: Array, other: Array) -> Array:
-    """IoU of every box of `one` (N, ≥4) with every box of `other` (M, ≥4); (N, M) in [0, 1]."""
-    inner = intersections(one, other)
-    areas = one[:, None, 2:4].prod(axis=2) + other[None, :, 2:4].prod(axis=2)
-    ratio: Array = inner / np.maximum(areas - inner, 1e-9)
-    return ratio
-
-
 def from_corners(corners: list[list[float]]) -> Array:
     """Boxes x1, y1, x2, y2 as an (N, 4) array of x, y, w, h."""
     array = np.asarray(corners, np.float32).reshape(-1, 4)

@@ -13,9 +13,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from models.detector.augment import NEVER, view
-from models.detector.boxes import STRIDES, Array, Image, held_back, iou
+from models.detector.boxes import STRIDES, Array, Image, held_back
 from models.detector.find import read as read_picture
 from models.detector.teacher import Teacher, cells
+from pipeline.tracker.overlap import iou
 
 # (side in px, pictures): each holds about as many pixels as the next.
 BATCHES = ((256, 22), (320, 14), (416, 8))

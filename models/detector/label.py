@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from models.detector.boxes import Array, Image, from_corners, iou, mirror, suppress
+from models.detector.boxes import Array, Image, from_corners, mirror, suppress
 from models.detector.find import OVERLAP, Finder, fit, read
 from models.program import run
 from pipeline.errors import InputError
+from pipeline.tracker.overlap import iou
 
 SIDES = (256, 416, 640, 896)
 LOWEST = 0.1

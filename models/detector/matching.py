@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detector.boxes import Array, iou
+from models.detector.boxes import Array
+from pipeline.tracker.overlap import iou
 
 SAME_REAL = 0.4
 """IoU from which a box is a real one's: the real ones are drawn tighter, mostly round the mask."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from models.bootstrap import Resamples
-from models.detector.boxes import Array, Image, held_back, iou, mirror
+from models.detector.boxes import Array, Image, held_back, mirror
 from models.detector.curves import FALSE_PER_PHOTO
 from models.detector.evaluate import ALL, LOW, SIDE, SMALLEST, look, read_photos
 from models.detector.evaluate import told as views_told
@@ -26,6 +26,7 @@ from models.program import run
 from models.written import writable, write_file
 from pipeline.card import shipped
 from pipeline.errors import InputError
+from pipeline.tracker.overlap import iou
 
 COMMAND = "python -m models.detector.measure --data DATA --teacher TEACHER.onnx"
 SHIFTS = ((0, 0), (3, 2), (5, 7), (8, 4), (11, 13))

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from models.detector.boxes import Array, iou
+from models.detector.boxes import Array
 from models.detector.data import SURE, Photo
 from models.detector.find import Finder
 from models.detector.matching import SAME_REAL
+from pipeline.tracker.overlap import iou
 
 TOUCHING = 0.05
 """IoU from which a box found may be a part of a labelled face: it does not count as false then."""

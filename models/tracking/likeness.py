@@ -23,7 +23,6 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 
-from models.detector.boxes import iou
 from models.program import run
 from models.tracking.evaluate import Scenes
 from models.tracking.measures import MATCH
@@ -36,6 +35,7 @@ from pipeline.tracker.appearance import CELLS, COVERED, SURE, covered
 from pipeline.tracker.finder import Sighting
 from pipeline.tracker.follower import Follower
 from pipeline.tracker.kalman import Doubles
+from pipeline.tracker.overlap import iou
 from pipeline.tracker.tracker import Tracker
 
 KEPT: Final = (4, 6, 8, 10, 12, 16)

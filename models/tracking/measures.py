@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from models.detector.boxes import intersections, iou
 from models.tracking.truth import Truth
 from pipeline.errors import InputError
 from pipeline.messages import Floats
+from pipeline.tracker.overlap import intersections, iou
 
 MATCH: Final = 0.5
 """Least IoU of a face and its true box."""

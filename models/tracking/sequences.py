@@ -16,13 +16,13 @@ import av
 import cv2
 import numpy as np
 
-from models.detector.boxes import intersections
 from models.tracking.measures import WITHIN
 from models.tracking.truth import Truth, truth
 from models.tracking.watch import Shown
 from pipeline.errors import InputError
 from pipeline.messages import Bytes, Floats
 from pipeline.tracker.detector import Detections, Detector
+from pipeline.tracker.overlap import intersections
 
 ENLARGED: Final = 128
 """px to which the longer side of an annotated box is enlarged."""

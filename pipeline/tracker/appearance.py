@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline.messages import Bytes, Floats
 from pipeline.tracker.kalman import Doubles
+from pipeline.tracker.overlap import intersections
 
 CELLS: Final = 4
 """Cells along either side of the box."""
@@ -85,13 +86,9 @@ def unlikeness(known: Floats, seen: Floats) -> Doubles:
     return cost
 
 
-def covered(boxes: Floats) -> Doubles:
+def covered(boxes: Floats) -> Floats:
     """Return the share of each of (n, 4) boxes that lies within another, the largest if several do, (n,)."""
-    corners = boxes.astype(np.float64)
-    sides = np.maximum(corners[:, 2:], 1e-9)
-    ends = corners[:, :2] + sides
-    shared = np.minimum(ends[:, None], ends) - np.maximum(corners[:, None, :2], corners[:, :2])
-    areas = np.clip(shared, 0, None).prod(2)
-    np.fill_diagonal(areas, 0)
-    share: Doubles = np.clip(areas.max(1, initial=0) / sides.prod(1), 0, 1)
+    shared = intersections(boxes, boxes)
+    np.fill_diagonal(shared, 0)
+    share: Floats = np.clip(shared.max(1, initial=0) / np.maximum(boxes[:, 2:].prod(1), 1e-9), 0, 1)
     return share

@@ -16,12 +16,19 @@ from numpy.typing import NDArray
 from pipeline.messages import Bytes, Floats
 from pipeline.tracker import contract
 from pipeline.tracker.contract import STRIDES, VALUES
+from pipeline.tracker.overlap import iou
 
 MOST: Final = 5000
 """Candidates, best first, that non-maximum suppression looks at: bounds its time on a picture full of texture."""
 
 FARTHEST: Final = 1e6
 """Largest coordinate and side of a face, px."""
+
+SAME: Final = 0.7
+"""IoU with a detection from which what was dropped for it is its own face, not a neighbour's: it counts in its mean."""
+
+AT_ONCE: Final = 256
+"""Detections whose means are taken together: bounds the memory."""
 
 
 class Detections(NamedTuple):
@@ -81,19 +88,36 @@ class Detector:
         corner = (cell + box[:, :2]) * stride[:, None] - size / 2
         landmarks = (cell[:, None] + joined("kps")[chosen].reshape(-1, 5, 2)) * stride[:, None, None]
         boxes: Floats = np.concatenate([corner, size], 1)
-        kept = self._suppress(boxes, landmarks, scores)
-        return Detections(boxes[kept], landmarks[kept], scores[kept])
-
-    def _suppress(self, boxes: Floats, landmarks: Floats, scores: Floats) -> NDArray[np.int64]:
-        """Return the rows that survive greedy non-maximum suppression, best score first."""
         # What is not a number, or far outside any picture, is no face.
-        sound = (np.abs(boxes) < FARTHEST).all(1) & (np.abs(landmarks) < FARTHEST).all((1, 2))
-        rows = np.flatnonzero(sound)
-        rows = rows[np.argsort(-scores[rows], kind="stable")][:MOST]
-        if len(rows) == 0:
-            return rows
-        kept = cv2.dnn.NMSBoxes(boxes[rows].tolist(), scores[rows].tolist(), 0.0, self._overlap)
-        return rows[np.asarray(kept, np.int64).ravel()]
+        sound = np.flatnonzero((np.abs(boxes) < FARTHEST).all(1) & (np.abs(landmarks) < FARTHEST).all((1, 2)))
+        best = sound[np.argsort(-scores[sound], kind="stable")][:MOST]
+        return _distinct(Detections(boxes[best], landmarks[best], scores[best]), self._overlap)
+
+
+def _distinct(found: Detections, overlap: float) -> Detections:
+    """Return one detection for each face: greedy non-maximum suppression, then box voting.
+
+    A face answers in several cells. The best one's box is replaced by the mean of all that are of the same face,
+    weighted by their scores (Gidaris and Komodakis, "Object Detection via a Multi-Region and Semantic
+    Segmentation-Aware CNN Model", 2015), and so are its landmarks: each cell errs by itself, so their mean is steadier.
+    """
+    if not len(found.scores):
+        return found
+    kept = np.asarray(cv2.dnn.NMSBoxes(found.boxes.tolist(), found.scores.tolist(), 0.0, overlap), np.int64).ravel()
+    values = np.concatenate([found.boxes, found.landmarks.reshape(-1, 10)], 1)
+    means: Floats = np.concatenate(
+        [_mean(values, found.scores, kept[at : at + AT_ONCE]) for at in range(0, len(kept), AT_ONCE)]
+    )
+    return Detections(means[:, :4], means[:, 4:].reshape(-1, 5, 2), found.scores[kept])
+
+
+def _mean(values: Floats, scores: Floats, rows: NDArray[np.int64]) -> Floats:
+    """Return for some of the (n, 14) boxes and landmarks the mean of all that are of the same face as they."""
+    weights = np.where(iou(values[rows], values) >= SAME, scores, 0)
+    # Also one whose box is empty, and so overlaps nothing, is of its own face.
+    weights[range(len(rows)), rows] = scores[rows]
+    mean: Floats = weights @ values / weights.sum(1, keepdims=True)
+    return mean
 
 
 def squared_scores(cls: Floats, obj: Floats) -> Floats:

@@ -152,7 +152,7 @@ class Tracker:
         self._pts = now
         return now
 
-    def _costs(self, now: float, measurements: Doubles, appearances: Floats, bare: Doubles, pixel: float) -> Doubles:
+    def _costs(self, now: float, measurements: Doubles, appearances: Floats, bare: Floats, pixel: float) -> Doubles:
         """Return what it costs that (n,) detections show the tracks, (tracks, n); see ``association``."""
         if not self._tracks or not len(measurements):
             return np.empty((len(self._tracks), len(measurements)))
@@ -208,7 +208,7 @@ class Tracker:
             if any(self._tracks[owners[at]].last < self._tracks[row].first and cost[row, at] < LIMIT for at in rows)
         }
 
-    def _remember(self, now: float, appearances: Floats, bare: Doubles, owners: NDArray[np.intp]) -> None:
+    def _remember(self, now: float, appearances: Floats, bare: Floats, owners: NDArray[np.intp]) -> None:
         """Add to every track what its detection looks like, unless another face may be before it."""
         if not appearances.shape[1]:
             return

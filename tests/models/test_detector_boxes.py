@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.detector.boxes import Array, from_corners, held_back, iou, mirror, suppress
+from models.detector.boxes import Array, held_back, mirror, suppress
+from pipeline.tracker.overlap import iou
 
 numbers = st.floats(0, 300, width=32)
 
@@ -30,20 +31,6 @@ def test_the_persons_right_eye_stays_the_persons_right_eye(rows: Array) -> None:
     assert flipped[:, 4] == pytest.approx(100 - rows[:, 6], abs=1e-3)
     assert flipped[:, 5] == pytest.approx(rows[:, 7], abs=1e-3)
     assert flipped[:, 8] == pytest.approx(100 - rows[:, 8], abs=1e-3)
-
-
-@given(faces())
-def test_iou_is_symmetric_bounded_and_one_with_itself(rows: Array) -> None:
-    overlap = iou(rows, rows)
-    assert (overlap >= 0).all()
-    assert (overlap <= 1 + 1e-3).all()
-    assert overlap == pytest.approx(overlap.T, abs=1e-3)
-    assert np.diag(overlap) == pytest.approx(1, abs=1e-3)
-
-
-def test_iou_of_half_covered_box() -> None:
-    one = from_corners([[0, 0, 10, 10]])
-    assert iou(one, from_corners([[5, 0, 15, 10], [10, 0, 20, 10]]))[0] == pytest.approx([1 / 3, 0])
 
 
 @given(faces())

@@ -4,10 +4,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from models.detector.boxes import from_corners, iou
+from models.detector.boxes import from_corners
 from models.detector.find import Finder, read
 from models.detector.label import REAL_SCORE, look, with_real
 from pipeline.card import shipped
+from pipeline.tracker.overlap import iou
 
 
 def test_looks_at_one_portrait_agree_on_one_face() -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from models.detector.boxes import Array, Image, held_back, iou
+from models.detector.boxes import Array, Image, held_back
 from models.detector.find import Finder, fit, read
 from models.detector.measure import SIDE, agreement, in_pixels
 from pipeline.card import DetectorCard, read_card, shipped, variants
 from pipeline.onnx import file_hash
+from pipeline.tracker.overlap import iou
 
 NETWORKS = variants("detector")
 EYES = np.array([[222, 188], [306, 187]])
@@ -124,9 +125,13 @@ def test_opencv_reads_the_same_faces_from_the_same_file(network: Path, card: Det
     ours = Finder(network, card.threshold)(canvas)
     theirs = opencv(network, canvas, card.threshold)
     assert len(ours) == len(theirs) == 2
-    assert iou(ours, theirs).diagonal().min() > 0.98
-    assert ours[:, 4:14] == pytest.approx(theirs[:, 4:14], abs=0.3)
+    # OpenCV gives the best cell's box, the pipeline the mean of all cells of the face.
+    assert iou(ours, theirs).diagonal().min() > 0.9
     assert ours[:, 14] == pytest.approx(theirs[:, 14], abs=0.01)
+    for their in theirs:
+        # Where only cells as good as the best one count, it is alone.
+        our = Finder(network, float(their[14]) - 1e-4)(canvas)[-1]
+        assert our[:14] == pytest.approx(their[:14], abs=0.3)
 
 
 def opencv(network: Path, picture: Image, threshold: float) -> Array:

@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-from models.detector.boxes import iou
 from models.tracking import generator
 from models.tracking.cast import cast
 from models.tracking.evaluate import Scenes
@@ -19,6 +18,7 @@ from pipeline.settings import DetectorSettings, PipelineSettings, TrackerSetting
 from pipeline.tracker import association, kalman
 from pipeline.tracker.appearance import VALUES
 from pipeline.tracker.detector import Detections
+from pipeline.tracker.overlap import iou
 from pipeline.tracker.tracker import Tracker
 from tests.pipeline.tracker.found import found
 from workers.scene import portrait
