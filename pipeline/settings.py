@@ -71,7 +71,7 @@ class DetectorSettings(Section):
     """Lowest score of a sure detection; None takes the card's (0.6 for a network without card)."""
     low: Share = 0.3
     """Lowest score that may continue a track (second stage of the association)."""
-    overlap: Share = 0.45
+    overlap: Share = 0.35
     """IoU above which the lower of two detections is dropped (non-maximum suppression)."""
     min_face: Annotated[float, Field(ge=8, le=2000)] = 20.0
     """Height of the smallest face wanted, px of the source frame: sets the detector's input size."""

@@ -13,7 +13,7 @@ from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
 from pipeline.tracker.detector import Detector
 
-OVERLAP = 0.45
+OVERLAP = 0.35
 
 
 class Finder:
