@@ -121,6 +121,11 @@ class LiveReader:
         """Whether frames may come, now or later; may be read from any thread."""
         return not (self.stopped or self._status.ended or self._status.refusal is not None)
 
+    @property
+    def finite(self) -> bool:
+        """Whether it is a recording on a web server, which is not opened again; known from its first frame on."""
+        return self._finite
+
     def stop(self) -> None:
         """End the iteration at once, even if the source hangs; may be called from any thread."""
         self.stopped = True
