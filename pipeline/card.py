@@ -5,6 +5,7 @@ on are typed here; the rest (figures, training, limits, use) is for people, afte
 Model Reporting", 2019.
 """
 
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -76,6 +77,12 @@ class EmotionCard(Base, frozen=True, kw_only=True, tag_field="kind", tag="emotio
     def id(self) -> str:
         """Name and the beginning of the hash, as rows carry it."""
         return f"{self.name}@{self.sha256[:12]}"
+
+    @property
+    def perception(self) -> str:
+        """SHA-256 of all that distributions follow from: the network, and what the card says of crops and tensors."""
+        parts = (self.sha256, self.input, self.output, self.labels, self.alignment)
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 class DetectorInput(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.settings import PipelineSettings
 
-ROWS: Final = 4
+ROWS: Final = 5
 """Raised when the same video, networks and settings give other rows than the version before."""
 
 
@@ -29,7 +29,7 @@ def file_run(path: Path, settings: PipelineSettings, networks: tuple[str, str], 
     Args:
         path: the video; all of it is hashed, at about 1 GB/s.
         settings: only those that change rows count.
-        networks: SHA-256 of the detector's and of the emotion network's file.
+        networks: digests of the detector and of the emotion network with what its card says.
         via: what changes the frames on their way to the tracker, such as ``jpeg90``; empty if nothing does.
     """
     with path.open("rb") as file:

@@ -37,7 +37,7 @@ class Engine:
     threshold: float
     """Score of a sure detection."""
     hashes: tuple[str, str]
-    """SHA-256 of the detector's and of the emotion network's file."""
+    """SHA-256 of the detector's file, and ``EmotionCard.perception``."""
 
     @classmethod
     def load(cls, settings: PipelineSettings) -> Self:
@@ -49,12 +49,13 @@ class Engine:
         """
         opened = open_detector(settings)
         classifier = Classifier.load(settings.emotion, settings.runtime)
+        found = settings.detector.model_copy(update={"threshold": opened.threshold})
         return cls(
-            settings=settings.model_copy(update={"tracker": opened.tracking}),
+            settings=settings.model_copy(update={"detector": found, "tracker": opened.tracking}),
             detector=opened.detector,
             classifier=classifier,
             threshold=opened.threshold,
-            hashes=(opened.sha256, classifier.card.sha256),
+            hashes=(opened.sha256, classifier.card.perception),
         )
 
     def run_of(self, source: Source, via: str = "") -> str:
@@ -63,7 +64,8 @@ class Engine:
         Raises:
             SourceError: it cannot be read; it may have gone since it was named.
         """
-        settings = self.settings.model_copy(update={"ingest": source.settings, "detector": source.detector})
+        detector = source.detector.model_copy(update={"threshold": self.threshold})
+        settings = self.settings.model_copy(update={"ingest": source.settings, "detector": detector})
         try:
             return file_run(source.path, settings, self.hashes, via)
         except OSError as error:

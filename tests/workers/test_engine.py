@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from pipeline.card import read_card, shipped
+from pipeline.ingest.source import parse_source
 from pipeline.tracker.opened import CARDLESS_THRESHOLD
 from workers.config import load_config
 from workers.engine import Engine
@@ -20,4 +21,37 @@ def test_an_engine_follows_faces_as_the_detector_asks(tmp_path, said, threshold,
     engine = Engine.load(load_config(None, {"detector": {"model": network}, "tracker": {"patience": 2}}))
     assert engine.threshold == threshold
     assert (engine.settings.tracker.birth, engine.settings.tracker.patience) == (birth, 2)
-    assert engine.hashes == tuple(read_card(shipped(kind)).sha256 for kind in ("detector", "emotion"))
+    assert engine.settings.detector.threshold == threshold
+    assert engine.hashes == (read_card(shipped("detector")).sha256, read_card(shipped("emotion")).perception)
+
+
+def test_a_run_follows_from_what_the_cards_say_of_perception(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"video")
+    options = {}
+    for kind in ("detector", "emotion"):
+        options[kind] = {"model": shutil.copy2(shipped(kind), tmp_path / shipped(kind).name)}
+
+    def run(kind, **changes):
+        for each, section in options.items():
+            card = json.loads(shipped(each).with_suffix(".json").read_text())
+            said = changes if each == kind else {}
+            section["model"].with_suffix(".json").write_text(json.dumps(card | said))
+        config = load_config(None, options)
+        source = parse_source(str(tmp_path / "a.mp4"), detector=config.detector)
+        return Engine.load(config).run_of(source)
+
+    emotion = read_card(shipped("emotion"))
+    labels = list(emotion.labels)
+    labels[1], labels[2] = labels[2], labels[1]
+    frame = {"template": emotion.alignment.template, "frame": emotion.alignment.frame + 1}
+    said = run("emotion", limits=["none"])
+    assert said == run("detector", limits=["none"])  # what is for people alone
+    others = {
+        run("emotion", labels=labels),
+        run("emotion", alignment=frame),
+        run("detector", threshold=0.42),
+        run("detector", birth=0.9),
+    }
+    assert len(others | {said}) == 5
+    options["detector"]["threshold"] = read_card(shipped("detector")).threshold
+    assert run("detector", threshold=0.42) == said  # what is set goes before what the card says

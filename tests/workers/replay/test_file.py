@@ -1,11 +1,14 @@
+import json
 import logging
 import os
+import shutil
 
 import av
 import pandas as pd
 import pytest
 from av.sidedata.sidedata import Type as SideDataType
 
+from pipeline.card import shipped
 from pipeline.errors import SourceError
 from pipeline.ingest.source import expand, parse_source
 from tests import video
@@ -35,6 +38,26 @@ def test_a_file_that_is_gone_is_named_wherever_its_run_is_asked_for(config, tmp_
     (tmp_path / "a.mp4").unlink()
     with pytest.raises(SourceError, match=r"a\.mp4 is not there"):
         tasks.identify(config, source)
+
+
+def test_rows_are_new_once_a_card_was_corrected(config, scene, tmp_path):
+    network = shutil.copy2(shipped("emotion"), tmp_path / "faces.onnx")
+    card = json.loads(shipped("emotion").with_suffix(".json").read_text())
+    config = config.model_copy(update={"emotion": config.emotion.model_copy(update={"model": network})})
+    sources = expand([str(scene)], ingest=config.ingest.model_copy(update={"fps": 2.0}))
+
+    def outcome(labels):
+        network.with_suffix(".json").write_text(json.dumps(card | {"labels": labels}))
+        (one,) = replay(sources, Engine.load(config), config, None, lambda _: None, lambda: False)
+        return one
+
+    neutral, happiness, *others = card["labels"]
+    wrong, corrected = outcome([happiness, neutral, *others]), outcome(card["labels"])
+    assert (wrong.status, corrected.status) == (Status.DONE, Status.DONE)
+    assert outcome(card["labels"]).status is Status.ALREADY
+    rows = pd.read_parquet(config.out / "emotions").set_index("run")
+    before, after = rows.loc[wrong.run], rows.loc[corrected.run]
+    assert (len(before), before["p_happiness"].tolist()) == (len(after), after["p_neutral"].tolist())
 
 
 def test_what_was_skipped_is_told_of_a_file_that_was_stopped_too(config, tmp_path):
