@@ -45,8 +45,9 @@ class Session:
 
     def __init__(self, sources: Sequence[Source], engine: Engine, config: Config, redis: str | None) -> None:
         self.tally = Tally()
+        patient = len(sources) > 1
         # A run for each: ids of tracks are unique within a run, and must be among all sources.
-        self.readers = [LiveReader(source, live_run(), self.tally, others=self._hopeful) for source in sources]
+        self.readers = [LiveReader(source, live_run(), self.tally, patient=patient) for source in sources]
         self._stack = ExitStack()
         self._writers = self._stack.enter_context(open_writers(config, redis, self.tally, sources, live=True))
         self.runner = Runner(engine, self.readers, self._writers, self.tally, live=True)
@@ -65,17 +66,23 @@ class Session:
                 self.runner.stop()
             self.runner.end()
 
+    @property
+    def hopeful(self) -> bool:
+        """Whether any source may still give frames."""
+        return any(reader.hopeful for reader in self.readers)
+
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` s; return whether every source has ended and all is written.
+
+        To be called again and again until then: this is also where writers do what is due, and where a session ends
+        whose sources are all hopeless.
 
         Raises:
             AffectError: the pipeline could not go on.
         """
+        if not self.hopeful:
+            self.runner.stop()
         ended = self.runner.wait(timeout)
         for writer in self._writers:
             writer.tick()
         return ended
-
-    def _hopeful(self) -> bool:
-        """Return whether any source may still give frames."""
-        return any(reader.hopeful for reader in self.readers)

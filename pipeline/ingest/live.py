@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -33,9 +33,6 @@ CATCH_UP: Final = 1.01
 RATE_WINDOW: Final = 2.0
 """s over which the frame rate is measured."""
 
-LOOK: Final = 0.2
-"""s between looks whether there are other sources for whose sake one that cannot work is tried again."""
-
 
 class LiveState(msgspec.Struct, frozen=True):
     """How a live source is doing just now."""
@@ -63,9 +60,10 @@ class LiveReader:
     an error.
 
     Iterating raises ``SourceError`` when the source turns out never to work (401, 404, no video) before its first
-    frame, unless ``others`` says that there are other sources to go on for: then it is tried again after the longest
-    wait. After that frame even such errors are waited out, because a camera that starts up answers like that too. So
-    are errors that nobody foresaw; a frame that cannot be looked at is left out and counted as corrupt.
+    frame. A ``patient`` reader tries again after the longest wait instead, and raises that error only when it is
+    stopped: for whoever goes on with other sources, as long as one of them is ``hopeful``. After that frame even such
+    errors are waited out, because a camera that starts up answers like that too. So are errors that nobody foresaw; a
+    frame that cannot be looked at is left out and counted as corrupt.
 
     With ``resume`` it continues an earlier reader's run as after a reconnection.
     """
@@ -76,14 +74,15 @@ class LiveReader:
         run: str,
         tally: Tally,
         resume: Resume | None = None,
-        others: Callable[[], bool] = lambda: False,
+        *,
+        patient: bool = False,
     ) -> None:
         self.source = source
         self.run = run
         self.stopped = False
         """Whether ``stop`` was called."""
         self._tally = tally
-        self._others = others
+        self._patient = patient
         self._media: MediaClock | None = None
         self._clock = LiveClock()
         self._sampler = Sampler(source.settings.fps)
@@ -118,7 +117,7 @@ class LiveReader:
 
     @property
     def hopeful(self) -> bool:
-        """Whether frames may come, now or later; may be read from any thread."""
+        """Whether it may still give frames, as far as is known; may be read from any thread."""
         return not (self.stopped or self._status.ended or self._status.refusal is not None)
 
     @property
@@ -179,7 +178,7 @@ class LiveReader:
                 if self._number > begun and self._latest - opened >= HEALTHY:
                     waits = delays(*backoff)
                 pause = next(waits) if self._status.refusal is None else backoff[1]
-                self._wait(pause * random.uniform(0.5, 1.0))
+                self._stopping.wait(pause * random.uniform(0.5, 1.0))
         except Exception as error:
             failure = error
         finally:
@@ -197,16 +196,9 @@ class LiveReader:
             error = SourceLost(str(unexpected(error, self.source)))
         lasting = self._number == 0 and not isinstance(error, SourceLost)
         self._status.refusal = error if lasting else None
-        if lasting and not self._others():
+        if lasting and not self._patient:
             raise error
         self._status.waits(error, self._latest)
-
-    def _wait(self, seconds: float) -> None:
-        """Wait for the next attempt; raise the reason where there is none to be made."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, LOOK)):
-            if self._status.refusal is not None and not self._others():
-                raise self._status.refusal
 
     def _connection(self) -> None:
         """Open the source and decode until it ends; return where that is the end for good."""

@@ -91,5 +91,7 @@ def test_a_run_ends_when_none_of_its_cameras_can_ever_work(server, tmp_path):
     config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}})
     sources = live_sources([server.url.replace("live", path) for path in ("one", "two")], config)
     with Session(sources, Engine.load(config), config, None) as session:
-        assert session.wait(20)
+        deadline = time.monotonic() + 20
+        while not session.wait(0.05):
+            assert time.monotonic() < deadline
     assert set(session.runner.failures) == {source.id for source in sources}

@@ -1,7 +1,11 @@
+import time
+
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.tally import Count
 from tests import video
+from tests.web import sends, web
 from workers.config import load_config
 from workers.engine import Engine
 from workers.live import Session, live_sources
@@ -64,3 +68,39 @@ def test_no_two_sources_of_a_session_share_track_ids(tmp_path):
         session.runner.stop()
         assert session.runner.wait(30)
     assert len(set(runs)) == 2  # ids of tracks are those of their run, and a number
+
+
+def to_its_end(session, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not session.wait(0.05):
+        assert time.monotonic() < deadline, [reader.state for reader in session.readers]
+
+
+def test_a_session_ends_with_the_last_source_that_gives_frames(tmp_path, caplog):
+    """One that can never work is tried every 30 s, and keeps nobody waiting once the others have ended."""
+    clip = video.clip(tmp_path / "a.mp4", frames=20, container_options={"movflags": "faststart"}).read_bytes()
+
+    def answer(request):
+        if request.path == "/a.mp4":
+            sends(clip)(request)
+        else:
+            request.send_error(404)
+
+    config = load_config(None, {"out": tmp_path / "out", "redis": {"url": "none"}})
+    with web(answer) as url:
+        film, absent = cameras = live_sources([f"{url}/a.mp4", f"{url}/video"], config)
+        with Session(cameras, Engine.load(config), config, None) as session:
+            to_its_end(session)
+    assert session.tally.of(film.id)[Count.FRAMES] == 20
+    assert list(session.runner.failures) == [absent.id]
+    assert "while others go on" in caplog.text
+
+
+def test_a_source_that_is_alone_is_not_tried_for_the_sake_of_others(tmp_path, caplog):
+    config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}})
+    with web(lambda request: request.send_error(404)) as url:
+        (camera,) = live_sources([f"{url}/video"], config)
+        with Session([camera], Engine.load(config), config, None) as session:
+            to_its_end(session)
+    assert list(session.runner.failures) == [camera.id]
+    assert caplog.text == ""

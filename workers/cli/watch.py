@@ -48,8 +48,7 @@ class Watch:
 
     def refresh(self) -> None:
         """Show the state of this moment, and say once of each source that failed why it did."""
-        others = any(reader.hopeful for reader in self._session.readers)
-        failures = {**self._session.runner.failures} if others else {}
+        failures = {**self._session.runner.failures} if self._session.hopeful else {}
         for source, error in failures.items():
             if source not in self._told:
                 self._told.add(source)

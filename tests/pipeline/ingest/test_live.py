@@ -86,21 +86,18 @@ def multipart(pictures: int, step: float) -> Answer:
 QUICK = IngestSettings(open_timeout=2.0, read_timeout=2.0, backoff=(0.05, 0.1))
 
 
-def alone() -> bool:
-    return False
-
-
 def read(
     url: str,
     tally: Tally | None = None,
     frames: int | None = None,
     resume: Resume | None = None,
-    others: Callable[[], bool] = alone,
+    *,
+    patient: bool = False,
     **settings: object,
 ) -> list[Frame | End]:
     ingest = IngestSettings.model_validate(QUICK.model_dump() | settings)
     source = parse_source(url, name="door", ingest=ingest)
-    reader = LiveReader(source, "run", tally or Tally(), resume, others)
+    reader = LiveReader(source, "run", tally or Tally(), resume, patient=patient)
     messages = []
     for message in reader:
         messages.append(message)
@@ -250,27 +247,19 @@ def test_what_will_never_work_raises(answer: Answer, message: str) -> None:
     assert "hush" not in str(caught.value)
 
 
-def test_while_there_are_others_even_what_will_never_work_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_patient_reader_tries_again_even_what_will_never_work(caplog: pytest.LogCaptureFixture) -> None:
     with web(in_turn(status(404), status(404), multipart(100, 0.02))) as url:
-        assert len(read(f"{url}/video", frames=3, others=lambda: True)) == 4
+        assert len(read(f"{url}/video", frames=3, patient=True)) == 4
     first, back = caplog.records
     assert first.levelname == "ERROR"
     assert first.getMessage().endswith("(404); check the path; tried every 0.1 s while others go on")
     assert "back after" in back.getMessage()
 
 
-def test_what_will_never_work_ends_with_the_last_of_the_others() -> None:
-    others = threading.Event()
-    threading.Timer(0.5, others.set).start()
-    with web(status(404)) as url, pytest.raises(SourceError, match="404"):
-        read(f"{url}/video", others=lambda: not others.is_set(), backoff=(0.05, 30.0))
-    assert others.is_set()
-
-
 def test_what_did_not_work_until_it_was_stopped_is_told() -> None:
     with web(status(404)) as url:
         source = parse_source(f"{url}/video", ingest=QUICK)
-        reader = LiveReader(source, "run", Tally(), others=lambda: True)
+        reader = LiveReader(source, "run", Tally(), patient=True)
         threading.Timer(0.5, reader.stop).start()
         with pytest.raises(SourceError, match="404"):
             list(reader)
