@@ -143,7 +143,7 @@ class ChainShard(Shard):
         self._deaths = 0
         """Owners that died of the file since a step of it was last finished."""
         self._hopeless = False
-        """Whether these are so many that it is not to be read again."""
+        """Whether it is not to be read again: so many died of it, or it is a recording on the web that broke off."""
 
     def stop(self) -> None:
         """See ``Shard.stop``."""
@@ -268,11 +268,17 @@ class ChainShard(Shard):
         return self._context.engine.run_of(source, via)
 
     def _read(self, reader: Reader) -> Iterator[Frame | End]:
-        """Give what the reader gives; a file that fails ends its run, a camera that fails is tried again."""
+        """Give what the reader gives.
+
+        A file or a recording on the web that fails ends its run; a camera that fails is tried again. A file may be put
+        right, and is then read again; of a recording no reader ever goes on in the middle.
+        """
         try:
             yield from reader
         except SourceError as error:
-            if reader.source.live:
-                raise
+            if isinstance(reader, LiveReader):
+                if not reader.finite:
+                    raise
+                self._hopeless = True
             self.error = error
             yield End(reader.source.id, reader.run, complete=False)

@@ -17,6 +17,7 @@ from pipeline.sink.parts import is_last, part_name, parts
 from pipeline.tally import Tally
 from tests.redis_server import Server, newest
 from tests.video import clip
+from tests.web import sends, web
 from workers.bus import keys
 from workers.bus.broker import Broker
 from workers.bus.codec import decode
@@ -546,6 +547,46 @@ def test_a_file_that_kills_its_owners_again_and_again_ends_for_good(site, deadly
     other = site.keeper("ingest", "tracker")  # has no part in what the first has learnt
     site.until(lambda: "door" in other._finished)
     assert len(passed_on(site)) == len(messages)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """An mp4 as web servers send it: its index comes first."""
+    path = tmp_path_factory.mktemp("recording") / "a.mp4"
+    return clip(path, frames=60, container_options={"movflags": "faststart"}).read_bytes()
+
+
+def ends_for_good(site, keeper, run):
+    """A recording was ended once, says why, and nobody begins it again."""
+    assert [message.complete for message in run if isinstance(message, End)] == [False]
+    assert {message.stamp.run for message in run[:-1]} <= {run[-1].run}
+    site.until(lambda: not keeper.shards)
+    keeper.end()
+    site.keepers.remove(keeper)
+    assert b"broke off at" in site.client.hget(keys.failures("rec"), "ingest")
+    other = site.keeper()  # has no part in what the first has learnt
+    site.until(lambda: "rec" in other._finished)
+    assert site.frames("rec") == []
+
+
+def test_a_recording_on_the_web_that_breaks_off_ends_for_good(site, recording):
+    with web(sends(recording[: len(recording) * 6 // 10], announced=len(recording))) as url:
+        site.client.hset(keys.SOURCES, "rec", json.dumps({"url": f"{url}/a.mp4"}))
+        keeper = site.keeper()
+        run = site.drain("rec")
+        assert len(run) > 10
+        ends_for_good(site, keeper, run)
+
+
+def test_a_recording_on_the_web_whose_worker_is_started_again_ends_for_good(site, recording):
+    with web(sends(recording)) as url:
+        site.client.hset(keys.SOURCES, "rec", json.dumps({"url": f"{url}/a.mp4"}))
+        first = site.keeper()
+        site.until(lambda: site.frames("rec"))
+        first.end()
+        site.keepers.remove(first)
+        keeper = site.keeper()
+        ends_for_good(site, keeper, site.drain("rec"))
 
 
 def test_owners_that_end_on_purpose_do_not_make_a_file_deadly(site):
