@@ -25,12 +25,14 @@ BANDS: Final = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Limits between bands of quality."""
 
 DEGRADATIONS: Final[tuple[Change, ...]] = (
-    # Not at all; blur of up to 4 px of 48; noise of up to 50 of 255; 3 % of the light at least; up to 60 % covered.
+    # Not at all; blur of up to 4 px of 48; noise of up to 50 of 255; 3 % of the light at least; up to 60 % covered;
+    # and, as in a dark room, blur with noise of up to 25.
     lambda face, amount, rng: face,
     lambda face, amount, rng: blurred(face, 0.1 + 3.9 * amount, rng),
     lambda face, amount, rng: noisy(face, 50 * amount, rng),
     lambda face, amount, rng: darkened(face, 0.03**amount, rng),
     lambda face, amount, rng: covered(face, 0.6 * amount, rng),
+    lambda face, amount, rng: noisy(blurred(face, 0.1 + 3.9 * amount, rng), 25 * amount, rng),
 )
 """Ways to degrade a face by an amount of 0-1."""
 

@@ -76,7 +76,7 @@ def test_degraded_faces_stay_faces_of_that_size(degrade, amount):
 
 def test_the_most_of_each_is_much():
     rng = np.random.default_rng(1)
-    _, _, _, darken, cover = DEGRADATIONS
+    _, _, _, darken, cover, _ = DEGRADATIONS
     assert darken(FACE, 1, rng).mean() < 0.06 * FACE.mean()
     assert 0.55 < (cover(FACE, 1, rng) != FACE).mean() < 0.65
 

@@ -55,6 +55,19 @@ def test_contrast_does_not_count_as_detail():
     assert detail(pale[None])[0] == pytest.approx(detail(SHARP[None])[0], rel=0.1)
 
 
+@pytest.mark.parametrize("deviation", [5, 10, 20])
+def test_noise_does_not_count_as_detail(deviation):
+    """Blurred faces in a dark room would pass for sharp ones: with noise alone their detail is that of a sharp face."""
+    noise = np.random.default_rng(0).normal(0, deviation, (50, 48, 48))
+    for blur, most in ((0.0, None), (3.0, 10**-2.2)):
+        crop = cv2.GaussianBlur(SHARP, (0, 0), blur) if blur else SHARP
+        noisy = np.clip(np.rint(crop + noise), 0, 255).astype(np.uint8)
+        if most is None:
+            assert np.median(detail(noisy)) == pytest.approx(detail(crop[None])[0], rel=0.25)
+        else:
+            assert np.median(detail(noisy)) < most
+
+
 def test_a_flat_crop_has_no_detail():
     assert detail(np.full((1, 48, 48), 128, np.uint8))[0] == 0
 
