@@ -21,7 +21,7 @@ from workers.bus.ledger import Ledger, Position
 from workers.bus.ordered import Ordered
 from workers.bus.owned import Publisher, ReaderLink, StreamLink
 from workers.bus.poison import DEADLY, Poison
-from workers.chain import Chain
+from workers.cluster.chain import Chain
 from workers.cluster.context import Context
 from workers.cluster.layout import inbox, outbox
 from workers.cluster.registry import digest, source_of
