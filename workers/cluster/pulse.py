@@ -11,7 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+YOUNG: Final = 60.0
+"""s for which a file without a lock may be that of a worker that has only just made it."""
 
 
 class Pulse:
@@ -26,7 +29,7 @@ class Pulse:
         if self._file is not None and os.fstat(self._file.fileno()).st_nlink == 0:
             self.close()  # somebody has cleared the folder
         if self._file is None:
-            is_well(self._stages, 60.0)  # for the sake of what the dead have left
+            sweep(self._stages)
             self._file = tempfile.NamedTemporaryFile(  # noqa: SIM115 (closed by ``close``)
                 prefix=_prefix(self._stages), suffix=_SUFFIX, delete=False
             )
@@ -42,12 +45,17 @@ class Pulse:
 
 
 def is_well(stages: str, within: float) -> bool:
-    """Return whether this user has workers of these stages on this machine, and each has beaten in the last s.
+    """Return whether this user has workers of these stages on this machine, and each has beaten in the last s."""
+    recent = [time.time() - beat < within for _, beat, alive in _files(stages) if alive]
+    return bool(recent) and all(recent)
 
-    Files of workers that are gone are removed.
-    """
-    beaten = [time.time() - since < within for since in _beats(stages, within)]
-    return bool(beaten) and all(beaten)
+
+def sweep(stages: str) -> None:
+    """Remove the files of this user's workers of these stages that are gone."""
+    for path, beat, alive in _files(stages):
+        if not alive and time.time() - beat > YOUNG:
+            with suppress(OSError):
+                path.unlink()
 
 
 _SUFFIX = ".pulse"
@@ -58,20 +66,17 @@ def _prefix(stages: str) -> str:
     return f"affectstream-{os.getuid()}-{stages}-"
 
 
-def _beats(stages: str, within: float) -> Iterator[float]:
-    """Give when each living worker beat last, s since 1970."""
+def _files(stages: str) -> Iterator[tuple[Path, float, bool]]:
+    """Give each file, when its worker beat last, s since 1970, and whether that is alive: it holds the lock."""
     folder = Path(tempfile.gettempdir())
     for path in folder.iterdir():
         if not (path.name.startswith(_prefix(stages)) and path.name.endswith(_SUFFIX)):
             continue
         with suppress(OSError), closing(path.open("rb")) as file:
-            beat = os.fstat(file.fileno()).st_mtime
+            beat, alive = os.fstat(file.fileno()).st_mtime, False
             try:
                 # Shared: two that look at once must not take each other for the worker.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                yield beat
-            else:
-                # One that was made just now may not be locked yet.
-                if time.time() - beat > within:
-                    path.unlink(missing_ok=True)
+                alive = True
+            yield path, beat, alive

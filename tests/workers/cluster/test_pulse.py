@@ -72,8 +72,7 @@ def test_it_comes_back_where_the_folder_was_cleared(folder, pulse):
     assert is_well("sink", 60)
 
 
-@pytest.mark.parametrize("by_check", [True, False])
-def test_what_the_dead_left_is_passed_over_and_removed(folder, pulse, by_check):
+def test_what_the_dead_left_is_passed_over_and_removed_by_the_next_worker(folder, pulse):
     pulse.beat()
     environment = os.environ | {"TMPDIR": str(folder)}
     child = subprocess.Popen(
@@ -86,11 +85,13 @@ def test_what_the_dead_left_is_passed_over_and_removed(folder, pulse, by_check):
         stop_beating(of_child)
         assert not is_well("sink", 60)
         child.kill()
-    if by_check:
-        assert is_well("sink", 60)
-    else:
-        Pulse("sink").beat()
+    assert is_well("sink", 60)
+    assert of_child.exists()
+    successor = Pulse("sink")
+    successor.beat()
+    successor.close()
     assert not of_child.exists()
+    assert Path(pulse._file.name).exists()
 
 
 def test_workers_of_other_users_and_stages_have_a_pulse_of_their_own(monkeypatch, pulse):
