@@ -119,7 +119,7 @@ def shipped(kind: Kind) -> Path:
 def variants(kind: Kind) -> dict[str, Path]:
     """Return the networks of a kind that travel with the package, by name: ``emotion-int8.onnx`` is ``int8``.
 
-    ``STANDARD`` comes first. A network without a card is none.
+    ``STANDARD`` comes first. Networks without a card are not listed.
     """
     first = shipped(kind)
     others = sorted(path for path in first.parent.glob(f"{kind}-*.onnx") if path.with_suffix(".json").is_file())

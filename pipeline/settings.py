@@ -58,8 +58,8 @@ class IngestSettings(Section):
     camera_clock: bool = True
     """Whether event time goes by the clock that an RTSP camera tells of (RTCP), or by arrival."""
     decoder_threads: Annotated[int, Field(ge=0, le=64)] = 0
-    """Threads of the video decoder; 0: one for files, for with more what is damaged looks otherwise each time, and as
-    many as FFmpeg chooses for live sources."""
+    """Threads of the video decoder; 0: one for files, because several threads conceal damage differently in each run,
+    and as many as FFmpeg chooses for live sources."""
 
 
 class DetectorSettings(Section):

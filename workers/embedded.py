@@ -134,7 +134,7 @@ class EmbeddedRedis:
         """Return the socket of the server that holds the folder, if one does.
 
         Raises:
-            BrokerError: one does, but out of our sight.
+            BrokerError: one does, but it cannot be reached from here.
         """
         try:
             socket = str(json.loads(self._note.read_text())["unixsocket"])
@@ -167,7 +167,7 @@ class EmbeddedRedis:
                 log.warning("%s", error)
 
     def _ended(self) -> bool:
-        """Return whether nothing answers any more: who loads, is slow or was stopped is still there."""
+        """Return whether the server is gone; one that is loading, slow or suspended is not."""
         try:
             self._holder.ping()  # connects anew to a server that others have started again
         except redis.RedisError:

@@ -36,7 +36,7 @@ MESSAGES = 64
 """Messages without pictures that wait between the later stages."""
 
 LEAVING = 5.0
-"""s that workers have to end in when the user insists; one may wait for a disk or a camera."""
+"""s that workers have to end in when the user insists: one may be waiting for a disk or a camera."""
 
 
 class Runner:
@@ -78,7 +78,7 @@ class Runner:
             thread.start()
 
     def stop(self) -> None:
-        """Make the readers end; what they have read so far still goes all the way."""
+        """Make the readers end; what they have read so far still reaches the writers."""
         for reader in self._readers:
             reader.stop()
 
@@ -99,7 +99,7 @@ class Runner:
     def end(self) -> None:
         """End every worker at its next message, once the writers are closed, and wait for ``LEAVING`` s at most.
 
-        A thread that is in foreign code when the interpreter ends would abort it.
+        A thread that is inside a C library when the interpreter ends would abort the process.
         """
         for channel in self._channels:
             channel.abandon()
@@ -117,5 +117,5 @@ class Runner:
         try:
             worker.run()
         except BaseException:
-            # The neighbours were told by the worker; the reason is raised where the user waits.
+            # The worker keeps its error, which ``wait`` raises, and has told its neighbours.
             self.stop()

@@ -18,7 +18,7 @@ HOLDER: Final = "affectstream-embedded"
 """Name of the connection by which every process that shares the server holds it."""
 
 START: Final = 3.0
-"""s that the server may take to answer; that it is loading its data is an answer, and waited for to the end."""
+"""s that the server may take to answer. "I am loading my data" is an answer; loading itself may take any time."""
 
 
 def client(path: str, timeout: float = TIMEOUT) -> "redis.Redis":
@@ -88,7 +88,7 @@ def await_answer(path: str, log_file: Path, complaint: str, data: Path) -> None:
     while time.monotonic() < deadline:
         try:
             await_data(path)
-        except (redis.ConnectionError, redis.TimeoutError):  # the one is not the other
+        except (redis.ConnectionError, redis.TimeoutError):  # to redis-py, a time-out is no connection error
             time.sleep(0.01)
         else:
             return

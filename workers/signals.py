@@ -27,7 +27,7 @@ def stoppable() -> Iterator[threading.Event]:
         for descriptor in screens:  # writing to a terminal that is gone fails
             os.dup2(nowhere, descriptor)
         os.close(nowhere)
-        stopped.set()  # and never insists: the shell and the kernel both send it
+        stopped.set()  # never raises: the shell and the kernel both send it, so that it comes twice
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

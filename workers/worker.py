@@ -23,7 +23,7 @@ class Worker(Generic[In, Out]):
     """Runs one stage between two neighbours until its inbox ends.
 
     Attributes:
-        error: what it could not go on because of; known before the neighbours are told that it has ended.
+        error: why it could not go on; set before the neighbours are told that it has ended.
     """
 
     def __init__(self, name: str, stage: Stage[In, Out], link: Link[In, Out]) -> None:

@@ -21,13 +21,13 @@ from pipeline.ingest.source import Source
 av.logging.set_level(None)
 
 TIMELESS: Final = frozenset(("mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2", "jpeg_pipe", "png_pipe"))
-"""Formats without time stamps: live, their frames go by arrival, not by the rate that FFmpeg assumes."""
+"""Formats without time stamps. Live, their frames are timed by arrival rather than by the rate that FFmpeg assumes."""
 
 TEXT: Final = frozenset(("tty", "bin", "xbin", "adf", "idf"))
 """Formats in which FFmpeg would draw any text file as a video."""
 
 CONCEALED: Final = frozenset(("av1", "h264", "mpeg1video", "mpeg2video", "mpeg4", "vp9"))
-"""Codecs whose decoders fill what is damaged, or give no picture then."""
+"""Codecs whose decoders paint over damage, or give no picture."""
 
 PATIENCE: Final = 50
 """Unreadable packets in a row after which a file counts as cut off there."""
@@ -83,7 +83,7 @@ class Video:
         self.duration = self.lasts or self._total()
         """``lasts``, else the length of the whole file, s; None if unknown."""
         self.timeless = source.live and self.format in TIMELESS
-        """Whether time stamps are times of arrival because the stream has none."""
+        """Whether frames are stamped with their arrival, because the stream has no time stamps."""
         self.base = Fraction(1, 1_000_000) if self.timeless else Fraction(self.stream.time_base or 1)
         """Unit of time stamps, s."""
         self.cut = False
@@ -100,9 +100,9 @@ class Video:
             return av.open(f"file:{source.url}", metadata_errors="replace")
         options = {"analyzeduration": "2000000", "fpsprobesize": "0"}  # a camera's rate is measured, not guessed
         patience = settings.read_timeout
-        # FFmpeg's own limit is one for opening and reading, so it must be the longer of the two; PyAV keeps them apart.
+        # FFmpeg has one limit for opening and reading, so that is the longer of the two; PyAV has one for each.
         if self._scheme in ("rtsp", "rtsps"):
-            # After the first time-out the parser's last packet comes out, and only the second one is seen here.
+            # FFmpeg swallows the first time-out to flush its parser, so we set half.
             patience /= 2
             options["rtsp_transport"] = settings.transport
             limit = "timeout"
@@ -126,15 +126,15 @@ class Video:
         for other in container.streams:
             if other is not stream:
                 other.discard = av.stream.Discard.all
-        # Frame threads hold back as many frames as there are of them. More threads than one show damage otherwise each
-        # time: they race for what is concealed, and for which frames count as damaged.
+        # Frame threads hold back as many frames as there are threads. Several threads conceal damage differently in
+        # each run: they race for what is concealed, and for which frames count as damaged.
         stream.thread_type = "SLICE" if self.source.live else "AUTO"
         stream.thread_count = self.source.settings.decoder_threads or (0 if self.source.live else 1)
         return stream
 
     def _lasts(self) -> float | None:
         stream = self.stream
-        # Those two have no length for each stream; FFmpeg may fill in the container's.
+        # Matroska and FLV state no length of each stream; FFmpeg may put that of the whole file in its place.
         if stream.duration and stream.time_base and not self.format.startswith(("matroska", "flv")):
             return float(stream.duration * stream.time_base)
         tag = _DURATION.fullmatch(stream.metadata.get("DURATION", ""))
@@ -147,7 +147,7 @@ class Video:
         return self._from_begin(self._container.duration / av.time_base) if self._container.duration else None
 
     def _from_begin(self, length: float) -> float | None:
-        """Return the length of what Matroska says where it ends: segments of a recording do not begin at 0."""
+        """Return the length from the first frame on: Matroska states the end, and segments do not begin at 0."""
         late = self.format.startswith("matroska") and self.stream.start_time and self.stream.time_base
         begin = float(self.stream.start_time * self.stream.time_base) if late else 0.0
         return length - begin if length > begin else None
@@ -177,7 +177,7 @@ class Video:
 
     @property
     def assumed(self) -> bool:
-        """Whether ``step`` is FFmpeg's own, as are a file's time stamps then: nothing announces it."""
+        """Whether nothing announces a rate: FFmpeg made up ``step`` then, and with it a file's time stamps."""
         return self.timeless or (self.format in TIMELESS and not self.stream.codec_context.framerate)
 
     @property
@@ -198,7 +198,7 @@ class Video:
 
     @property
     def leaves_holes(self) -> bool:
-        """Whether damaged parts of a picture may show what was in its memory before, which depends on who had it."""
+        """Whether damaged parts of a picture may show what its memory held before, which differs from run to run."""
         return self.stream.codec_context.codec.canonical_name not in CONCEALED
 
     @property
@@ -243,7 +243,8 @@ class Video:
             try:
                 yield from self._container.demux(self.stream)
             except IndexError:
-                # PyAV 18 stumbles over streams that turn up while it reads, as damage makes them; begun anew, it knows.
+                # PyAV 18 fails on a stream that turns up while it reads, as damage may look like one. Begun again, it
+                # knows that stream.
                 continue
             return
 

@@ -7,7 +7,7 @@ from typing import Final
 from pipeline.messages import Clock
 
 SKEW: Final = 10.0
-"""s between a camera's clock and ours from which on it is worth a word: more than any frame is under way."""
+"""s between a camera's clock and ours from which on the user is told: more than any frame takes to arrive."""
 
 
 def apart(ahead: float) -> str | None:
@@ -30,9 +30,9 @@ class ArrivalClock:
     where the wall clock was set back for good.
 
     The wall clock is read once per connection, lest event time jump whenever it is set; unless it is set by more than
-    ``SET``, as on a machine that learns the time of day after its start, or that was asleep: it was wrong. Forward,
-    event time follows at once. Back, it follows in one step once the clock has stayed there for ``BACK``: until then
-    it may be one that is behind, and about to be set, by which the time to go on from was not taken.
+    ``SET``, as on a machine that learns the time of day after its start, or that was asleep. Event time follows a clock
+    that is set forward at once. A clock that is set back may be wrong itself (no NTP yet), so event time follows it, in
+    one step, only once it has stayed there for ``BACK``.
     """
 
     WINDOW: Final = 10.0
@@ -79,7 +79,7 @@ class ArrivalClock:
         wall = now / 1e6 - arrived
         if self._wall is None or self._offset is None:
             self._wall = max(max(now, self._time) / 1e6 - arrived, self._wall or 0.0)
-        # Twice, for the process may have slept between its looks at both clocks.
+        # At two frames in a row: the process may have slept between its readings of the two clocks.
         elif min(wall, self._latest) > self._wall + self.SET:
             self._wall = min(wall, self._latest)
         self._latest = wall
@@ -117,7 +117,7 @@ class CameraClock:
     """
 
     HOLD: Final = 1_000_000
-    """µs by which the camera's clock may seem to go back and event time just waits; beyond, the clock was set."""
+    """µs by which the camera's clock may go back while event time just waits; after a larger step, it was set."""
     STOOD: Final = 10.0
     """s for which a step must have stood; the next report comes within 6.2 s (RFC 3550, 6.2 and 6.3.1)."""
 
@@ -158,7 +158,7 @@ class LiveClock:
     """Event time of a live source from the best clock at hand: the camera's own, else arrival."""
 
     ABSURD: Final = 86_400e6
-    """µs between a camera's clock and ours beyond which it was never set."""
+    """µs between a camera's clock and ours from which on the camera's must be one that nobody has set."""
 
     def __init__(self, time: int = 0, clock: Clock = Clock.ARRIVAL) -> None:
         """``time``: event time to go on from, UTC, µs, by that ``clock``."""

@@ -29,7 +29,7 @@ def videos_in(folder: Path) -> list[Path]:
             folders.clear()
             continue
         walked.add(real)
-        folders.sort()  # lest it be chance by which link a folder is reached
+        folders.sort()  # so that it is not chance by which of two links a folder is found
         found += (Path(place, name) for name in sorted(files))
     # Hidden files are not the user's: some systems leave a ._NAME.mp4 without video beside each NAME.mp4.
     videos = [path for path in found if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")]

@@ -28,7 +28,8 @@ HEALTHY: Final = 10.0
 """s of frames after which a connection counts as good, and the next wait begins small again."""
 
 CATCH_UP: Final = 1.01
-"""Speed at which endless streams from web servers are played: a stall is made good, a fast camera's clock too."""
+"""Speed at which endless streams from web servers are played: a little above real time, so as to catch up after a stall
+and with a camera whose clock runs fast."""
 
 RATE_WINDOW: Final = 2.0
 """s over which the frame rate is measured."""
@@ -63,7 +64,7 @@ class LiveReader:
     frame. A ``patient`` reader tries again after the longest wait instead, and raises that error only when it is
     stopped: for whoever goes on with other sources, as long as one of them is ``hopeful``. After that frame even such
     errors are waited out, because a camera that starts up answers like that too. So are errors that nobody foresaw; a
-    frame that cannot be looked at is left out and counted as corrupt.
+    frame that cannot be converted is left out and counted as corrupt.
 
     With ``resume`` it continues an earlier reader's run as after a reconnection.
     """
@@ -89,7 +90,8 @@ class LiveReader:
         self._first = 0
         """Number of the first frame of this reader."""
         self._latest = time.monotonic()
-        """Monotonic time at which the latest frame was due, s: after a time-out, one more comes out of the parser."""
+        """Monotonic time at which the latest frame should have arrived, s. It may have arrived later: after a time-out
+        FFmpeg still hands out one frame that it had buffered."""
         self._resume = resume
         if resume is not None:
             self._first = resume.frame + 1
@@ -104,7 +106,7 @@ class LiveReader:
         self._finite = False
         self._status = ConnectionStatus(source)
         self._spoilt: Exception | None = None
-        """Why none of the latest frames could be looked at."""
+        """The latest error, where none of the latest ``PATIENCE`` frames could be converted."""
         self._arrivals: deque[float] = deque(maxlen=1000)
         self._latency = 0.0
 
@@ -234,7 +236,7 @@ class LiveReader:
                 raise SourceLost(f"{source.safe_url} ended")
             self._complete = True
         finally:
-            # A server that hangs does not answer the farewell either: nobody waits for that.
+            # Closing says goodbye to the server. Where that hangs it takes until the time-out: nobody waits for it.
             threading.Thread(target=video.close, name=f"close {source.id}", daemon=True).start()
 
     def _media_time(self, decoded: Decoded, video: Video | Webcam) -> float:

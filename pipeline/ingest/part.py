@@ -75,7 +75,7 @@ def divide(source: Source, count: int, least: float) -> tuple[Part, ...]:
     cuts: list[int] = []
     for target in targets if len(keys) else ():
         key = int(keys[np.argmin(np.abs(keys - target))])
-        # Half is as good as it gets where key frames are rare.
+        # Half of ``least`` will do, for key frames may be far apart.
         if min(key - (cuts[-1] if cuts else first), int(ticks[-1]) - key) * base >= least / 2:
             cuts.append(key)
     if not cuts:
@@ -176,7 +176,7 @@ class PartReader:
         """Give the time stamps from which reading may begin, the best one first."""
         begin = self._part.begin
         if begin is not None:
-            # Containers without an index are searched for time stamps, which may end behind the frame.
+            # In a container without an index FFmpeg searches for the time stamp, and may end up behind the frame.
             yield from (max(self._part.origin, begin - round(step / self._part.base)) for step in STEPS_BACK)
         yield None
 

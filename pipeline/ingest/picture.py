@@ -153,7 +153,8 @@ class Pictures:
         if key != self._key:
             self._layout = self._new_layout(frame)
             self._key = key
-            # To have read its side data makes a cycle, and it would be chance when its memory goes back to the decoder.
+            # Reading side data creates a reference cycle; we hold the frame so that its buffer is not reused at a
+            # random moment.
             self._held = frame if self._copies else None
         return self._layout
 

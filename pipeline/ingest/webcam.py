@@ -25,10 +25,10 @@ class Webcam:
         import cv2  # large, and of no use to the other sources
 
         self.source = source
-        number = source.url.isdecimal()  # where webcams are no files
+        number = source.url.isdecimal()  # elsewhere than on Linux a webcam has no path
         if not number and (reason := _barred(Path(source.url))):
             raise SourceLost(f"{source.safe_url} {reason}")
-        # What is wrong is told here, once; OpenCV tells it at every attempt.
+        # Our own error says what is wrong; OpenCV would log it at every attempt.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self._capture = cv2.VideoCapture(int(source.url) if number else source.url)
         if not self._capture.isOpened():
