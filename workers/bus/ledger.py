@@ -191,16 +191,16 @@ class Ledger:
             *(part for output in outputs for part in output),
         ]
         names = (
-            *(
-                lease.key,
-                self._key,
-                self._inbox,
-                outbox.key,
-                keys.PENDING,
-                outbox.downstream,
-                keys.UNDER_WAY,
-                keys.SOURCES,
-            ),
+            lease.key,
+            self._key,
+            self._inbox,
+            outbox.key,
+            keys.PENDING,
+            outbox.downstream,
+            keys.UNDER_WAY,
+            keys.SOURCES,
+            keys.state("ingest", lease.source),
+            keys.failures(lease.source),
             *(keys.remembered(lease.source) if runs < 0 else ()),
         )
         while True:

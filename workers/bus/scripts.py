@@ -24,15 +24,16 @@ COMMIT: Final = (
     f"{MISTYPED}{_FULL}"
     + """
 -- A step of the owner of a source: take its inputs away, publish its outputs, store its state.
--- KEYS: as named below; the reader's state, and after it all else that is to be forgotten with a source that is over
---       and was taken out, only where a run ends.
+-- KEYS: as named below; where a run ends, then all that is to be forgotten with a source that is over and was taken
+--       out.
 -- ARGV: the step (packed; a `Step` of `workers.bus.ledger`), state, then number and message of each output.
 -- Returns done, full (room is awaited), taken (by another owner) or forgotten (the state is gone).
-local lease, state, inbox, outbox, pending, downstream, under_way, sources, reader = unpack(KEYS)
+local lease, state, inbox, outbox, pending, downstream, under_way, sources, reader, failures = unpack(KEYS)
 local step = cmsgpack.unpack(ARGV[1])
 local capacity, source = step.capacity, step.capacity.source
 local kinds = {[lease] = 'string', [state] = 'hash', [under_way] = 'set', [sources] = 'hash'}
 if #step.taken > 0 then kinds[inbox] = 'stream' end
+if step.runs < 0 then kinds[reader], kinds[failures] = 'hash', 'hash' end
 if capacity.outputs > 0 then kinds[outbox], kinds[pending], kinds[downstream] = 'stream', 'hash', 'stream' end
 for key, kind in pairs(kinds) do
   local wrong = mistyped(key, kind)
@@ -62,9 +63,9 @@ if step.runs >= 0 then
 elseif redis.call('HINCRBY', reader, 'open', step.runs) <= 0 then  -- and no later run has begun
   redis.call('HDEL', reader, 'open')
   redis.call('SREM', under_way, source)
-  redis.call('HDEL', KEYS[#KEYS], 'tracker', 'inference', 'sink')  -- whatever they failed of is done
+  redis.call('HDEL', failures, 'tracker', 'inference', 'sink')  -- whatever they failed of is done
   if redis.call('HEXISTS', sources, source) == 0 then  -- taken out for good: forget it
-    for i = 9, #KEYS do redis.call('DEL', KEYS[i]) end
+    for i = 11, #KEYS do redis.call('DEL', KEYS[i]) end
   end
 end
 return 'done'

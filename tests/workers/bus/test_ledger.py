@@ -257,6 +257,26 @@ def test_a_source_is_over_when_its_last_end_was_written(client, own):
     assert client.hget(keys.state("ingest", "door"), "step") == "1"
 
 
+def test_only_what_the_reader_failed_of_is_still_told_when_a_source_is_over(client, own):
+    run = Run(client, own)
+    client.hset(keys.SOURCES, "door", "{}")
+    client.hset(keys.failures("door"), mapping={"ingest": "cut off", "tracker": "no room", "sink": "a full disk"})
+    run.reader.commit(Position(given=1), [], [(1, b"frame")], runs=1)
+    run.sink.commit(Position(taken=1), [], [], runs=-1)
+    assert client.hgetall(keys.failures("door")) == {"ingest": "cut off"}
+
+
+@pytest.mark.parametrize("key", [keys.state("ingest", "door"), keys.failures("door")])
+def test_a_key_of_another_kind_holds_up_the_end_of_a_run(client, own, key):
+    run = Run(client, own)
+    client.xadd(keys.scores("door"), {"end": 1}, id="1-1")
+    client.set(key, "mine")
+    with pytest.raises(BrokerError, match=f"WRONGTYPE.*{key}.*holds a string"):
+        run.sink.commit(Position(taken=1), ["1-1"], [], runs=-1)
+    assert client.xlen(keys.scores("door")) == 1
+    assert not client.exists(keys.state("sink", "door"))
+
+
 def test_what_was_taken_out_is_forgotten_when_it_is_over(client, own):
     run = Run(client, own)
     run.reader.commit(Position(given=1), [], [(1, b"frame")], runs=1)
