@@ -83,16 +83,16 @@ def tracking(
         annotated, generated = [*watched.annotated()], watched.generated(range(seed, seed + scenes))
         groups = [*annotated, generated, idealised(generated)]
     with console.status("following them"):
-        told = {"tracker": [row for group in groups for row in rows(group, watched, (WHOLE,))]}
-        console.print(table("the tracker", told["tracker"]))
+        figures = {"tracker": [row for group in groups for row in rows(group, watched, (WHOLE,))]}
+        console.print(table("the tracker", figures["tracker"]))
         if ablate:
-            told["ablation"] = list(rows(generated, watched, VARIANTS))
-            console.print(table("each part switched off", told["ablation"]))
+            figures["ablation"] = list(rows(generated, watched, VARIANTS))
+            console.print(table("each part switched off", figures["ablation"]))
         if detect_every:
             both = [*annotated[-1:], generated]
-            told["detect_every"] = [row for group in both for row in seldom(group, watched)]
-            console.print(table("fewer frames searched for faces", told["detect_every"], speed=True))
-    _written(json, console, told)
+            figures["detect_every"] = [row for group in both for row in seldom(group, watched)]
+            console.print(table("fewer frames searched for faces", figures["detect_every"], speed=True))
+    _written(json, console, figures)
 
 
 @app.command()
@@ -251,4 +251,5 @@ def _faces_and_engine(data: Path, count: int | None, model: Path | None) -> "tup
     from workers.config import load_config
     from workers.engine import Engine
 
-    return measurable(read_faces(data), count, seed=0), Engine.load(load_config(None, {"emotion": {"model": model}}))
+    chosen = measurable(read_faces(data), count, seed=0)
+    return chosen, Engine.load(load_config(None, options.settings(emotion=model)))

@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from tests import networks
+
 
 @pytest.fixture
 def nobody(tmp_path):
@@ -22,6 +24,13 @@ def test_faces_that_are_not_found_are_counted_and_nothing_else(affectstream, nob
     told = json.loads((tmp_path / "figures.json").read_text())
     assert told.pop("model").startswith("affect-emotion-1@")
     assert told == {"data": "nobody.npz", "faces": 2, rows: []}
+
+
+@pytest.mark.parametrize("command", ["alignment", "quality"])
+def test_the_network_that_the_environment_names_is_measured(affectstream, nobody, monkeypatch, command, tmp_path):
+    monkeypatch.setenv("AFFECTSTREAM_EMOTION__MODEL", str(networks.classifier(tmp_path)))
+    assert "tiny@" in affectstream("evaluate", command, nobody).out
+    assert "affect-emotion-1@" in affectstream("evaluate", command, nobody, "--model", "standard").out
 
 
 @pytest.mark.parametrize("command", ["tracking", "smoothing", "alignment", "jitter", "quality"])
