@@ -41,4 +41,4 @@ def demo(out: options.Out = None, redis: options.Redis = None) -> None:
         if code := screen.code(stopped=stopped.is_set()):
             raise typer.Exit(code)
         strips(console, settings.out, outcome)
-        how_to_read(console, settings.out, source.id, url)
+        how_to_read(console, settings.out, source.id, url, embedded=settings.redis.url is None)

@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 
 from pipeline.connection import shown
@@ -20,8 +21,7 @@ from pipeline.sink.parts import footer, parts, read_part
 from workers.cli import terminal
 from workers.config import Config
 from workers.engine import Engine
-from workers.replay.outcome import Outcome, Status
-from workers.replay.outcome import Progress as Position
+from workers.replay.outcome import Outcome, Progress, Status
 
 STYLES = {Status.DONE: "green", Status.ALREADY: "green", Status.STOPPED: "yellow", Status.FAILED: "red"}
 
@@ -50,7 +50,7 @@ class Screen:
         self.outcomes: list[Outcome] = []
         self._out = out
         self._console = terminal.console()
-        self._progress = Progress(
+        self._bars = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
@@ -62,41 +62,39 @@ class Screen:
             transient=True,
         )
         many = len(sources) > 1
-        self._all = self._progress.add_task(
-            f"{len(sources)} files", total=len(sources), speed="", faces="", visible=many
-        )
+        self._all = self._bars.add_task(f"{len(sources)} files", total=len(sources), speed="", faces="", visible=many)
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._bars.stop()
 
-    def report(self, position: Position) -> None:
+    def report(self, progress: Progress) -> None:
         """Move a file's bar."""
-        task = self._tasks.get(position.source)
+        task = self._tasks.get(progress.source)
         if task is None:
-            task = self._progress.add_task(escape(position.source), total=None, speed="", faces="")
-            self._tasks[position.source] = task
-        elapsed = self._progress.tasks[self._progress.task_ids.index(task)].elapsed
-        self._progress.update(
+            task = self._bars.add_task(escape(progress.source), total=None, speed="", faces="")
+            self._tasks[progress.source] = task
+        elapsed = self._bars.tasks[self._bars.task_ids.index(task)].elapsed
+        self._bars.update(
             task,
-            total=None if position.share is None else 1.0,
-            completed=position.share or 0.0,
-            speed=f"{position.frames / elapsed:.0f} frames/s" if elapsed else "",
-            faces=f"{position.faces:,} faces",
+            total=None if progress.share is None else 1.0,
+            completed=progress.share or 0.0,
+            speed=f"{progress.frames / elapsed:.0f} frames/s" if elapsed else "",
+            faces=f"{progress.faces:,} faces",
         )
 
     def finish(self, outcome: Outcome) -> None:
         """Take a file off the screen and keep its outcome."""
         self.outcomes.append(outcome)
         if outcome.source in self._tasks:
-            self._progress.remove_task(self._tasks.pop(outcome.source))
-        self._progress.advance(self._all)
+            self._bars.remove_task(self._tasks.pop(outcome.source))
+        self._bars.advance(self._all)
 
     def code(self, *, stopped: bool) -> int:
         """Return what the command ends with: 130 if it was stopped, 1 if a file failed, else 0."""
