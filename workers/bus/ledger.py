@@ -33,7 +33,7 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     stages: tuple[bytes, ...] = ()
     """What each stage remembers."""
     chain: str = ""
-    """Which stages these are, and whose numbers ``given`` are; empty before the first step."""
+    """Names of the stages, joined by ``+``; ``given`` counts their outputs. Empty before the first step."""
     run: str = ""
     """The run that is being read; only of an owner that reads the source itself, as what follows."""
     resume: Resume | None = None
@@ -214,7 +214,7 @@ class Ledger:
             if answer != b"full":
                 lease.stopped.set()
                 raise Lost(answer.decode())
-            # What was in hand is done: who dies while it waits does not die of it.
+            # The messages in hand are worked on: a death while waiting for room must not be blamed on them.
             self.withdraw()
             self._await_room(capacity)
 

@@ -148,7 +148,8 @@ class PoolLink:
     def _let_go(self) -> None:
         """Acknowledge what was taken over although its entry is gone from the stream.
 
-        Redis 6.2 does not say which that was, but nothing else is in hand just now; later ones let go by themselves.
+        Redis 6.2 does not name the lost entry. Nothing else is in hand just now, so what is pending is it. Redis 7
+        acknowledges it by itself.
         """
         client = self._broker.client
         mine = self._request(lambda: client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 1, self._name))

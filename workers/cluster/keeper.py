@@ -192,9 +192,9 @@ class Keeper:
                 shard.end()
 
     def _recall(self) -> None:
-        """Take for finished only what Redis still knows of: the rest was forgotten, and may be back as it was.
+        """Forget that sources were finished whose state is gone from Redis: configured again, they begin anew.
 
-        To be called before what is configured is read: so what is about to be taken out is not begun anew.
+        To be called before ``affect:sources`` is read, or a source that is just being removed would be begun anew.
         """
         finished = [source for source, stored in self._finished.items() if stored is not None]
         with self._context.broker.client.pipeline(transaction=False) as asked:

@@ -210,7 +210,7 @@ class ChainShard(Shard):
 
             def attempt() -> None:
                 ledger.attempt(position.given + 1, first=True)
-                # Of what the source was configured as before, others have died.
+                # Earlier deaths belong to the old configuration: counting starts at 0.
                 self._blame(source, after, 0 if changed else ledger.begun - 1)
 
             messages = self._read_file(source, run, after, attempt)
