@@ -25,6 +25,15 @@ class Clock(StrEnum):
     FILE = "file"
     """Creation time of the file plus media time."""
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether the run can be read again, as only a file's can.
+
+        Then its results may wait for later frames, and what is not final when it is stopped is left to the next
+        reading. What a camera shows has no second time: it comes out at once, and all of it.
+        """
+        return self is Clock.FILE
+
 
 class Stamp(msgspec.Struct, frozen=True):
     """Which frame, and when."""
@@ -52,9 +61,9 @@ class Resume(msgspec.Struct, frozen=True):
     """s."""
     time: int
     """UTC, µs since 1970."""
-    clock: Clock = Clock.ARRIVAL
-    arrived: int | None = None
-    """UTC, µs since 1970; None takes ``time``, which is wrong by as much as the camera's clock is."""
+    clock: Clock
+    arrived: int
+    """UTC, µs since 1970."""
 
 
 class Frame(msgspec.Struct, frozen=True, eq=False):

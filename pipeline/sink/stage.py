@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pipeline.errors import StateError
-from pipeline.messages import Clock, Emotion, End, Event, Results, Scores, Track
+from pipeline.messages import Emotion, End, Event, Results, Scores, Track
 from pipeline.settings import SmootherSettings
 from pipeline.sink.filter import Step
 from pipeline.sink.record import Summary, emotion
@@ -60,7 +60,7 @@ class SinkStage:
                 key = (stamp.source, stamp.run)
                 run = self._runs.get(key)
                 if run is None:
-                    run = self._runs[key] = self._run(stamp.clock is Clock.FILE)
+                    run = self._runs[key] = self._run(stamp.clock.repeatable)
                 results = run.add(message)
             for result in results:
                 if result.tracks:
@@ -171,7 +171,7 @@ class _Run:
     """The state of one run of one source."""
 
     def __init__(self, settings: SmootherSettings, lag: float, repeatable: bool) -> None:
-        """``repeatable``: whether the run can be read again, as that of a file."""
+        """``repeatable``: see ``Clock``."""
         self._settings = settings
         self._lag = lag
         self._tracks: dict[str, _Open] = {}
