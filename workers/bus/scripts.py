@@ -9,8 +9,8 @@ from typing import Final
 from pipeline.lua import MISTYPED
 
 _FULL: Final = """
--- Whether an outbox has no room for the outputs of a step, or the stream further on has not. An outbox in which nothing of
--- the source waits has room for one step, however large.
+-- Whether an outbox has no room for the outputs of a step, or the stream further on has not. An outbox in which
+-- nothing of the source waits has room for one step, however large.
 local function full(outbox, pending, downstream, capacity)
   local waiting
   if capacity.shared then waiting = tonumber(redis.call('HGET', pending, capacity.source) or 0)
