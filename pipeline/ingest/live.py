@@ -97,8 +97,7 @@ class LiveReader:
             self._first = resume.frame + 1
             self._clock = LiveClock(resume.time, resume.clock)
             self._sampler.wants(resume.pts)
-            arrived = resume.time if resume.arrived is None else resume.arrived
-            self._latest = time.monotonic() - max(0.0, time.time() - arrived / 1e6)
+            self._latest = time.monotonic() - max(0.0, time.time() - resume.arrived / 1e6)
         self._number = self._first
         self._fresh = FreshFrames(source.settings.staleness, lambda: tally.add(source.id, Count.STALE))
         self._stopping = threading.Event()

@@ -392,15 +392,16 @@ def test_media_time_never_goes_back_where_the_clock_was_set_back() -> None:
 def test_sampling_goes_on_too() -> None:
     with web(multipart(100, 0.02)) as url:
         now = time.time_ns() // 1000
-        (frame, _) = read(f"{url}/video", frames=1, fps=0.5, resume=Resume(4, 8.0, now))
+        (frame, _) = read(f"{url}/video", frames=1, fps=0.5, resume=Resume(4, 8.0, now, Clock.ARRIVAL, now))
     assert isinstance(frame, Frame)
     assert frame.stamp.pts >= 10  # the one of 8 s to 10 s had been there
 
 
 def test_a_recording_on_a_web_server_cannot_be_gone_on_with(tmp_path: Path) -> None:
     content = clip(tmp_path / "a.mp4", frames=30, container_options={"movflags": "faststart"}).read_bytes()
+    now = time.time_ns() // 1000
     with web(sends(content)) as url, pytest.raises(SourceError, match=r"broke off at 0\.4 s"):
-        read(f"{url}/a.mp4", resume=Resume(10, 0.4, time.time_ns() // 1000))
+        read(f"{url}/a.mp4", resume=Resume(10, 0.4, now, Clock.ARRIVAL, now))
 
 
 def test_a_busy_server_is_waited_out() -> None:
