@@ -1,4 +1,4 @@
-"""Measures a network, and with --write puts the figures into its card.
+"""Measures a network, and with --write puts the figures into its card, where those of other commands stay.
 
 `python -m models.emotion.figures --valid FERPLUS_VALID.npz --data FERPLUS_TRAIN.npz`. FER2013 holds many photographs
 more than once, some both in training and in validation: so the figures of all validation faces, which is how others
@@ -32,7 +32,8 @@ from pipeline.inference.classifier import Classifier
 from pipeline.onnx import open_session
 from pipeline.settings import RuntimeSettings
 
-COMMAND = "python -m models.emotion.figures --valid FERPLUS_VALID.npz"
+PROGRAM = "python -m models.emotion.figures"
+COMMAND = f"{PROGRAM} --valid FERPLUS_VALID.npz"
 BOTH = f"{COMMAND} --data FERPLUS_TRAIN.npz"
 RELEASED: Final = {
     "d7390aee7664545362293d71a9ca9f778cbb13a1442d5d18b82c5f3cd89571a7": "FER+ training",
@@ -92,14 +93,26 @@ def table(measured: Report, heading: str) -> Table:
     return shown
 
 
+def kept(figures: list[dict[str, Any]], measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of a card's `figures` that stay beside what was `measured` now: other commands', of other things."""
+    known = {figure["what"] for figure in measured}
+    return [
+        figure
+        for figure in figures
+        if figure.get("what") not in known and not str(figure.get("command")).startswith(PROGRAM)
+    ]
+
+
 def main() -> None:
     """Measures clean and shrunk faces, and the time per face."""
     parser = argparse.ArgumentParser(prog="python -m models.emotion.figures", description=__doc__)
     parser.add_argument("--valid", type=Path, required=True, help="npz of images and votes to measure on")
     parser.add_argument("--data", type=Path, help="npz that it learnt from: for the faces without a near-copy there")
     parser.add_argument("--model", type=Path, default=shipped("emotion"), help="ONNX file (default: the one shipped)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of timing per batch size (default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help="put them into the card, in place of the figures in it")
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="of timing per batch size; 0: no timing (default: %(default)s)"
+    )
+    parser.add_argument("--write", action="store_true", help="put them into the card, in place of those of before")
     options = parser.parse_args()
     console, path = Console(), options.model.with_suffix(".json")
     if options.write:
@@ -122,7 +135,7 @@ def main() -> None:
             precision = round(row.precision.value, 4) if row.predicted else None
             figures.append(told | {"precision": precision, "f1": round(row.f1.value, 4)})
     session = open_session(options.model, RuntimeSettings(threads=1, provider="cpu"))
-    for batch in (1, 8):
+    for batch in (1, 8) if options.seconds else ():
         ((median, fastest, calls),) = per_face([session], batch, seconds=options.seconds)
         told = {
             "what": f"ms per face, batch {batch}",
@@ -141,7 +154,9 @@ def main() -> None:
         console.print(line, highlight=False, soft_wrap=True)
     console.print(table(clean, f"{clean.model} on {measured_on}"))
     if options.write:
-        write_file(path, json.dumps(json.loads(path.read_text()) | {"figures": figures}, indent=2) + "\n")
+        card = json.loads(path.read_text())
+        card["figures"] = figures + kept(card.get("figures", []), figures)
+        write_file(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
         console.print(f"figures written to {path}")
 
 

@@ -76,6 +76,25 @@ def test_the_card_has_both_or_the_terminal_says_why_not(
     assert ("without --data" in capsys.readouterr().out) is not given
 
 
+def test_figures_of_other_commands_stay_unless_they_are_measured_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "valid.npz", images=VALID.images, votes=VALID.votes)
+    before = [
+        {"what": "ms per face, batch 8", "value": 0.5, "command": "python -m models.emotion.speed"},
+        {"what": "majority accuracy", "value": 0.5, "command": "affectstream train"},
+        {"what": "majority accuracy at 12 px", "value": 0.5, "command": figures.COMMAND},
+    ]
+    model = classifier(tmp_path, changes={"figures": before})
+    words = ["figures", "--valid", str(tmp_path / "valid.npz"), "--model", str(model), "--seconds", "0", "--write"]
+    monkeypatch.setattr(sys, "argv", words)
+    figures.main()
+    told = json.loads(model.with_suffix(".json").read_text())["figures"]
+    assert before[0] in told
+    assert [figure["command"] for figure in told if figure["what"] == "majority accuracy"] == [figures.COMMAND]
+    assert not [figure for figure in told if "12 px" in figure["what"] or figure["what"] == "ms per face, batch 1"]
+
+
 def test_only_the_released_rows_are_called_by_the_name_of_the_release(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(figures.RELEASED, data_hash(VALID), "FER+ validation")
     assert figures.title(VALID) == "FER+ validation"

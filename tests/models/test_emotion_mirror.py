@@ -51,12 +51,21 @@ def test_the_card_is_the_networks_but_for_what_changed(tmp_path):
     assert json.loads((tmp_path / "net-mirrored.json").read_text())["mirrored"]["of"] == old.id
 
 
+def test_the_card_says_what_the_graph_that_looks_twice_costs(tmp_path):
+    training = {"data": "faces", "parameters": 1, "macs": 1}
+    one = networks.classifier(tmp_path, kind="probabilities", changes={"training": training})
+    write(one, tmp_path / "twice.onnx")
+    told = json.loads((tmp_path / "twice.json").read_text())["training"]
+    assert told == {"data": "faces", "parameters": 48 * 48 * 8, "macs": 2 * 48 * 48 * 8}
+
+
 def test_the_one_that_ships_is_made_of_the_one_that_ships_and_nearer_to_the_votes(tmp_path):
     known = variants("emotion")
     write(known["int8"], tmp_path / known["mirrored"].name)
     assert onnx.load(str(tmp_path / known["mirrored"].name)) == onnx.load(str(known["mirrored"]))
     told = json.loads(known["mirrored"].with_suffix(".json").read_text())
     assert told["mirrored"]["of"] == emotion_card(known["int8"]).id
+    assert told["training"] == json.loads((tmp_path / "emotion-mirrored.json").read_text())["training"]
     what = "KL(votes || prediction), nats"
     once, twice = (
         {figure["what"]: figure["value"] for figure in json.loads(path.with_suffix(".json").read_text())["figures"]}

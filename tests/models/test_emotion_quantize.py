@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from models.detector.find import read
+from models.emotion.evaluation.cost import cost
 from models.emotion.exchange import BATCHES, MOST_LOST, exchange
 from models.emotion.metrics import Faces, divergence
 from models.emotion.quantize import Batches, Way, card_of, figures, left_in_float, quantise
@@ -127,6 +128,14 @@ def test_what_is_slower_or_loses_too_much_is_not_worth_it(faces):
     assert not replace(good, times=[timed[0], (fast, Timing(1.1, 1.1, 9))]).worth_it
 
 
+@pytest.mark.parametrize("name", ["int8", "mirrored", "fast"])
+def test_the_cards_that_ship_say_what_their_graphs_cost(name):
+    path = variants("emotion")[name]
+    told = json.loads(path.with_suffix(".json").read_text())["training"]
+    counted = cost(path)
+    assert (told["parameters"], told["macs"]) == (counted.parameters, counted.macs)
+
+
 def test_the_one_that_ships_is_made_of_the_one_that_ships_and_worth_it():
     path = variants("emotion").get("int8")
     if path is None:
@@ -135,5 +144,7 @@ def test_the_one_that_ships_is_made_of_the_one_that_ships_and_worth_it():
     assert told["quantisation"]["of"] == emotion_card(NETWORK).id
     values = {figure["what"]: figure["value"] for figure in told["figures"]}
     assert values["majority accuracy gained by quantisation, paired"] >= -MOST_LOST
+    for word in ("at 24 px", "recall of fear", "without a near-copy"):  # as the other cards say it
+        assert any(word in what for what in values)
     for batch in BATCHES:
         assert values[f"ms per face, batch {batch}"] < values[f"ms per face, batch {batch}, float network"]
