@@ -190,9 +190,9 @@ class Track(msgspec.Struct, frozen=True):
     mean: tuple[float, ...]
     """Raw distribution averaged over time (weighted by Δt), eight values that sum to 1."""
     dominant: str
-    """Label with the highest mean probability."""
+    """Smoothed label that was dominant for the longest time."""
     share: float
-    """Share of the track's time during which ``dominant`` was the dominant smoothed label, in [0, 1]."""
+    """Share of the track's time during which it was, in [0, 1]."""
     transitions: int
     """How often the dominant smoothed label changed."""
     model: str

@@ -114,7 +114,7 @@ class Summary(msgspec.Struct, array_like=True, eq=False):
         else:
             mean = last.raw
             shares = {last.dominant: 1.0}
-        top = LABELS[dominant(mean)]
+        longest = max(shares, key=shares.__getitem__)
         track = Track(
             source=last.stamp.source,
             run=last.stamp.run,
@@ -125,8 +125,8 @@ class Summary(msgspec.Struct, array_like=True, eq=False):
             frames=self.frames,
             seconds=last.stamp.pts - self.first.pts,
             mean=mean,
-            dominant=top,
-            share=min(shares.get(top, 0.0), 1.0),
+            dominant=longest,
+            share=min(shares[longest], 1.0),
             transitions=self.transitions,
             model=last.model,
         )

@@ -54,7 +54,7 @@ def test_a_track_of_one_frame_is_that_frame():
 
     assert (track.frames, track.seconds, track.transitions) == (1, 0.0, 0)
     assert track.mean == only("fear", 0.01)
-    assert (track.dominant, track.share) == ("fear", 0.0)
+    assert (track.dominant, track.share) == ("sadness", 1.0)  # of the smoothed one, as in rows
     assert [event.change for event in events] == [Change.BEGIN, Change.END]
 
 
