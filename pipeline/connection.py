@@ -3,13 +3,14 @@
 import re
 import ssl
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pipeline.errors import BrokerError, InputError
+from pipeline.redaction import redact, split_url
 
 TIMEOUT: Final = 5.0
 """s to wait for a connection, and for an answer."""
@@ -72,32 +73,10 @@ def address(url: str) -> str:
     '/tmp/redis.socket'
     """
     try:
-        parts = _split(url)
+        parts = split_url(url)
     except ValueError:
         return "the given URL"
     return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
-
-
-def shown(url: str) -> str:
-    """Return a URL with ``***`` in the place of whatever may be a name, a password or a query.
-
-    >>> shown("redis://me:sec/ret@example.org/3?password=secret")
-    'redis://***@example.org/3?***'
-    """
-    return re.sub(r"\?.*", "?***", re.sub("(?<=://).*@", "***@", url))
-
-
-def _split(url: str) -> SplitResult:
-    """Take a URL apart; raises ``ValueError`` where it is none, or what is its host cannot be told.
-
-    A ``/``, ``?`` or ``#`` in a password ends what ought to hold the host, and the ``@`` comes behind.
-    """
-    parts = urlsplit(url)
-    parts.port  # noqa: B018 (raises where the port is not a number)
-    host = parts.netloc.rpartition("@")[2]
-    if host if parts.scheme == "unix" else "@" in parts.path + parts.query + parts.fragment:
-        raise ValueError
-    return parts
 
 
 def unasked(url: str, advice: str = CHOICE) -> "redis.Redis":
@@ -111,14 +90,17 @@ def unasked(url: str, advice: str = CHOICE) -> "redis.Redis":
         InputError: the URL cannot be used.
     """
     try:
-        parts = _split(url)
+        parts = split_url(url)
         if (known := OPTIONS.get(parts.scheme)) is None:
             instead = " (or be none for no Redis)" if advice == CHOICE else ""
             raise InputError(f"the Redis URL must begin with redis://, rediss:// or unix://{instead}")
-        for name in parse_qs(parts.query, keep_blank_values=True):
+        options = parse_qsl(parts.query, keep_blank_values=True)
+        for at, (name, value) in enumerate(options):
             if name not in known:
+                # Without a value, or behind a password, it may be what an & cut off one.
+                secret = not value or any("password" in before for before, _ in options[:at])
                 raise InputError(
-                    f"the Redis URL for {address(url)} has an unknown option {name!r}; "
+                    f"the Redis URL for {address(url)} has an unknown option{'' if secret else f' {name!r}'}; "
                     f"{parts.scheme}:// knows {', '.join(known)}"
                 )
         client = redis.Redis.from_url(
@@ -219,7 +201,8 @@ def explain(url: str, error: Exception, advice: str = CHOICE) -> str:
 
     ``advice``: what to do where nothing answers; empty where that is not the user's to do.
     """
-    text = _redacted(url, _text(error))
+    lines = redact(_text(error), url).strip().splitlines() or ["no reason given"]
+    text = lines[0].strip().rstrip(".")
     for word, way_out in _WAYS_OUT.items():
         if word in text:
             return f"{text}: {way_out}" if word in {"WRONGTYPE", "NOPERM", "unknown command"} else way_out
@@ -244,7 +227,9 @@ def explain(url: str, error: Exception, advice: str = CHOICE) -> str:
 
 def _text(error: Exception) -> str:
     code = _CODES.get(type(error)) if isinstance(error, redis.RedisError) else None
-    return f"{code} {error}" if code else str(error)
+    # Of a command that it does not know a server quotes the beginning: passwords, maybe cut short, and any words.
+    text = str(error).partition(", with args beginning with")[0]
+    return f"{code} {text}" if code else text
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
@@ -253,12 +238,3 @@ def _chain(error: BaseException | None) -> list[BaseException]:
         chain.append(error)
         error = error.__cause__ or error.__context__
     return chain
-
-
-def _redacted(url: str, text: str) -> str:
-    """Return the first line of a message less the password: some servers quote the command that they refuse."""
-    line = text.splitlines()[0].strip().rstrip(".") if text.strip() else "no reason given"
-    password = urlsplit(url).password
-    for secret in {password, unquote(password)} if password else ():
-        line = line.replace(secret, "***")
-    return line

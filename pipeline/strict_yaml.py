@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.ingest.source import redact
+from pipeline.redaction import redact
 
 
 class _Loader(yaml.SafeLoader):

@@ -23,7 +23,8 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import InputError
-from pipeline.ingest.source import Source, parse_source, redact
+from pipeline.ingest.source import Source, parse_source
+from pipeline.redaction import redact
 from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, UserPath, at_home
 from pipeline.strict_yaml import parse_yaml, problem
 

@@ -86,4 +86,4 @@ class ConnectionStatus:
         place = traceback.extract_tb(error.__traceback__)[-1]
         if (place.filename, place.lineno) not in self._told:
             self._told.add((place.filename, place.lineno))
-            logger.error("%s: an error that was not foreseen\n%s", self._source.id, traced(error))
+            logger.error("%s: an error that was not foreseen\n%s", self._source.id, traced(error, self._source))

@@ -10,7 +10,8 @@ import av
 import av.error
 
 from pipeline.errors import SourceError, SourceLost
-from pipeline.ingest.source import Source, redact
+from pipeline.ingest.source import Source
+from pipeline.redaction import redact
 
 logger = logging.getLogger(__name__)
 
@@ -48,34 +49,34 @@ def explain(error: Exception, source: Source) -> SourceError:
     if not source.live:
         if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
             return SourceError(f"{shown} is not a video, or was cut off before its index; try to copy it again")
-        return SourceError(f"{shown} cannot be read: {_words(error)}")
+        return SourceError(f"{shown} cannot be read: {_words(error, source)}")
     if isinstance(error, av.error.InvalidDataError):
         return SourceError(f"{shown} is not a video stream; check the URL")
     host = urlsplit(source.url).hostname if "://" in source.url else None
     reason = _reason(error, _PASSING)
     if reason is None and host is not None and not _resolves(host):
         reason = f"cannot be reached: there is no host {host!r}"
-    return SourceLost(f"{shown} {reason or 'cannot be read: ' + _words(error)}")
+    return SourceLost(f"{shown} {reason or 'cannot be read: ' + _words(error, source)}")
 
 
 def unexpected(error: Exception, source: Source) -> SourceError:
     """Turn an error that nobody foresaw into a lasting one of its source, lest it end all others; log its traceback."""
-    logger.debug("%s: %s", source.id, traced(error))
-    words = redact(f"{type(error).__name__}: {error}").splitlines()[0]
+    logger.debug("%s: %s", source.id, traced(error, source))
+    words = redact(f"{type(error).__name__}: {error}", source.url).splitlines()[0]
     return SourceError(f"{source.safe_url} failed in a way that was not foreseen ({words}); please report it")
 
 
-def traced(error: Exception) -> str:
+def traced(error: Exception, source: Source) -> str:
     """Return an error's traceback without secrets."""
-    return redact("".join(traceback.format_exception(error)).rstrip())
+    return redact("".join(traceback.format_exception(error)).rstrip(), source.url)
 
 
 def _reason(error: Exception, reasons: _Reasons) -> str | None:
     return next((reason for kind, reason in reasons if isinstance(error, kind)), None)
 
 
-def _words(error: Exception) -> str:
-    return redact(getattr(error, "strerror", None) or str(error)).strip().rstrip(".")
+def _words(error: Exception, source: Source) -> str:
+    return redact(getattr(error, "strerror", None) or str(error), source.url).strip().rstrip(".")
 
 
 def _resolves(host: str) -> bool:

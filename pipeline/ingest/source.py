@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 import msgspec
 
 from pipeline.errors import InputError
 from pipeline.ingest.folder import VIDEO_SUFFIXES, videos_in
+from pipeline.redaction import bare, shown, split_url
 from pipeline.settings import DetectorSettings, IngestSettings, at_home
 
 SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
@@ -50,36 +51,6 @@ class Source(msgspec.Struct, frozen=True):
         return f"Source({self.id!r}, {self.safe_url!r})"
 
 
-# All up to the last @: what may not stand in a password unescaped must be hidden too where it does.
-_USER_INFO = re.compile(r"(?<=://)\S*@")
-_ALONE = re.compile(r"(?<=://).*@", re.DOTALL)
-_QUERY_MARK = re.compile(r"[?#]")
-_QUERY = re.compile(r"(://[^\s?#'\"]*)[?#][^\s'\"]*")
-# Some cameras take their password in the path: /user=admin_password=secret_channel=1.sdp
-_FIELD = re.compile(
-    r"(?i)((?:user(?:name)?|login|pass(?:word|wd)?|pwd|token|secret|api_?key|auth|sig(?:nature)?)=)"
-    r"[^\s&;/?'\"]*?(?=_[a-z]+=|[\s&;/?'\"]|$)"
-)
-
-
-def redact(text: str) -> str:
-    """Return ``text`` with credentials, queries and password-like fields of every URL in it replaced by ``***``.
-
-    >>> redact("cannot open rtsp://me:pw@door.local/live?token=1: refused")
-    'cannot open rtsp://***@door.local/live?*** refused'
-    >>> redact("rtsp://10.0.0.2/user=admin_password=pw_channel=1.sdp")
-    'rtsp://10.0.0.2/user=***_password=***_channel=1.sdp'
-    """
-    text = _USER_INFO.sub("***@", text)
-    text = _QUERY.sub(r"\1?***", text)
-    return _FIELD.sub(r"\1***", text)
-
-
-def _hidden(url: str) -> str:
-    """``redact`` for a text that begins with a URL and may hold blanks where none may be."""
-    return redact(_ALONE.sub("***@", url))
-
-
 def source_id(text: str) -> str:
     """Turn a live source as a user writes it into an id; nothing secret in a URL survives. Raises ``InputError``.
 
@@ -90,7 +61,7 @@ def source_id(text: str) -> str:
         return f"webcam-{_webcam(text)}"
     if "://" in text:
         _split(text)
-        text = _FIELD.sub("/", _USER_INFO.sub("", _QUERY_MARK.split(text)[0])).split("://", 1)[1]
+        text = bare(text)
     return name_id(text)
 
 
@@ -127,8 +98,7 @@ def parse_source(
     elif "://" in text:
         url = text
         parts = _split(text)
-        head, *query = _QUERY_MARK.split(text, maxsplit=1)
-        safe_url = redact(head) + ("?***" if query else "")
+        safe_url = shown(text)
         if parts.scheme.lower() not in SCHEMES:
             raise InputError(
                 f"cannot read {parts.scheme}:// in {safe_url}; URLs begin with "
@@ -171,12 +141,12 @@ def expand(
         Source(
             id=name,
             url=str(path),
-            safe_url=shown,
+            safe_url=given,
             live=False,
             settings=ingest or IngestSettings(),
             detector=detector or DetectorSettings(),
         )
-        for name, (path, shown) in zip(ids, found.items(), strict=True)
+        for name, (path, given) in zip(ids, found.items(), strict=True)
     ]
 
 
@@ -201,7 +171,7 @@ def existing(text: str) -> Path:
 
 def _matches(text: str) -> list[Path]:
     if "://" in text:
-        raise InputError(f"replay reads files and {_hidden(text)} is a URL; use run for live sources")
+        raise InputError(f"replay reads files and {shown(text)} is a URL; use run for live sources")
     if text.startswith("/dev/") and _webcam(text) is not None:
         raise InputError(f"replay reads files and {text} is a webcam; use run for live sources")
     if glob.has_magic(text) and not at_home(Path(text)).exists():
@@ -258,15 +228,14 @@ def _webcam(text: str) -> int | None:
 
 def _split(url: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 (raises where the port is not a number)
-        # An @ that comes later is one of the user's name and password, which a / ? or # has cut in two.
-        sound = "@" not in parts.path + parts.query + parts.fragment and not re.search(r"\s", parts.netloc)
-    except ValueError:  # its message may quote the password
+        parts = split_url(url)
+        # A URL with a blank in it could not be made out in what others say of it.
+        sound = not re.search(r"\s", parts.netloc)
+    except ValueError:
         sound = False
     if not sound:
         raise InputError(
-            f"{_hidden(url)} is not a URL; write SCHEME://USER:PASSWORD@HOST:PORT/PATH, and where a name or a password "
+            f"{shown(url)} is not a URL; write SCHEME://USER:PASSWORD@HOST:PORT/PATH, and where a name or a password "
             "holds one of them, %2F for /, %3F for ?, %23 for #, %40 for @ (in a path too), %20 for a blank"
         )
     return parts

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.connection import shown
+from pipeline.redaction import shown
 
 
 def interpreter() -> str:

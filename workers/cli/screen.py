@@ -13,10 +13,10 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeRema
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from pipeline.connection import shown
 from pipeline.errors import OutputError
 from pipeline.ingest.source import Source
 from pipeline.labels import LABELS
+from pipeline.redaction import shown
 from pipeline.sink.parts import footer, parts, read_part
 from workers.cli import terminal
 from workers.config import Config

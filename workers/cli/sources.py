@@ -27,7 +27,7 @@ def show(redis: options.SharedRedis = None) -> None:
     from rich.table import Table
 
     from pipeline.errors import InputError
-    from pipeline.ingest.source import redact
+    from pipeline.redaction import redact
     from workers.bus import keys
     from workers.cluster.registry import described
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from pipeline import connection
-from pipeline.connection import address, connect, shown
+from pipeline.connection import connect
 from pipeline.errors import BrokerError, InputError
 from pipeline.messages import Change
 from pipeline.settings import RedisSettings
@@ -275,17 +275,3 @@ def test_a_failure_of_tls_is_told_so():
     with pytest.raises(BrokerError, match=f"127.0.0.1:{port}: TLS failed"):
         RedisWriter(f"rediss://127.0.0.1:{port}", RedisSettings(), Tally(), wait=True)
     thread.join()
-
-
-@pytest.mark.parametrize("login", ["", "me:", ":12/", ":p@", ":p@ss/", ":p?", ":p#", "me:p%2F", ":[", ":/@/"])
-@pytest.mark.parametrize("scheme", ["redis", "rediss", "unix"])
-def test_nothing_shown_of_a_url_is_secret(scheme, login):
-    url = f"{scheme}://{login}hunter2@broker:7000/2"
-    assert shown(url) == f"{scheme}://***@broker:7000/2"
-    assert "hunter2" not in address(url)
-
-
-def test_addresses_hold_no_secret():
-    assert address("redis://:secret@[::1]:7000/2") == "::1:7000"
-    assert address("redis://me:secret@broker") == "broker:6379"
-    assert "secret" not in address("redis://me:secret/@broker:1")
