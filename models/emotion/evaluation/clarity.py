@@ -1,4 +1,4 @@
-"""Clear, mixed and subtle expressions, told apart by how far their raters agree."""
+"""Clear, mixed and subtle expressions, told apart by how far those raters agree who name an expression."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from models.emotion.metrics import divergence
 
 BANDS: Final = (("clear", 0.0, 0.33), ("mixed", 0.33, 0.64), ("subtle", 0.64, np.inf))
 """Name, and entropy (nats) of all votes for the eight expressions, single ones too, above the first limit and up to the
-second. Of ten raters nine or all agree on a clear one (9:1 has 0.325), on a mixed one seven or eight (8:1:1 has 0.639),
-on a subtle one fewer, or the rest are scattered. On FER+ validation that is a third of the faces each."""
+second. Of ten raters who name an expression nine or all agree on a clear one (9:1 has 0.325), on a mixed one seven or
+eight (8:1:1 has 0.639), on a subtle one fewer, or the rest are scattered. Votes for "unknown" and "not a face" do not
+count: six for neutral and four for unknown are clear. On FER+ validation half of the faces are clear, a quarter each
+mixed and subtle."""
 
 SHIFT: Final = 2
 """px by which faces are moved to see whether the answer stays."""

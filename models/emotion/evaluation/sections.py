@@ -161,9 +161,10 @@ def clarity(judged: Judgement) -> str:
         figures = (_value(each) for each in (one.accuracy, one.divergence, one.floor, one.consistency))
         rows.append((f"{one.name} <i>{limits} nats</i>", f"{one.accuracy.n:,}", *figures))
     words = (
-        "By the entropy of all votes for the eight expressions. Of ten raters nine or all agree on a clear one, seven "
-        "or eight on a mixed one, fewer on a subtle one or the rest are scattered. Consistency: how often the most "
-        f"probable label stays when the face is mirrored, or moved by {SHIFT} px up, down, left or right."
+        "By the entropy of all votes for the eight expressions; those for unknown and not a face do not count. Of ten "
+        "raters who name an expression nine or all agree on a clear one, seven or eight on a mixed one, fewer on a "
+        "subtle one or the rest are scattered. Consistency: how often the most probable label stays when the face is "
+        f"mirrored, or moved by {SHIFT} px up, down, left or right."
     )
     heads = ("votes", "n", "accuracy", "KL, nats", "KL of the flawless", "consistency")
     return f"<h2>Clear, mixed, subtle</h2><p>{words}</p>{_table(heads, rows)}"
