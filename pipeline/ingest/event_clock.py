@@ -21,18 +21,67 @@ def apart(ahead: float) -> str | None:
     return f"{timedelta(seconds=round(abs(ahead)))} {'ahead of' if ahead > 0 else 'behind'}"
 
 
+class WallClock:
+    """UTC by this machine's clock, where it may be set at any time.
+
+    It is read once per connection, lest event time jump whenever it is set; unless it is set by more than ``SET``, as
+    on a machine that learns the time of day after its start, or that was asleep. A clock that is set forward is
+    followed at once. A clock that is set back may be wrong itself (no NTP yet), so it is followed, in one step, only
+    once it has stayed there for ``BACK``.
+    """
+
+    SET: Final = 1.0
+    """s by which the clock must have been set to be followed."""
+    BACK: Final = 30.0
+    """s for which a clock that was set back must have stayed so."""
+
+    def __init__(self) -> None:
+        self.epoch = 0.0
+        """UTC when the monotonic clock showed 0, s since 1970."""
+        self._taken = False
+        """Whether it was read for this connection."""
+        self._latest = 0.0
+        """``epoch`` by the latest reading alone."""
+        self._set_back: float | None = None
+        """Monotonic time since when the clock has been behind ``epoch``, s."""
+
+    def resume(self) -> None:
+        """Read it anew at the next frame: the source was opened again."""
+        self._taken = False
+
+    def follow(self, arrived: float, now: int, least: int) -> bool:
+        """Take a reading; return whether UTC steps back with it.
+
+        Args:
+            arrived: reading of the monotonic clock, s.
+            now: UTC by this machine's clock at the same moment, µs.
+            least: UTC, µs, that a new connection begins with at least.
+        """
+        epoch = now / 1e6 - arrived
+        if not self._taken:
+            self.epoch = max(epoch, least / 1e6 - arrived, self.epoch)
+            self._taken = True
+        # At two frames in a row: the process may have slept between its readings of the two clocks.
+        elif min(epoch, self._latest) > self.epoch + self.SET:
+            self.epoch = min(epoch, self._latest)
+        self._latest = epoch
+        if epoch >= self.epoch - self.SET:
+            self._set_back = None
+        elif self._set_back is None:
+            self._set_back = arrived
+        elif arrived - self._set_back >= self.BACK:
+            self.epoch, self._set_back = epoch, None
+            return True
+        return False
+
+
 class ArrivalClock:
     """Event time of a live source that does not tell when it captures: first arrival plus media time.
 
     Frames may come late but never early, so the least late of the last ``WINDOW`` s shows the true offset between
     media time and this machine's monotonic clock. The event time approaches it by ``SLEW`` at most, except where
     it would lie in the future (at once) or has fallen ``LATE`` behind (forward, at once). It never decreases, save
-    where the wall clock was set back for good.
-
-    The wall clock is read once per connection, lest event time jump whenever it is set; unless it is set by more than
-    ``SET``, as on a machine that learns the time of day after its start, or that was asleep. Event time follows a clock
-    that is set forward at once. A clock that is set back may be wrong itself (no NTP yet), so event time follows it, in
-    one step, only once it has stayed there for ``BACK``.
+    where the wall clock was set back for good; see ``WallClock``.
     """
 
     WINDOW: Final = 10.0
@@ -42,21 +91,11 @@ class ArrivalClock:
     LATE: Final = 1.0
     """s of constant lateness that can only mean that the source paused without saying so."""
 
-    SET: Final = 1.0
-    """s by which the wall clock must have been set for event time to follow it."""
-    BACK: Final = 30.0
-    """s for which a wall clock that was set back must have stayed so."""
-
     def __init__(self, time: int = 0) -> None:
         """``time``: event time to go on from, UTC, µs."""
         self.late = 0.0
         """s by which the latest frame came later than the least late of the ``WINDOW`` s before it."""
-        self._wall: float | None = None
-        """UTC when the monotonic clock showed 0, s since 1970, as it was read for this connection."""
-        self._latest = 0.0
-        """The same, as it was read at the latest frame."""
-        self._set_back: float | None = None
-        """Monotonic time since when the wall clock has been behind the one that event time goes by, s."""
+        self._wall = WallClock()
         self._offset: float | None = None
         self._delays: deque[tuple[float, float]] = deque()
         """(monotonic time, delay), with delays ascending: the first is the least of the window."""
@@ -65,6 +104,7 @@ class ArrivalClock:
 
     def resume(self) -> None:
         """Take a new offset from the next frame: the source was opened again."""
+        self._wall.resume()
         self._offset = None
         self._delays.clear()
 
@@ -76,19 +116,8 @@ class ArrivalClock:
             arrived: reading of the monotonic clock at arrival, s.
             now: UTC at arrival, µs.
         """
-        wall = now / 1e6 - arrived
-        if self._wall is None or self._offset is None:
-            self._wall = max(max(now, self._time) / 1e6 - arrived, self._wall or 0.0)
-        # At two frames in a row: the process may have slept between its readings of the two clocks.
-        elif min(wall, self._latest) > self._wall + self.SET:
-            self._wall = min(wall, self._latest)
-        self._latest = wall
-        if wall >= self._wall - self.SET:
-            self._set_back = None
-        elif self._set_back is None:
-            self._set_back = arrived
-        elif arrived - self._set_back >= self.BACK:
-            self._wall, self._time, self._set_back = wall, 0, None
+        if self._wall.follow(arrived, now, least=self._time):
+            self._time = 0
         delay = arrived - pts
         if self._offset is None:
             self._offset = delay
@@ -104,7 +133,7 @@ class ArrivalClock:
         else:
             self._offset += min(error, self.SLEW * max(0.0, pts - self._pts))
         self._pts = pts
-        self._time = max(self._time, round((self._wall + self._offset + pts) * 1e6))
+        self._time = max(self._time, round((self._wall.epoch + self._offset + pts) * 1e6))
         return self._time
 
 

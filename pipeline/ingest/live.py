@@ -11,17 +11,17 @@ import msgspec
 
 from pipeline.backoff import delays
 from pipeline.errors import SourceError, SourceLost
-from pipeline.ingest.clock import MediaClock, Pacer, Sampler
+from pipeline.ingest.clock import Pacer
 from pipeline.ingest.connection_status import ConnectionStatus, Phase
 from pipeline.ingest.decode import PATIENCE, Decoded, Video
-from pipeline.ingest.event_clock import LiveClock
 from pipeline.ingest.failures import unexpected
 from pipeline.ingest.framer import framed
 from pipeline.ingest.fresh import FreshFrames, Waiting
 from pipeline.ingest.picture import Pictures
 from pipeline.ingest.source import Source
+from pipeline.ingest.stamper import Stamper
 from pipeline.ingest.webcam import Webcam
-from pipeline.messages import Clock, End, Frame, Resume, Stamp
+from pipeline.messages import End, Frame, Resume
 from pipeline.tally import Count, Tally
 
 HEALTHY: Final = 10.0
@@ -84,21 +84,8 @@ class LiveReader:
         """Whether ``stop`` was called."""
         self._tally = tally
         self._patient = patient
-        self._media: MediaClock | None = None
-        self._clock = LiveClock()
-        self._sampler = Sampler(source.settings.fps)
-        self._first = 0
-        """Number of the first frame of this reader."""
-        self._latest = time.monotonic()
-        """Monotonic time at which the latest frame should have arrived, s. It may have arrived later: after a time-out
-        FFmpeg still hands out one frame that it had buffered."""
-        self._resume = resume
-        if resume is not None:
-            self._first = resume.frame + 1
-            self._clock = LiveClock(resume.time, resume.clock)
-            self._sampler.wants(resume.pts)
-            self._latest = time.monotonic() - max(0.0, time.time() - resume.arrived / 1e6)
-        self._number = self._first
+        self._resumed = resume is not None
+        self._stamper = Stamper(source, run, resume)
         self._fresh = FreshFrames(source.settings.staleness, lambda: tally.add(source.id, Count.STALE))
         self._stopping = threading.Event()
         self._complete = False
@@ -169,14 +156,14 @@ class LiveReader:
         failure: Exception | None = None
         try:
             while not self._stopping.is_set():
-                begun = self._number
+                number = self._stamper.number
                 opened = time.monotonic()
                 try:
                     self._connection()
                     break
                 except Exception as error:
                     self._lose(error)
-                if self._number > begun and self._latest - opened >= HEALTHY:
+                if self._stamper.number > number and self._stamper.due - opened >= HEALTHY:
                     waits = delays(*backoff)
                 pause = next(waits) if self._status.refusal is None else backoff[1]
                 self._stopping.wait(pause * random.uniform(0.5, 1.0))
@@ -191,29 +178,25 @@ class LiveReader:
         if not isinstance(error, SourceError):
             self._status.unexpected(error)
         if self._finite:
-            at = f"{self._media.pts if self._media else 0:.1f} s"
-            raise SourceError(f"{shown} broke off at {at}; download the file and replay it") from error
+            at = self._stamper.pts
+            raise SourceError(f"{shown} broke off at {at:.1f} s; download the file and replay it") from error
         if not isinstance(error, SourceError):
             error = SourceLost(str(unexpected(error, self.source)))
-        lasting = self._number == 0 and not isinstance(error, SourceLost)
+        lasting = self._stamper.number == 0 and not isinstance(error, SourceLost)
         self._status.refusal = error if lasting else None
         if lasting and not self._patient:
             raise error
-        self._status.waits(error, self._latest)
+        self._status.waits(error, self._stamper.due)
 
     def _connection(self) -> None:
         """Open the source and decode until it ends; return where that is the end for good."""
         source = self.source
-        again = self._number > self._first
         self._spoilt = None
         video = open_live(source)
         try:
-            if self._media is None:
-                self._media = MediaClock(video.step, None if self._resume is None else self._resume.pts)
-            if again:
+            if self._stamper.begun:
                 self._tally.add(source.id, Count.RECONNECTS)
-                self._media.resume()
-                self._clock.resume()
+            self._stamper.opened(video.step)
             pictures = Pictures(source.detector, video.aspect)
             pacer: Pacer | None = None
             for decoded in video.frames(lambda n: self._tally.add(source.id, Count.CORRUPT, n)):
@@ -224,13 +207,13 @@ class LiveReader:
                 if pacer is None:
                     pacer = Pacer(1.0 if video.finite else CATCH_UP)
                     self._finite = video.finite  # from here on, opening it again would begin at its beginning
-                    if self._finite and self._resume is not None:
+                    if self._finite and self._resumed:
                         raise SourceLost("a recording on a web server cannot be resumed in the middle")
                     self._status.live()
-                pts = self._media_time(decoded, video)
+                pts = self._stamper.media_time(decoded.ticks, video.base, time.monotonic())
                 if video.paced:
                     self._stopping.wait(pacer.wait(pts, time.monotonic()))
-                self._receive(decoded, pictures, pts)
+                self._receive(decoded, pictures)
             if not video.finite:
                 raise SourceLost(f"{source.safe_url} ended")
             self._complete = True
@@ -238,25 +221,13 @@ class LiveReader:
             # Closing says goodbye to the server. Where that hangs it takes until the time-out: nobody waits for it.
             threading.Thread(target=video.close, name=f"close {source.id}", daemon=True).start()
 
-    def _media_time(self, decoded: Decoded, video: Video | Webcam) -> float:
-        assert self._media is not None
-        now = time.monotonic()
-        passed = now - self._latest if self._number else None
-        self._latest = now
-        return self._media.media_time(decoded.ticks, video.base, passed)
-
-    def _receive(self, decoded: Decoded, pictures: Pictures, pts: float) -> None:
+    def _receive(self, decoded: Decoded, pictures: Pictures) -> None:
         """Stamp a frame and put it where the tracker takes it."""
-        arrived, now = time.monotonic(), time.time_ns() // 1000
-        captured = decoded.captured if self.source.settings.camera_clock else None
-        event_time, clock = self._clock.event_time(pts, captured, arrived, now)
-        self._latest -= self._clock.late
-        if captured is not None:
-            told = event_time if clock is Clock.RTCP else captured
-            self._status.captured((told - now) / 1e6)
+        arrived = time.monotonic()
+        stamp = self._stamper.stamp(decoded.captured, arrived, time.time_ns() // 1000)
+        if self._stamper.ahead is not None:
+            self._status.captured(self._stamper.ahead)
         self._tally.add(self.source.id, Count.FRAMES)
         self._arrivals.append(arrived)
-        if self._sampler.wants(pts):
-            stamp = Stamp(self.source.id, self.run, self._number, pts, event_time, clock, now)
+        if stamp is not None:
             self._fresh.offer(Waiting(decoded.frame, pictures, stamp, arrived))
-        self._number += 1
