@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, NamedTuple
 
 import redis
@@ -14,9 +15,10 @@ from pipeline.errors import AffectError, InputError, OutputError, SourceError, S
 from workers.bus import keys
 from workers.bus.lease import Lease, new_token
 from workers.cluster.context import Context
-from workers.cluster.registry import tidy
 from workers.cluster.shard import ChainShard, Shard
+from workers.cluster.share import Member, fair_share
 from workers.cluster.sink_shard import SinkShard
+from workers.cluster.wanted import Configured, UnderWay
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +50,6 @@ class Keeper:
     All living processes of a kind share the sources equally: each claims up to its share, and one that has more,
     because another has just come, lets go of one at a time.
 
-    Should Redis lose its memory, what was to be read is put back: whoever configured it may be far away.
-
     Args:
         names: stages of the chain, or ``("sink",)``. The first gives the kind its name, so that two kinds that would
             read the same inputs exclude each other.
@@ -59,25 +59,20 @@ class Keeper:
     def __init__(self, names: tuple[str, ...], context: Context, most: int | None) -> None:
         self.kind = names[0]
         self.shards: dict[str, Shard] = {}
-        self._names = names
         self._context = context
-        self._stored: dict[str, str] = {}
-        """What the sources are configured as."""
-        self._under_way: set[str] = set()
+        client = context.broker.client
+        self._sources = Configured(client) if self.kind == "ingest" else UnderWay(client)
+        self._shard: Callable[[Lease, Context, str | None], Shard]
+        self._shard = SinkShard if self.kind == "sink" else partial(ChainShard, names=names)
         self._finished: dict[str, str | None] = {}
         """Sources that need no work for as long as they are configured so."""
         self._failed: dict[str, _Failure] = {}
-        self._vanished: set[str] = set()
-        """Sources that were taken out, by whomever, and may have to be forgotten."""
         self._away: float | None = None
         """Monotonic time since when Redis has been away, s."""
-        self._member = f"{time.time_ns():020}-{new_token()} {most or 0}"
-        """As what this counts among its kind: a name, and how many sources it takes at most (0: any number). The oldest
-        come first where shares are not even, so that no source moves to a newcomer without need."""
+        # The oldest come first where shares are not even, so that no source moves to a newcomer without need.
+        self._member = Member(f"{time.time_ns():020}-{new_token()}", most or 0)
         self._idle = False
         """Whether there is something to do, and others do it."""
-        self._memory = b""
-        """What Redis calls its memory; another once it was lost."""
 
     def beat(self) -> None:
         """Do what is due; called several times in a lease. What Redis does not answer waits for the next beat.
@@ -110,7 +105,7 @@ class Keeper:
         for shard in self.shards.values():
             if not shard.is_alive():
                 self._quietly(shard.lease.release)
-        self._quietly(lambda: self._context.broker.census(keys=[keys.census(self.kind)], args=[self._member, 0]))
+        self._quietly(lambda: self._context.broker.census(keys=[keys.census(self.kind)], args=[str(self._member), 0]))
 
     def _reap(self) -> None:
         """Look after shards that have ended."""
@@ -163,32 +158,27 @@ class Keeper:
         for shard in self.shards.values():
             lease = shard.lease
             if shard.is_alive() and not lease.renew():
-                # Expired, but nobody's: a chain may go on, because its next step is refused if it was anybody's since.
-                if isinstance(shard, ChainShard) and lease.acquire():
+                # Expired, but perhaps nobody's.
+                if shard.survives_expiry and lease.acquire():
                     continue
                 shard.stop()
 
     def _look(self) -> None:
         """Read what is configured and under way, and end runs whose source was taken out or changed."""
-        client = self._context.broker.client
-        self._put_back()
         self._recall()
-        stored = {name.decode(errors="replace"): text for name, text in client.hgetall(keys.SOURCES).items()}
-        before, self._stored = self._stored, {name: text.decode(errors="replace") for name, text in stored.items()}
-        self._under_way = {name.decode() for name in client.smembers(keys.UNDER_WAY)}
-        if self.kind == "ingest":
-            self._vanished |= before.keys() - self._stored.keys()
-            self._vanished = {source for source in self._vanished if not tidy(client, source)}
+        before = self._sources.stored
+        self._sources.look()
+        now = self._sources.stored
         self._failed = {
-            source: failed for source, failed in self._failed.items() if self._stored.get(source) == before.get(source)
+            source: failed for source, failed in self._failed.items() if now.get(source) == before.get(source)
         }
         self._finished = {
             source: stored
             for source, stored in self._finished.items()
-            if self._stored.get(source) == stored and (stored is not None or source in self._under_way)
+            if now.get(source) == stored and (stored is not None or source in self._sources.under_way)
         }
         for source, shard in self.shards.items():
-            if isinstance(shard, ChainShard) and self._stored.get(source) != shard.stored:
+            if now.get(source) != shard.stored:
                 shard.end()
 
     def _recall(self) -> None:
@@ -204,34 +194,13 @@ class Keeper:
                 if not known:
                     del self._finished[source]
 
-    def _put_back(self) -> None:
-        """If Redis lost its memory, tell it again what is to be read, unless somebody already did."""
-        if self.kind != "ingest":
-            return
-        client = self._context.broker.client
-        memory = client.get(keys.MEMORY)
-        if memory is None:
-            client.set(keys.MEMORY, new_token(), nx=True)
-            memory = client.get(keys.MEMORY)
-        if self._memory not in {b"", memory} and self._stored:
-            log.warning("Redis has lost its memory; put back what was to be read: %s", ", ".join(sorted(self._stored)))
-            for source, stored in self._stored.items():
-                client.hsetnx(keys.SOURCES, source, stored)
-        self._memory = memory
-
-    def _wanted(self) -> list[str]:
-        """Return the sources that need this kind of work."""
-        if self.kind != "ingest":
-            return sorted(self._under_way)
-        return sorted((self._under_way | set(self._stored)) - set(self._finished))
-
     def _claim(self) -> None:
         broker, config = self._context.broker, self._context.config
-        alive = broker.census(keys=[keys.census(self.kind)], args=[self._member, int(config.bus.lease * 1000)])
-        wanted = self._wanted()
-        share = fair_share(len(wanted), [member.decode() for member in alive], self._member)
+        alive = broker.census(keys=[keys.census(self.kind)], args=[str(self._member), int(config.bus.lease * 1000)])
+        wanted = self._sources.wanted(self._finished)
+        share = fair_share(len(wanted), [Member.parse(text.decode()) for text in alive], self._member)
         for source, shard in self.shards.items():
-            if source not in wanted and self.kind != "ingest":
+            if source not in wanted and not self._sources.ends_by_itself:
                 shard.stop()
         if len(self.shards) > share:
             next(reversed(self.shards.values())).stop()
@@ -252,12 +221,7 @@ class Keeper:
 
     def _begin(self, lease: Lease) -> None:
         source = lease.source
-        stored = self._stored.get(source)
-        shard: Shard
-        if self._names == ("sink",):
-            shard = SinkShard(lease, self._context, stored)
-        else:
-            shard = ChainShard(lease, self._context, stored, self._names)
+        shard = self._shard(lease, self._context, self._sources.stored.get(source))
         self.shards[source] = shard
         if source in self._failed:
             self._failed[source] = self._failed[source]._replace(again=time.monotonic())
@@ -275,27 +239,3 @@ class Keeper:
         if self._away is None:
             self._away = time.monotonic()
             log.info("%s: Redis is away; leases will expire", self.kind)
-
-
-def fair_share(sources: int, members: Sequence[str], member: str) -> int:
-    """Return how many of the sources are one member's, dealt out in turn to all that take more.
-
-    Args:
-        sources: how many there are.
-        members: all members, each a name and how many sources it takes at most (0: any number); served by name.
-        member: one of them.
-
-    >>> [fair_share(7, ["a 0", "b 0", "c 0"], one) for one in ("a 0", "b 0", "c 0")]
-    [3, 2, 2]
-    >>> [fair_share(7, ["a 0", "b 1"], one) for one in ("a 0", "b 1")]
-    [6, 1]
-    """
-    shares = dict.fromkeys(sorted({*members, member}), 0)
-    while sources > 0:
-        room = [one for one, share in shares.items() if share < (int(one.split()[1]) or sources + share)]
-        if not room:
-            break
-        for one in room[:sources]:
-            shares[one] += 1
-        sources -= len(room)
-    return shares[member]

@@ -40,12 +40,16 @@ class Shard(threading.Thread):
     """Base of both kinds.
 
     Attributes:
+        survives_expiry: whether it may go on though its lease expired, if nobody has taken it since. So may one that
+            changes nothing but Redis, whose next step is refused if it was anybody's meanwhile.
         error: what ended the work; None if it was stopped, or another has taken over.
         finished: whether there is nothing more to do for the source until its configuration changes.
 
     Args:
         stored: what the source is configured as (see ``workers.cluster.registry``); None if it was taken out.
     """
+
+    survives_expiry = False
 
     def __init__(self, lease: Lease, context: Context, stored: str | None) -> None:
         super().__init__(name=f"{lease.worker} {lease.source}", daemon=True)
@@ -76,6 +80,12 @@ class Shard(threading.Thread):
     def stop(self) -> None:
         """End after the step in hand, so that another may go on."""
         self.lease.stopped.set()
+
+    def end(self) -> None:
+        """Put an end to the run, because the source was taken out or is configured otherwise now.
+
+        Nothing is to be done where the source is not read here: the end of its run comes by itself.
+        """
 
     def _work(self) -> None:
         raise NotImplementedError
@@ -135,6 +145,8 @@ def _may_be_of_a_message(error: BaseException | None) -> bool:
 class ChainShard(Shard):
     """Runs the stages of a chain for one source."""
 
+    survives_expiry = True
+
     def __init__(self, lease: Lease, context: Context, stored: str | None, names: tuple[str, ...]) -> None:
         super().__init__(lease, context, stored)
         self._names = names
@@ -151,7 +163,7 @@ class ChainShard(Shard):
         self.end()
 
     def end(self) -> None:
-        """Put an end to the run, because the source was taken out or is configured otherwise now."""
+        """See ``Shard.end``."""
         # It may be configured as before by the time somebody asks: then it is to be read again.
         self._ended = True
         self._stop_reader()
