@@ -1,4 +1,6 @@
-"""What each stage of the pipeline computes, and the contracts between stages; no process, no broker.
+"""What each stage of the pipeline computes, and the contracts between stages.
+
+It starts no process, and knows Redis only as a place to publish to.
 
 The folders read in the order in which data flows::
 
