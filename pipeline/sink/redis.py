@@ -1,28 +1,22 @@
 """Publishes results on Redis Streams from a thread of its own, so that a slow or absent server holds up nobody."""
 
-import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import redis
 
-from pipeline.backoff import delays
 from pipeline.channel import Closed
-from pipeline.connection import CHOICE, TIMEOUT, address, connect, explain, is_passing, refusal
+from pipeline.connection import CHOICE, TIMEOUT, address, connect, is_passing, refusal
 from pipeline.errors import BrokerError
 from pipeline.messages import Results
+from pipeline.outage import Outage
 from pipeline.settings import RedisSettings
 from pipeline.sink.streams import BATCH, Streams
 from pipeline.sink.writer import Frontier
 from pipeline.tally import Count, Tally
-
-log = logging.getLogger(__name__)
-
-BACKOFF: Final = (0.1, 5.0)
-"""s between attempts while Redis is away: the first wait and the longest, doubled between."""
 
 ASKING: Final = 0.2
 """s between questions, while Redis is away, whether to wait for it any longer."""
@@ -157,8 +151,8 @@ class RedisWriter:
 
     def _deliver(self, batch: list[Results]) -> bool:
         """Commit a batch, however long that takes; return False if it was given up."""
-        away = False
-        waits = delays(*BACKOFF)
+        outage = Outage(self._url, self._advice)
+        waits: Iterator[float] | None = None
         while not self._abandoned:
             try:
                 self._streams.commit(batch)
@@ -166,21 +160,18 @@ class RedisWriter:
                 if self._wait and not is_passing(error):
                     self._error = refusal(self._url, error, self._advice)
                     break
-                if not away:
+                if waits is None:
                     what = "waiting for it" if self._wait else f"keeping {self._settings.buffer} records meanwhile"
-                    why = explain(self._url, error, self._advice)
-                    log.warning("Redis at %s: %s; %s", address(self._url), why, what)
-                    away = True
+                    waits = outage.begin(error, what)
                 if not self._rest(next(waits)):
                     where = address(self._url)
                     self._error = BrokerError(f"stopped while Redis at {where} was away; run again to complete it")
                     break
             else:
-                if away:
+                if waits is not None:
                     with self._changed:
                         lost, self._lost = self._lost, 0
-                    told = f"{lost} records were lost" if lost else "none that waited was lost"
-                    log.warning("Redis at %s is back; %s", address(self._url), told)
+                    outage.end(f"; {lost} records were lost" if lost else "; none that waited was lost")
                 return True
         with self._changed:
             for results in batch:

@@ -1,22 +1,16 @@
 """Requests to Redis that wait while it is away: a worker neither crashes nor spins because of its broker."""
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import redis
 
-from pipeline.backoff import delays
 from pipeline.channel import Closed
-from pipeline.connection import NEEDED, address, connect, explain, is_passing, refusal
+from pipeline.connection import NEEDED, connect, is_passing, refusal
 from pipeline.errors import BrokerError
+from pipeline.outage import Outage
 from workers.bus import scripts
-
-log = logging.getLogger(__name__)
-
-BACKOFF: Final = (0.1, 3.0)
-"""s between attempts while Redis is away: the first wait and the longest, doubled between."""
 
 BLOCK: Final = 500
 """ms for which Redis is asked to wait for a message; then whoever waits looks whether to stop."""
@@ -50,9 +44,7 @@ class Broker:
         self.census = self.client.register_script(scripts.CENSUS)
         self.count = self.client.register_script(scripts.COUNT)
         self.tell = self.client.register_script(scripts.TELL)
-        self._lock = threading.Lock()
-        self._waiting = 0
-        """Requests that wait for Redis to come back, or to have room."""
+        self._outage = Outage(url, NEEDED)
 
     @property
     def forgets(self) -> bool:
@@ -74,21 +66,20 @@ class Broker:
             return request()
         except (redis.RedisError, OSError) as error:
             self._check(error)
-            self._begin_waiting(error)
-        back = False
+            waits = self._outage.begin(error)
+        note = None
         try:
-            waits = delays(*BACKOFF)
             while not stopped.wait(next(waits)):
                 try:
                     answer = request()
                 except (redis.RedisError, OSError) as error:
                     self._check(error)
                 else:
-                    back = True
+                    note = ""
                     return answer
             raise Closed
         finally:
-            self._end_waiting(back)
+            self._outage.end(note)
 
     def refusal(self, error: Exception) -> BrokerError:
         """Return the error that tells what is wrong with the server."""
@@ -104,20 +95,6 @@ class Broker:
             raise GroupLost from None
         if not is_passing(error):
             raise refusal(self._url, error, NEEDED) from None
-
-    def _begin_waiting(self, error: Exception) -> None:
-        """Say once that Redis is away, whatever the number of threads that notice."""
-        with self._lock:
-            self._waiting += 1
-            if self._waiting == 1:
-                log.warning("Redis at %s: %s; waiting for it", address(self._url), explain(self._url, error, NEEDED))
-
-    def _end_waiting(self, back: bool) -> None:
-        """Say that Redis is back once nobody waits any more: it may answer some while it refuses others."""
-        with self._lock:
-            self._waiting -= 1
-            if self._waiting == 0 and back:
-                log.warning("Redis at %s is back", address(self._url))
 
 
 def _is_lost(error: redis.ResponseError) -> bool:

@@ -12,11 +12,12 @@ from pipeline.channel import Closed
 from pipeline.connection import explain
 from pipeline.errors import BrokerError
 from pipeline.messages import End
+from pipeline.outage import BACKOFF
 from pipeline.settings import BusSettings
 from pipeline.tally import Tally
 from tests.redis_server import Server, executables, newest, oldest
 from workers.bus import keys
-from workers.bus.broker import BACKOFF, Broker, GroupLost
+from workers.bus.broker import Broker, GroupLost
 from workers.bus.codec import encode
 from workers.bus.lease import Lease
 from workers.bus.ledger import Ledger, Outbox, Position
