@@ -12,7 +12,7 @@ from models.smoothing.filters import kalman
 from models.smoothing.measure import coverage
 from models.smoothing.series import generate, log_ratios, softmax
 from pipeline.settings import SmootherSettings
-from pipeline.sink.smoother import Smoother
+from pipeline.sink.smoother import UNSEEN, Smoother
 
 SETTINGS = SmootherSettings()
 LAGS = st.sampled_from([0.0, 0.3, 2.0, inf])
@@ -162,6 +162,12 @@ def test_a_look_that_says_nothing_splits_a_gap_with_hardly_a_trace(lag, trace):
     blind = [*track[:30], (middle, [0.125] * 8, 0.0), *track[30:]]
 
     assert np.delete(smooth(blind, lag), 30, axis=0) == pytest.approx(smooth(track, lag), abs=trace)
+
+
+@given(tracks(), LAGS)
+def test_no_face_is_known_less_well_than_one_that_nobody_looked_at(track, lag):
+    blind = [(pts, p, 0.0) for pts, p, _ in track]
+    assert 0.1 < deviations(blind, lag).max() <= UNSEEN
 
 
 def test_a_long_lag_needs_no_more_future():
