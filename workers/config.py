@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
+from msgspec.structs import replace
 from pydantic import BaseModel, BeforeValidator, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -23,8 +24,8 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import InputError
-from pipeline.ingest.source import Source, parse_source
-from pipeline.redaction import redact
+from pipeline.ingest.source import Source, parse_source, source_id
+from pipeline.redact, shownion import redact
 from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, UserPath, at_home
 from pipeline.strict_yaml import parse_yaml, problem
 
@@ -40,6 +41,9 @@ WORDS = {
     "tuple_type": "should be a list",
 }
 """What pydantic says of its own types, in the words of a configuration file."""
+
+_NAMED = re.compile(r"([^\s:/?#=]+)=(.*://.*|\d{1,3}|/dev/video\d{1,3}|\$\{.*)", re.DOTALL)
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def _webcam(value: Any) -> Any:
@@ -74,7 +78,7 @@ class Config(BaseSettings, PipelineSettings):
     out: Annotated[UserPath, BeforeValidator(_named)] = Path("affectstream-out")
     """Folder for Parquet, and for the data of the embedded Redis."""
     sources: tuple[Annotated[SourceConfig | str, BeforeValidator(_webcam)], ...] = ()
-    """What ``run`` reads when the command line names no source."""
+    """What ``run`` reads, and ``doctor`` looks at, when the command line names no source."""
 
 
 def load_config(file: Path | None, options: Mapping[str, Any]) -> Config:
@@ -128,16 +132,41 @@ def override(section: Any, changes: Mapping[str, Any], where: str, name: str) ->
         raise InputError(f"{where}: {explain(error, type(section), name)}") from None
 
 
+def typed(text: str) -> SourceConfig | str:
+    """Return a source as the command line has it: ``NAME=URL``, or what alone its id is made from.
+
+    >>> typed("door=rtsp://10.0.0.8/h264").name, typed("rtsp://10.0.0.8/h264?channel=1")
+    ('door', 'rtsp://10.0.0.8/h264?channel=1')
+    """
+    match = _NAMED.fullmatch(text.strip())
+    return SourceConfig(url=SecretStr(match[2]), name=match[1]) if match else text
+
+
 def configured(source: SourceConfig | str, config: Config) -> Source:
     """Return a source as it is named or described, with its own settings where it has any.
 
+    Each ``${NAME}`` in its URL is looked up in the environment; what is shown of it, and an id that is made from it, is
+    of the URL as it is written, lest it hold a secret.
+
     Raises:
-        InputError: it cannot be used as given.
+        InputError: it cannot be used as given, or the environment lacks a name.
     """
     if isinstance(source, str):
-        return parse_source(source, ingest=config.ingest, detector=config.detector)
+        source = SourceConfig(url=SecretStr(source))
     ingest, detector = own_settings(source, config)
-    return parse_source(source.url.get_secret_value(), name=source.name, ingest=ingest, detector=detector)
+    written = source.url.get_secret_value()
+    if not _VARIABLE.search(written):
+        return parse_source(written, name=source.name, ingest=ingest, detector=detector)
+    name = source.name or source_id(written)
+    url = _VARIABLE.sub(lambda match: _variable(match[1], name), written)
+    return replace(parse_source(url, name=name, ingest=ingest, detector=detector), safe_url=shown(written))
+
+
+def _variable(variable: str, name: str) -> str:
+    try:
+        return os.environ[variable]
+    except KeyError:
+        raise InputError(f"source {name!r}: the environment of this process holds no {variable}") from None
 
 
 def own_settings(source: SourceConfig, config: Config) -> tuple[IngestSettings, DetectorSettings]:

@@ -9,8 +9,8 @@ from pipeline.errors import InputError
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
 from pipeline.run import live_run
-from pipeline.tally import Tally
-from workers.config import Config, configured
+from pipeline.tally import Count, Tally
+from workers.config import Config, configured, typed
 from workers.engine import Engine
 from workers.outputs import open_writers
 from workers.runner import Runner
@@ -22,7 +22,7 @@ def live_sources(texts: Sequence[str], config: Config) -> list[Source]:
     Raises:
         InputError: there are none, one is not a live source, or two have the same id.
     """
-    sources = [configured(source, config) for source in texts or config.sources]
+    sources = [configured(source, config) for source in [typed(text) for text in texts] or config.sources]
     if not sources:
         raise InputError("no source given; name a camera (rtsp://…, http://…, 0) or put sources into a --config file")
     for source in sources:
@@ -31,7 +31,9 @@ def live_sources(texts: Sequence[str], config: Config) -> list[Source]:
     ids = [source.id for source in sources]
     for name in ids:
         if ids.count(name) > 1:
-            raise InputError(f"two sources have the id {name!r}; give them names of their own in a --config file")
+            raise InputError(
+                f"two sources have the id {name!r}; give them names of their own: NAME=URL, or in a --config file"
+            )
     return sources
 
 
@@ -65,6 +67,11 @@ class Session:
             if kind is not None:
                 self.runner.stop()
             self.runner.end()
+
+    @property
+    def seen(self) -> bool:
+        """Whether any source gave a frame."""
+        return any(self.tally.of(reader.source.id)[Count.FRAMES] for reader in self.readers)
 
     @property
     def hopeful(self) -> bool:

@@ -1,16 +1,24 @@
 """``affectstream run``: live sources, until stopped."""
 
-from typing import Annotated
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli import options
+from workers.cli import options, terminal
+
+if TYPE_CHECKING:
+    from pipeline.ingest.source import Source
 
 
 def run(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SOURCE", help="rtsp(s):// or http(s):// URL, webcam number, or /dev/video0."),
+        typer.Argument(
+            metavar="[NAME=]SOURCE",
+            help="rtsp(s):// or http(s):// URL, webcam number, or /dev/video0; NAME: its id (default: made from it).",
+        ),
     ] = None,
     out: options.Out = None,
     redis: options.Redis = None,
@@ -27,11 +35,12 @@ def run(
 ) -> None:
     """Watch live sources until Ctrl-C: never behind by more than half a second, back again whenever one breaks off.
 
-    Frames that would come too late are dropped and counted. Without SOURCE, the sources of --config are watched.
+    Frames that would come too late are dropped and counted. Without SOURCE, the sources of --config are watched. Each
+    ${NAME} in a URL is looked up in the environment. Ends with 1 if a source failed, or none ever gave a frame.
 
     Examples:
 
-      affectstream run rtsp://user:password@camera/stream --out results
+      affectstream run door=rtsp://user:password@camera/stream --out results
 
       affectstream run 0 http://10.0.0.7/video.mjpg --fps 10 --redis redis://localhost
 
@@ -65,8 +74,10 @@ def run(
     warn_of_gaps(settings, [source.settings.fps for source in chosen])
     check_redis(settings)
     engine = Engine.load(settings)
+    made = not settings.out.exists()
     with stoppable() as stopped, redis_server(settings) as url:
         banner(engine, settings, url)
+        _announce(chosen, settings.out, url)
         deadline = None if duration is None else time.monotonic() + duration
         with Session(chosen, engine, settings, url) as session, Watch(session) as watch:
             while not session.wait(0.2):
@@ -74,5 +85,20 @@ def run(
                     session.runner.stop()
                 watch.refresh()
         watch.summary()
-    if session.runner.failures:
+    if made and not session.seen:
+        with suppress(OSError):
+            settings.out.rmdir()  # unless Redis has left its data there
+    if session.runner.failures or not session.seen:
         raise typer.Exit(1)
+
+
+def _announce(sources: "list[Source]", out: Path, redis: str | None) -> None:
+    """Say under which id each source can be found."""
+    from rich.markup import escape
+
+    console = terminal.console(stderr=True)
+    for source in sources:
+        found = f"{out}/emotions/source={source.id}" if redis is None else f"affect:emotions:{source.id}"
+        console.print(
+            f"[bold]{source.id}[/bold] -> {escape(found)} [dim]from {escape(source.safe_url)}[/dim]", soft_wrap=True
+        )

@@ -81,11 +81,15 @@ class Watch:
         counts = self._session.tally.of(source)
         why = state.reason.removeprefix(f"{reader.source.safe_url} ")  # the line is the source's
         reason = f" ({escape(why)})" if why else f", {state.fps:.0f} fps decoded"
+        troubles = [f"{count} {counts[count]:,}" for count in TROUBLES if counts[count]]
+        if state.phase is Phase.ENDED and source not in self._session.runner.failures:  # those are told below the table
+            nothing = "" if counts[Count.FRAMES] else "no frame came"
+            troubles += [escape(why or nothing)] if why or nothing else []
         delay = self._session.runner.latency.of(source)
         return (
             f"[{STYLES[state.phase]}]{state.phase}[/]{'' if state.phase is Phase.ENDED else reason}",
             f"{counts[Count.FRAMES]:,} frames decoded, {counts[Count.SAMPLED]:,} analysed, "
             f"{counts[Count.FACES]:,} faces",
             f"median {delay.median:.2f} s, worst {delay.worst:.2f} s" if delay else "",
-            ", ".join(f"{count} {counts[count]:,}" for count in TROUBLES if counts[count]),
+            ", ".join(troubles),
         )

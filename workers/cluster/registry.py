@@ -7,18 +7,14 @@ in the environment of the worker that reads the source, so that no secret need l
 
 import hashlib
 import json
-import os
-import re
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from pipeline.errors import InputError
 from pipeline.ingest.source import Source, name_id
 from workers.bus import keys, scripts
 from workers.config import Config, SourceConfig, configured, explain
-
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def stored(source: SourceConfig) -> str:
@@ -58,9 +54,7 @@ def source_of(name: str, text: str, config: Config) -> Source:
     Raises:
         InputError: what is kept cannot be used as given: a setting, the URL, a file or a variable that is not there.
     """
-    source = described(text)
-    url = _VARIABLE.sub(lambda match: _variable(match[1], name), source.url.get_secret_value())
-    found = configured(source.model_copy(update={"name": name, "url": SecretStr(url)}), config)
+    found = configured(described(text).model_copy(update={"name": name}), config)
     check_id(name)
     return found
 
@@ -69,13 +63,6 @@ def check_id(name: str) -> None:
     """Raise ``InputError`` where a name is not fit to be the id of a source."""
     if name_id(name) != name:
         raise InputError(f"{name!r} cannot be the id of a source; {name_id(name)!r} can")
-
-
-def _variable(variable: str, name: str) -> str:
-    try:
-        return os.environ[variable]
-    except KeyError:
-        raise InputError(f"source {name!r}: the environment of this worker holds no {variable}") from None
 
 
 def is_known(client: Any, name: str, *, under_way: bool) -> bool:

@@ -33,7 +33,7 @@ def test_secrets_come_from_the_environment(monkeypatch):
 
 def test_a_variable_that_is_missing_is_named(monkeypatch):
     monkeypatch.delenv("DOOR_PASSWORD", raising=False)
-    with pytest.raises(InputError, match="source 'door': the environment of this worker holds no DOOR_PASSWORD"):
+    with pytest.raises(InputError, match="source 'door': the environment of this process holds no DOOR_PASSWORD"):
         source_of("door", '{"url": "rtsp://me:${DOOR_PASSWORD}@door/h264"}', Config())
 
 

@@ -1,0 +1,66 @@
+"""``affectstream run``, as a user meets it."""
+
+import pytest
+
+from tests import video
+from tests.rtsp import free_port
+from tests.web import sends, web
+
+
+@pytest.fixture
+def film(tmp_path):
+    """A recording that web servers can send, of a second."""
+    return video.clip(tmp_path / "film.mp4", frames=25, container_options={"movflags": "faststart"}).read_bytes()
+
+
+@pytest.fixture
+def run(affectstream, tmp_path):
+    return lambda *words: affectstream("run", *words, "--redis", "none", "--out", tmp_path / "out")
+
+
+def test_a_camera_that_never_answers_is_told_with_the_reason_and_leaves_nothing(run, tmp_path):
+    ended = run(f"door=http://127.0.0.1:{free_port()}/cam.mjpg", "--duration", "1")
+    assert ended.code == 1
+    (line,) = (line for line in ended.out.splitlines() if line.startswith("door"))
+    assert "0 frames decoded" in line
+    assert line.endswith("refuses the connection: nothing listens there")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_camera_that_says_nothing_is_told(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    with web(lambda request: request.connection.recv(1)) as url:
+        ended = run(f"door={url}/cam.mjpg", "--duration", "0.5")
+    assert ended.code == 1
+    assert ended.out.splitlines()[-1].endswith("no frame came")
+    assert (tmp_path / "out").is_dir()  # was there before
+
+
+def test_where_a_source_can_be_found_is_said_first(run, film, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKEN", "hunter2")
+    with web(sends(film)) as url:
+        ended = run(f"Front-Door={url}/a.mp4?key=${{TOKEN}}", f"{url}/b.mp4", f"{url}/${{TOKEN}}.mp4")
+    assert ended.code == 0, ended.err
+    assert "hunter2" not in ended.out + ended.err
+    at = url.removeprefix("http://").replace(".", "-").replace(":", "-")
+    told = [line.split(" from ")[0] for line in ended.err.splitlines() if " -> " in line]
+    names = ["front-door", f"source-{at}-b-mp4", f"source-{at}-token-mp4"]
+    assert told == [f"{name} -> {tmp_path}/out/emotions/source={name}" for name in names]
+    for name in names:
+        assert f"{name}  " in ended.out
+        assert (tmp_path / "out" / "emotions" / f"source={name}").is_dir()
+
+
+def test_a_variable_that_is_not_set_is_told(run, monkeypatch):
+    monkeypatch.delenv("DOOR_PASSWORD", raising=False)
+    ended = run("door=rtsp://me:${DOOR_PASSWORD}@127.0.0.1/h264")
+    assert (ended.code, ended.err) == (
+        2,
+        "error: source 'door': the environment of this process holds no DOOR_PASSWORD\n",
+    )
+
+
+def test_two_sources_of_one_name(run):
+    ended = run("door=rtsp://a/b", "rtsp://door")
+    assert ended.code == 2
+    assert "two sources have the id 'door'; give them names of their own: NAME=URL" in ended.err
