@@ -25,7 +25,7 @@ from pydantic_settings import (
 
 from pipeline.errors import InputError
 from pipeline.ingest.source import Source, parse_source, source_id
-from pipeline.redact, shownion import redact
+from pipeline.redaction import redact, shown
 from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, UserPath, at_home
 from pipeline.strict_yaml import parse_yaml, problem
 
