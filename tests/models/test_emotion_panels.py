@@ -85,6 +85,10 @@ def test_each_rater_in_turn_is_held_out() -> None:
     assert found.times.sum(1).tolist() == [10, 10, 10, 10]
     assert found.answered(np.arange(10)).tolist() == [6, 9, 0, 8]
     assert found.answered(np.zeros((4, 1), int)).tolist() == [10, 10, 5, 10]
+    named = found.naming(ALL)
+    assert named.times.sum(1).tolist() == [10, 10, 10, 8]
+    assert named.answered(np.arange(10)).tolist() == [6, 9, 0, 8]
+    assert found.naming(np.arange(8) == 0).times.sum(1).tolist() == [6, 9, 5, 8]
 
 
 def test_rows_that_are_no_majority_without_the_rater_do_not_count() -> None:

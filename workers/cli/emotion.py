@@ -126,6 +126,8 @@ def _lines(measured: "Report", faces: "LabelledFaces") -> "list[str]":
     if held_out is not None:
         told.append(_line("one rater against the others", held_out.rater))
         told.append(_line("the network against the same others", held_out.network))
+        told.append(_line("one rater who names an expression", held_out.naming))
+        told.append(_line("the network against these others", held_out.network_naming))
     told.append(_line("KL(votes || prediction)", kl.network, " nats"))
     if kl.floor is not None:
         told.append(_line("what a flawless predictor would score", kl.floor, " nats"))

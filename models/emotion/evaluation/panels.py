@@ -10,7 +10,7 @@ other panels of the same true shares. In worlds whose truth is known, and is not
 a fifth of what who knows the truth scores.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,12 @@ class Questions:
     def answered(self, chosen: NDArray[Any]) -> NDArray[np.float64]:
         """How many of `times` (n,) an answer `chosen`, (10,) or (n, 10), is the majority of the rest."""
         return np.asarray((self.times * (self.majority == chosen)).sum(1))
+
+    def naming(self, labels: NDArray[np.bool_]) -> "Questions":
+        """Those where the rater held out names one of `labels` (8,), rather than say "unknown" or "not a face"."""
+        named = np.zeros(self.times.shape[1])
+        named[: len(labels)] = labels
+        return replace(self, times=self.times * named)
 
 
 def questions(votes: NDArray[np.int64], labels: NDArray[np.bool_]) -> Questions:

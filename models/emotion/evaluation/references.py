@@ -40,10 +40,22 @@ class Reference:
 
 @dataclass(frozen=True)
 class Raters:
-    """A rater held out, and the network, both asked for the majority of that face's other raters (see `panels`)."""
+    """A rater held out, and the network, both asked for the majority of that face's other raters (see `panels`).
+
+    A rater who answers "unknown" or "not a face" is wrong, and the network has no such answer: so both are also
+    measured over those raters who name one of the network's labels.
+
+    Attributes:
+        rater: how often the rater says what the others do.
+        network: how often the network does, each face counting as often as it has raters to hold out.
+        naming: as `rater`, over those who name a label of the network.
+        network_naming: as `network`, over these.
+    """
 
     rater: Estimate
     network: Estimate
+    naming: Estimate
+    network_naming: Estimate
 
 
 def references(
@@ -73,9 +85,13 @@ def raters(report: Report, faces: LabelledFaces, *, draws: int = 2000) -> Raters
     if not report.sample.rated:
         return None
     asked = panels.questions(faces.votes, report.sample.labels)
-    weights = asked.times.sum(1)
-    if not weights.any():
+    named = asked.naming(report.sample.labels)
+    if not named.times.any():
         return None
-    drawn = Resamples(len(weights), groups=faces.people, draws=draws)
+    drawn = Resamples(len(faces.votes), groups=faces.people, draws=draws)
     answers = (np.arange(faces.votes.shape[1]), report.probabilities.argmax(1)[:, None])
-    return Raters(*(drawn.ratio(asked.answered(one) / np.maximum(weights, 1), weights) for one in answers))
+    told = []
+    for one in (asked, named):
+        weights = one.times.sum(1)
+        told += [drawn.ratio(one.answered(answer) / np.maximum(weights, 1), weights) for answer in answers]
+    return Raters(*told)

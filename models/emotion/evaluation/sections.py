@@ -47,7 +47,8 @@ def keys(judged: Judgement) -> str:
                 "one rater",
                 _value(judged.raters.rater),
                 f"a rater held out, against the majority of the others; the network, asked the same: "
-                f"{judged.raters.network.value:.3f}",
+                f"{judged.raters.network.value:.3f}. Of raters who name an expression: "
+                f"{judged.raters.naming.value:.3f}, beside {judged.raters.network_naming.value:.3f}",
             )
         )
     floor = "" if kl.floor is None else f"; flawless: {kl.floor.value:.3f}"

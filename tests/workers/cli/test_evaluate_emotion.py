@@ -28,6 +28,7 @@ def test_what_frames_the_figures_is_told_beside_them(affectstream, votes, model)
     for word in (
         "accuracy:",
         "one rater",
+        "names an expression",
         "flawless",
         "balanced accuracy",
         "macro F1",
