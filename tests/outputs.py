@@ -27,6 +27,9 @@ def write_output(
     source: str = "door",
     run: str = "r1",
     model: str = "net@0123456789ab",
+    biased: float = 0.0,
+    start: int = START,
+    pause: float = 0.0,
     fps: float = 25.0,
     settings: ParquetSettings | None = None,
 ) -> Path:
@@ -43,6 +46,9 @@ def write_output(
         source: id.
         run: id.
         model: name and hash of the network.
+        biased: what the network adds to happiness before it makes distributions of what it sees.
+        start: event time of the first row, µs.
+        pause: s from the last row of a track to the first of the next, in which there are frames without faces.
         fps: rows per second.
         settings: when parts end.
     """
@@ -55,7 +61,9 @@ def write_output(
         fine, sure = np.clip(rng.normal((quality, 0.9), (0.1, 0.04)), 0.05, 0.95)
         for _ in range(2 + rng.poisson(length)):
             raw = rng.dirichlet(40 * mean + 0.05)
-            stamp = Stamp(source, run, frame, frame / fps, START + round(frame / fps * 1e6), Clock.FILE, START)
+            raw[1] += biased
+            raw /= raw.sum()
+            stamp = Stamp(source, run, frame, frame / fps, start + round(frame / fps * 1e6), Clock.FILE, start)
             row = Emotion(
                 stamp=stamp,
                 track=f"{run}-{track}",
@@ -73,6 +81,7 @@ def write_output(
             )
             writer.write(Results(emotions=(row,)))
             frame += 1
+        frame += round(pause * fps)
     writer.write(Results(ends=(End(source, run, complete=True),)))
     writer.close()
     return out

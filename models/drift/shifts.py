@@ -1,11 +1,12 @@
 """How far two samples of tracks lie apart, and whether chance alone would put them so far apart.
 
-Rows of a track are not independent, so tracks are what is drawn: with replacement for intervals (Efron and Tibshirani
-1993, "An introduction to the bootstrap"), and dealt out anew between the two samples for what chance gives (Good 2005,
-"Permutation, parametric, and bootstrap tests of hypotheses").
+Rows of a track are not independent, nor are tracks of one person, so days, runs or tracks (see `units`) are what is
+drawn: with replacement for intervals (Efron and Tibshirani 1993, "An introduction to the bootstrap"), and dealt out
+anew between the two samples for what chance gives (Good 2005, "Permutation, parametric, and bootstrap tests of
+hypotheses").
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -13,9 +14,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import rel_entr
-from scipy.stats import binomtest
 
+from models.drift.rates import rates
 from models.drift.tracks import BINS, DOMINANT, QUANTITIES, Sample
+from models.drift.units import FEWEST, Unit, count, dealt, drawn, largest, numbers, summed
 from pipeline.labels import LABELS
 
 Doubles = NDArray[np.float64]
@@ -30,21 +32,12 @@ MODERATE, LARGE = 0.1, 0.25
 ALPHA: Final = 0.05
 """Chance of calling anything at all a shift where nothing moved."""
 
-FEWEST: Final = 10
-"""Tracks of each sample below which an interval says too little."""
-
-DRAWS: Final = 1000
-"""Of each bootstrap."""
-
-ROOM: Final = 1 << 22
-"""Numbers of tracks that are drawn at a time."""
-
 
 class Size(StrEnum):
     """How far a quantity moved."""
 
     UNKNOWN = "unknown"
-    """There are too few tracks to tell."""
+    """There are too few units to tell."""
     NONE = "none"
     """Not further than chance puts it."""
     SMALL = "small"
@@ -55,7 +48,7 @@ class Size(StrEnum):
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 95 % interval; NaN where there are too few tracks for one."""
+    """A value with its 95 % interval; NaN where there are too few units for one."""
 
     value: float
     low: float
@@ -72,7 +65,7 @@ class Shift:
         new: the same in NEW.
         change: NEW less REF.
         psi: population stability index, sum of (q - p) ln(q / p) over bins, less its bootstrap bias; at least 0.
-        plain: the index as it is: the fewer the tracks, the more of it is chance.
+        plain: the index as it is: the fewer the units, the more of it is chance.
         divergence: Jensen-Shannon divergence over the same bins, bits, 0-1, less its bias.
         chance: plain index that chance alone stays below in 95 of 100 cases.
         p: how often chance alone gives as high an index, allowing for how many quantities are looked at (Holm 1979).
@@ -97,15 +90,19 @@ class Comparison:
 
     Attributes:
         source: whose; None: of all sources.
-        tracks: how many tracks REF and NEW have.
+        unit: what was drawn and dealt out.
+        units: how many of it REF and NEW have.
+        tracks: how many tracks they have.
         rows: how many rows they have.
         shifts: of each quantity, in the order of `QUANTITIES`.
         dominant: float64 (2, 8), shares of rows in which each of `LABELS` is dominant in REF and in NEW.
-        hourly: tracks per hour of video with faces in REF and in NEW; NaN where no time passed.
-        ratio: the latter over the former, interval by the conditional binomial (Przyborowski and Wilenski 1940).
+        hourly: tracks per hour in REF and in NEW (see `rates`); NaN where too few begin on any day.
+        ratio: the latter over the former.
     """
 
     source: str | None
+    unit: Unit
+    units: tuple[int, int]
     tracks: tuple[int, int]
     rows: tuple[int, int]
     shifts: list[Shift]
@@ -115,8 +112,13 @@ class Comparison:
 
     @property
     def enough(self) -> bool:
-        """Whether there are tracks enough to tell anything."""
-        return min(self.tracks) >= FEWEST
+        """Whether there are units enough to tell anything."""
+        return min(self.units) >= FEWEST
+
+    @property
+    def rarer(self) -> bool | None:
+        """Whether tracks are rarer in NEW, or more frequent; None if they may be as frequent as in REF."""
+        return self.ratio.high < 1 if self.ratio.high < 1 or self.ratio.low > 1 else None
 
 
 def stability(ref: NDArray[Any], new: NDArray[Any], floors: tuple[float, float] = (FLOOR, FLOOR)) -> Doubles:
@@ -135,14 +137,20 @@ def divergence(ref: NDArray[Any], new: NDArray[Any]) -> Doubles:
     return np.asarray((rel_entr(p, middle) + rel_entr(q, middle)).sum(-1) / (2 * np.log(2)))
 
 
-def compare(pairs: Sequence[tuple[str | None, Sample, Sample]], *, seed: int = 0) -> list[Comparison]:
+def compare(
+    pairs: Sequence[tuple[str | None, Sample, Sample]], *, unit: Unit | None = None, seed: int = 0
+) -> list[Comparison]:
     """Compares samples, REF and NEW of all sources together (None) or of single ones.
 
-    The more are looked at, the further each has to move to be called a shift.
+    The more are looked at, the further each has to move to be called a shift. `unit`: what to draw and to deal out;
+    None: of each the largest of which there are enough.
     """
     # The least p that can be found must stay far below ALPHA over the number of tests.
     deals = max(2000, 60 * len(QUANTITIES) * len(pairs))
-    found = [_compare(source, ref, new, deals, np.random.default_rng(seed)) for source, ref, new in pairs]
+    found = [
+        _compare(source, ref, new, unit or largest(ref, new), deals, np.random.default_rng(seed))
+        for source, ref, new in pairs
+    ]
     enough = [each for each in found if each.enough]
     adjusted = iter(holm([shift.p for each in enough for shift in each.shifts]))
     for each in enough:
@@ -173,31 +181,35 @@ class _Figures(NamedTuple):
     divergence: Doubles
 
 
-def _compare(source: str | None, ref: Sample, new: Sample, deals: int, rng: np.random.Generator) -> Comparison:
-    sides = (_columns(ref), _columns(new))
+def _compare(
+    source: str | None, ref: Sample, new: Sample, unit: Unit, deals: int, rng: np.random.Generator
+) -> Comparison:
+    sides = (summed(_columns(ref), numbers(ref, unit)), summed(_columns(new), numbers(new, unit)))
     tracks = (len(ref), len(new))
     observed = _figures(sides[0].sum(0, keepdims=True), sides[1].sum(0, keepdims=True), tracks)
     labels = np.stack([sample.counts[:, DOMINANT, : len(LABELS)].sum(0) for sample in (ref, new)])
-    hourly, ratio = _rates(ref, new)
+    hourly, ratio = rates(ref, new, unit)
     told = Comparison(
         source=source,
+        unit=unit,
+        units=(count(ref, unit), count(new, unit)),
         tracks=tracks,
         rows=(ref.rows, new.rows),
         shifts=[],
         dominant=labels / labels.sum(1, keepdims=True),
         hourly=hourly,
-        ratio=ratio,
+        ratio=Interval(*ratio),
     )
     if told.enough:
-        drawn = _figures(_drawn(sides[0], rng), _drawn(sides[1], rng), tracks)
-        dealt = _dealt(*sides, deals, rng)
+        found = _figures(drawn(sides[0], rng), drawn(sides[1], rng), tracks)
+        chances = np.concatenate([_figures(*hands, tracks).psi for hands in dealt(*sides, deals, rng)])
         # A hair of room for sums that were added up in another order.
-        p = (1 + (dealt >= observed.psi - 1e-9).sum(0)) / (1 + deals)
-        chance = np.percentile(dealt, 95, axis=0)
+        p = (1 + (chances >= observed.psi - 1e-9).sum(0)) / (1 + deals)
+        chance = np.percentile(chances, 95, axis=0)
     else:
-        drawn = _Figures(*(np.full_like(each, np.nan) for each in observed))
+        found = _Figures(*(np.full_like(each, np.nan) for each in observed))
         p = chance = np.full(len(QUANTITIES), np.nan)
-    change = np.percentile(drawn.new - drawn.ref, (2.5, 97.5), axis=0)
+    change = np.percentile(found.new - found.ref, (2.5, 97.5), axis=0)
     for index, quantity in enumerate(QUANTITIES):
         before, after = float(observed.ref[0, index]), float(observed.new[0, index])
         told.shifts.append(
@@ -206,9 +218,9 @@ def _compare(source: str | None, ref: Sample, new: Sample, deals: int, rng: np.r
                 before,
                 after,
                 Interval(after - before, float(change[0, index]), float(change[1, index])),
-                _unbiased(observed.psi[0, index], drawn.psi[:, index]),
+                _unbiased(observed.psi[0, index], found.psi[:, index]),
                 float(observed.psi[0, index]),
-                _unbiased(observed.divergence[0, index], drawn.divergence[:, index]),
+                _unbiased(observed.divergence[0, index], found.divergence[:, index]),
                 float(chance[index]),
                 float(p[index]),
                 Size.UNKNOWN,
@@ -232,48 +244,8 @@ def _figures(ref: Doubles, new: Doubles, tracks: tuple[int, int]) -> _Figures:
     return _Figures(*means, stability(before, after, floors), divergence(before, after))
 
 
-def _drawn(tracks: Doubles, rng: np.random.Generator) -> Doubles:
-    """Totals (DRAWS, columns) of as many tracks, drawn with replacement."""
-    count = len(tracks)
-    totals = []
-    for size in _chunks(DRAWS, count):
-        chosen = rng.integers(0, count, (size, count)) + count * np.arange(size)[:, None]
-        totals.append(np.bincount(chosen.ravel(), minlength=size * count).reshape(size, count) @ tracks)
-    return np.concatenate(totals)
-
-
-def _dealt(ref: Doubles, new: Doubles, deals: int, rng: np.random.Generator) -> Doubles:
-    """Stability indices (deals, q) of tracks that are dealt out anew, as many to each side as it has."""
-    tracks = np.concatenate([ref, new])
-    total = tracks.sum(0)
-    hand = np.arange(len(tracks)) < len(ref)
-    found = []
-    for size in _chunks(deals, len(tracks)):
-        dealt = rng.permuted(np.tile(hand, (size, 1)), axis=1).astype(np.float64) @ tracks
-        found.append(_figures(dealt, total - dealt, (len(ref), len(new))).psi)
-    return np.concatenate(found)
-
-
-def _chunks(draws: int, tracks: int) -> Iterator[int]:
-    """Draws that are made at a time."""
-    size = max(1, ROOM // tracks)
-    for begin in range(0, draws, size):
-        yield min(size, draws - begin)
-
-
 def _unbiased(value: float, drawn: Doubles) -> Interval:
     """A distance and its percentile interval, less what drawing adds to them: once to the value, twice to the drawn."""
     added = drawn.mean() - value
     low, high = np.percentile(drawn, (2.5, 97.5))
     return Interval(*(float(np.maximum(each, 0)) for each in (value - added, low - 2 * added, high - 2 * added)))
-
-
-def _rates(ref: Sample, new: Sample) -> tuple[tuple[float, float], Interval]:
-    """Tracks per hour of each, and their ratio."""
-    hours = (ref.hours, new.hours)
-    if min(hours) <= 0:
-        return (np.nan, np.nan), Interval(np.nan, np.nan, np.nan)
-    hourly = (float(len(ref) / hours[0]), float(len(new) / hours[1]))
-    share = binomtest(len(new), len(ref) + len(new)).proportion_ci()
-    low, high = (float(each / (1 - each) * hours[0] / hours[1]) for each in (share.low, share.high))
-    return hourly, Interval(hourly[1] / hourly[0], low, high)

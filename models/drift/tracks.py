@@ -1,6 +1,6 @@
 """Two outputs read as what each track adds to distributions: memory grows with tracks, not with rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,7 @@ class Sample:
         sums: float64 (t, q), sums of the same values; zero for the dominant label.
         keys: source and track id of each track.
         runs: run of each track, int64 (t,), numbered.
+        days: source and day (UTC) of each track's first row, int64 (t,), numbered.
         spans: float64 (t, 2), media time of the first and the last row, s.
         models: names and hashes of the networks.
         clocks: where times come from.
@@ -57,6 +58,7 @@ class Sample:
     sums: NDArray[np.float64]
     keys: list[tuple[str, str]]
     runs: NDArray[np.int64]
+    days: NDArray[np.int64]
     spans: NDArray[np.float64]
     models: list[str]
     clocks: list[str]
@@ -77,15 +79,6 @@ class Sample:
         return sorted({source for source, _ in self.keys})
 
     @property
-    def hours(self) -> float:
-        """Media time from the first face of each run to its last, summed over runs, h."""
-        total = 0.0
-        for run in np.unique(self.runs):
-            spans = self.spans[self.runs == run]
-            total += spans[:, 1].max() - spans[:, 0].min()
-        return total / 3600
-
-    @property
     def rate(self) -> float:
         """Rows per second of a track; NaN if no track has two rows."""
         seconds = float((self.spans[:, 1] - self.spans[:, 0]).sum())
@@ -95,28 +88,42 @@ class Sample:
         """The tracks of one source; models, clocks, dates and `skipped` stay those of all."""
         at = np.array([index for index, key in enumerate(self.keys) if key[0] == source])
         keys = [self.keys[index] for index in at]
-        arrays = {"counts": self.counts[at], "sums": self.sums[at], "runs": self.runs[at], "spans": self.spans[at]}
-        return replace(self, keys=keys, **arrays)
+        return replace(
+            self,
+            counts=self.counts[at],
+            sums=self.sums[at],
+            keys=keys,
+            runs=self.runs[at],
+            days=self.days[at],
+            spans=self.spans[at],
+        )
 
 
-def read_samples(ref: Path, new: Path) -> tuple[Sample, Sample]:
-    """Reads two outputs, each a folder that has `emotions/` (or is it).
+def read_samples(ref: Path, new: Path, sources: Sequence[str] = ()) -> tuple[Sample, Sample]:
+    """Reads two outputs, each a folder that has `emotions/` (or is it), or only some `sources` of them.
 
     Raises:
-        InputError: a folder has no Parquet of ours, no rows, or lacks a column.
+        InputError: a folder has no Parquet of ours, no rows, or lacks a column; a source is in neither.
     """
     outs = (ref, new)
-    tables = [_open(out) for out in outs]
+    tables = [open_table(out) for out in outs]
+    if sources:
+        known = {source for table, out in zip(tables, outs, strict=True) for source in _sources(table, out)}
+        for source in sources:
+            if source not in known:
+                raise InputError(
+                    f"no source {source!r} in {str(ref)!r} or {str(new)!r}; there are: {', '.join(sorted(known))}"
+                )
     fine = np.zeros((len(VALUES), 1 << (31 - SHIFT)), np.int64)
     for table, out in zip(tables, outs, strict=True):
-        for batch in _batches(table, out, NUMBERS):
+        for batch in batches(table, out, NUMBERS, sources):
             values = _values(batch)
             for column, line in enumerate(values[np.isfinite(values).all(1)].T):
                 # The bits of floats that are not negative, read as integers, are in the order of the floats.
                 at = np.ascontiguousarray(np.maximum(line, 0) + np.float32(0)).view(np.uint32) >> SHIFT
                 fine[column] += np.bincount(at, minlength=fine.shape[1])
     edges = [_deciles(line) for line in fine]
-    parts = [_read(table, out, edges) for table, out in zip(tables, outs, strict=True)]
+    parts = [_read(table, out, edges, sources) for table, out in zip(tables, outs, strict=True)]
     seconds = [part.spans[:, 1] - part.spans[:, 0] for part in parts]
     lengths = np.unique(np.quantile(np.concatenate(seconds), np.arange(1, BINS) / BINS))
     for part, each in zip(parts, seconds, strict=True):
@@ -125,7 +132,8 @@ def read_samples(ref: Path, new: Path) -> tuple[Sample, Sample]:
     return parts[0], parts[1]
 
 
-def _open(out: Path) -> ds.Dataset:
+def open_table(out: Path) -> ds.Dataset:
+    """The rows of an output; raises as `read_samples`."""
     folder = out / "emotions" if (out / "emotions").is_dir() else out
     files = sorted(str(path) for path in folder.rglob("*.parquet") if not path.name.startswith("."))
     if not files:
@@ -140,14 +148,24 @@ def _open(out: Path) -> ds.Dataset:
     return table
 
 
-def _batches(table: ds.Dataset, out: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+def batches(
+    table: ds.Dataset, out: Path, columns: Sequence[str], sources: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Columns of the rows of an output, or only of some `sources`, in the order of its files; none is empty."""
+    chosen = ds.field("source").isin([*sources]) if sources else None
     try:
         # File by file: the scanner of all of them reads ahead without end where batches are taken slowly.
-        for file in table.get_fragments():
-            batches = file.to_batches(schema=table.schema, columns=[*columns], batch_size=BATCH)
-            yield from (batch for batch in batches if batch.num_rows)
+        for file in table.get_fragments(filter=chosen):
+            read = file.to_batches(schema=table.schema, columns=[*columns], filter=chosen, batch_size=BATCH)
+            yield from (batch for batch in read if batch.num_rows)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{str(out)!r} cannot be read: {_line(error)}") from error
+
+
+def _sources(table: ds.Dataset, out: Path) -> set[str]:
+    return {
+        str(name) for batch in batches(table, out, ("source",)) for name in batch.column("source").unique().to_pylist()
+    }
 
 
 def _line(error: Exception) -> str:
@@ -169,13 +187,14 @@ def _deciles(fine: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.unique((at.astype(np.uint32) << SHIFT).view(np.float32))
 
 
-def _read(table: ds.Dataset, out: Path, edges: list[NDArray[np.float32]]) -> Sample:
+def _read(table: ds.Dataset, out: Path, edges: list[NDArray[np.float32]], sources: Sequence[str]) -> Sample:
     found = _Growing()
-    for batch in _batches(table, out, (*TEXTS, "pts", *NUMBERS)):
+    for batch in batches(table, out, (*TEXTS, "pts", *NUMBERS), sources):
         found.add(batch, edges)
     if not found.keys:
+        which = f" of {', '.join(sources)}" if sources else ""
         raise InputError(
-            f"{str(out)!r} has no rows{' that are whole' if found.skipped else ''}; there is nothing to compare"
+            f"{str(out)!r} has no rows{which}{' that are whole' if found.skipped else ''}; there is nothing to compare"
         )
     count = len(found.keys)
     return Sample(
@@ -183,6 +202,7 @@ def _read(table: ds.Dataset, out: Path, edges: list[NDArray[np.float32]]) -> Sam
         sums=found.sums[:count],
         keys=[*found.keys],
         runs=np.array(found.runs),
+        days=np.array(found.days),
         spans=found.spans[:count],
         models=sorted(found.seen["model"]),
         clocks=sorted(found.seen["clock"]),
@@ -199,6 +219,9 @@ class _Growing:
     runs: list[int] = field(default_factory=list)
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
     """Number of each source's run."""
+    days: list[int] = field(default_factory=list)
+    dates: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Number of each source's day."""
     seen: dict[str, set[str]] = field(default_factory=lambda: {"model": set(), "clock": set(), "date": set()})
     skipped: int = 0
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((64, len(QUANTITIES), BINS), np.int64))
@@ -207,7 +230,7 @@ class _Growing:
 
     def add(self, batch: pa.RecordBatch, edges: list[NDArray[np.float32]]) -> None:
         values = _values(batch)
-        texts = {name: _coded(batch.column(name)) for name in TEXTS}
+        texts = {name: coded(batch.column(name)) for name in TEXTS}
         pts = batch.column("pts").to_numpy(zero_copy_only=False)
         names, codes = texts["dominant"]
         labels = np.array([LABELS.index(name) if name in LABELS else -1 for name in names])[codes]
@@ -218,7 +241,7 @@ class _Growing:
             names, codes = texts[name]
             seen.update(names[code] for code in np.unique(codes[whole]))
 
-        keys = [texts[name] for name in ("source", "track", "run")]
+        keys = [texts[name] for name in ("source", "track", "run", "date")]
         sizes = [len(names) for names, _ in keys]
         unique, at = np.unique(np.ravel_multi_index([codes[whole] for _, codes in keys], sizes), return_inverse=True)
         parts = zip(keys, np.unravel_index(unique, sizes), strict=True)
@@ -235,18 +258,19 @@ class _Growing:
         found = np.bincount(at * BINS + bins, minlength=len(tracks) * BINS).reshape(-1, BINS)
         np.add.at(self.counts[:, column], tracks, found)
 
-    def _track(self, source: str, track: str, run: str) -> int:
-        """The number of a track, new ones with room for them."""
+    def _track(self, source: str, track: str, run: str, date: str) -> int:
+        """The number of a track, new ones with room for them; `date`: of the first row, if it is new."""
         number = self.keys.setdefault((source, track), len(self.keys))
         if number == len(self.runs):
             self.runs.append(self.numbers.setdefault((source, run), len(self.numbers)))
+            self.days.append(self.dates.setdefault((source, date), len(self.dates)))
             if number == len(self.counts):
                 self.counts, self.sums = (np.concatenate([a, np.zeros_like(a)]) for a in (self.counts, self.sums))
                 self.spans = np.concatenate([self.spans, np.tile([np.inf, -np.inf], (number, 1))])
         return number
 
 
-def _coded(column: pa.Array) -> tuple[list[str], NDArray[np.int64]]:
+def coded(column: pa.Array) -> tuple[list[str], NDArray[np.int64]]:
     """Texts of a column, and for each row which; missing ones are empty."""
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     names = [str(name) for name in coded.dictionary.to_pylist()]

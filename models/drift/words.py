@@ -7,12 +7,16 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from models.drift.shifts import FEWEST, LARGE, Comparison, Interval, Shift, Size
+from models.drift.pairs import Paired
+from models.drift.shifts import LARGE, Comparison, Interval, Shift, Size
 from models.drift.tracks import Sample
+from models.drift.units import FEWEST, Unit, count
 from pipeline.labels import LABELS
 
 NAMES: Final = {"score": "detector score", "size": "face size", "dominant": "dominant label", "length": "track length"}
 UNITS: Final = {"size": " px", "length": " s"}
+
+WHOLES: Final = {Unit.DAY: "days of sources", Unit.RUN: "runs", Unit.TRACK: "tracks"}
 
 FALLEN_APART: Final = 1.2
 """Rows per second of a face over those of the other output from which settings are said to differ."""
@@ -36,6 +40,10 @@ def notes(ref: Sample, new: Sample) -> list[str]:
             f"The networks differ ({', '.join(ref.models)}; {', '.join(new.models)}): what moved may be the network "
             "rather than the faces."
         )
+    for name, sample, other in (("REF", ref, new), ("NEW", new, ref)):
+        alone = sorted({*sample.sources} - {*other.sources})
+        if alone:
+            told.append(f"Only in {name}: {', '.join(alone)}.")
     if ref.clocks != new.clocks:
         told.append(f"Times come from {' and '.join(ref.clocks)} in REF, from {' and '.join(new.clocks)} in NEW.")
     rates = (ref.rate, new.rate)
@@ -54,20 +62,43 @@ def notes(ref: Sample, new: Sample) -> list[str]:
     return told
 
 
+def together(found: Paired) -> str:
+    """What two outputs say of the same faces, in one sentence."""
+    apart = ", ".join(
+        f"{label} {numbers(label, each)[0]}" for label, each in zip(LABELS, found.differences, strict=True)
+    )
+    return (
+        f"The same faces in the same frames of {_count(len(found.sources), 'source')} "
+        f"({found.both:,} of {found.rows[0]:,} and {found.rows[1]:,} rows): the dominant label is the same in "
+        f"{found.agreement:.1%}; mean absolute difference of {apart}."
+    )
+
+
 def sentences(found: Comparison) -> list[str]:
-    """What moved, the most first; then how many tracks there are."""
+    """What moved, the most first; then how many tracks there are, and what chance was reckoned over."""
     told = [_verdict(found)]
     moved = [shift for shift in found.shifts if shift.size not in (Size.NONE, Size.UNKNOWN)]
     moved.sort(key=lambda shift: -shift.psi.value)
     told += [f"{_sentence(shift, found)}; {shift.size} shift." for shift in moved]
     if found.enough and not math.isnan(found.ratio.value):
         ratio = found.ratio
-        sure = ratio.low > 1 or ratio.high < 1
         told.append(
-            f"Tracks per hour of video with faces: {found.hourly[0]:.0f} in REF, {found.hourly[1]:.0f} in NEW "
-            f"({ratio.low:.2g} to {ratio.high:.2g} times as many{'' if sure else ', so perhaps the same'})."
+            f"Tracks per hour, from the first to the last of a day: {found.hourly[0]:.0f} in REF, "
+            f"{found.hourly[1]:.0f} in NEW ({ratio.low:.2g} to {ratio.high:.2g} times as many"
+            f"{', so perhaps the same' if found.rarer is None else ''})."
         )
+    if found.enough and any(shift.plain for shift in found.shifts):
+        told.append(_reckoned(found))
     return told
+
+
+def _reckoned(found: Comparison) -> str:
+    if found.unit is Unit.TRACK:
+        return (
+            "Every track counts as another person's. Where one person gives several, p is too small, and more is "
+            f"called a shift than there is; with {FEWEST} days or runs on each side these count instead."
+        )
+    return f"Chance is reckoned over {WHOLES[found.unit]}: {found.units[0]:,} in REF, {found.units[1]:,} in NEW."
 
 
 def _count(number: int, name: str) -> str:
@@ -80,8 +111,8 @@ def _verdict(found: Comparison) -> str:
         return f"{whose}No drift: all distributions are the same."
     if not found.enough:
         return (
-            f"{whose}Too few tracks to tell: REF has {found.tracks[0]} and NEW {found.tracks[1]}, and each must have "
-            f"{FEWEST}. The figures may be chance."
+            f"{whose}Too few {WHOLES[found.unit]} to tell: REF has {found.units[0]} and NEW {found.units[1]}, and each "
+            f"must have {FEWEST}. The figures may be chance."
         )
     counts = [
         (sum(shift.size is size for shift in found.shifts), size) for size in (Size.LARGE, Size.MODERATE, Size.SMALL)
@@ -91,7 +122,10 @@ def _verdict(found: Comparison) -> str:
         return f"{whose}Drift: {moved}, of {len(found.shifts)} quantities."
     unseen = [NAMES.get(shift.quantity, shift.quantity) for shift in found.shifts if shift.chance > LARGE]
     which = "" if len(unseen) == len(found.shifts) else f" of these: {', '.join(unseen)}"
-    weak = f" With so few tracks chance alone may give a large shift{which}." if unseen else ""
+    weak = f" With so few {WHOLES[found.unit]} chance alone may give a large shift{which}." if unseen else ""
+    if found.rarer is not None:
+        less = "Fewer" if found.rarer else "More"
+        return f"{whose}{less} tracks per hour; nothing else moved further than chance would move it.{weak}"
     return f"{whose}No drift: nothing moved further than chance would move it.{weak}"
 
 
@@ -155,7 +189,7 @@ def _interval(told: Interval) -> str:
     return f"{told.value:.2f} ({told.low:.2f} to {told.high:.2f})"
 
 
-def report(ref: Sample, new: Sample, found: Sequence[Comparison]) -> dict[str, Any]:
+def report(ref: Sample, new: Sample, found: Sequence[Comparison], pairs: Paired | None) -> dict[str, Any]:
     """Everything as JSON takes it: what there is no number for is null."""
     told: dict[str, Any] = {}
     for name, sample in (("ref", ref), ("new", new)):
@@ -164,12 +198,16 @@ def report(ref: Sample, new: Sample, found: Sequence[Comparison]) -> dict[str, A
             "tracks": len(sample),
             "rows": sample.rows,
             "skipped": sample.skipped,
-            "hours": sample.hours,
+            "runs": count(sample, Unit.RUN),
+            "days": count(sample, Unit.DAY),
             "dates": sample.dates,
             "models": sample.models,
             "clocks": sample.clocks,
         }
     told["notes"] = notes(ref, new)
+    told["paired"] = (
+        None if pairs is None else asdict(pairs) | {"differences": dict(zip(LABELS, pairs.differences, strict=True))}
+    )
     told["comparisons"] = [
         asdict(each)
         | {"dominant": {label: each.dominant[:, index].tolist() for index, label in enumerate(LABELS)}}

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import jensenshannon
 
-from models.drift.shifts import FEWEST, FLOOR, Comparison, Size, compare, divergence, holm, stability
+from models.drift.shifts import FLOOR, Comparison, Size, compare, divergence, holm, stability
 from models.drift.tracks import DOMINANT, QUANTITIES, Sample, read_samples
+from models.drift.units import FEWEST, Unit, largest
 from pipeline.labels import LABELS
 from tests.outputs import SHARES, write_output
 
@@ -32,7 +33,7 @@ def moved(found: Comparison) -> set[str]:
 
 
 def take(sample: Sample, at: np.ndarray[Any, Any]) -> Sample:
-    arrays = {name: getattr(sample, name)[at] for name in ("counts", "sums", "runs", "spans")}
+    arrays = {name: getattr(sample, name)[at] for name in ("counts", "sums", "runs", "days", "spans")}
     return replace(sample, keys=[sample.keys[index] for index in at], **arrays)
 
 
@@ -78,6 +79,7 @@ def test_equals_have_no_distance(ref: Path) -> None:
     found = one(*read_samples(ref, ref))
     assert [shift.plain for shift in found.shifts] == [0] * len(QUANTITIES)
     assert moved(found) == set()
+    assert found.unit is Unit.TRACK
     assert found.hourly[0] == found.hourly[1]
     assert found.ratio.value == 1
 
@@ -138,6 +140,35 @@ def test_rows_of_a_track_are_not_taken_for_independent(ref: Path) -> None:
         assert short.p == long.p
         assert short.plain == pytest.approx(long.plain)
         assert short.psi.high == pytest.approx(long.psi.high)
+
+
+def test_tracks_of_a_run_are_not_taken_for_independent(ref: Path) -> None:
+    """A person who is told of by five tracks is no more than a person: nothing gets surer by more tracks of each."""
+    whole, _ = read_samples(ref, ref)
+    people = replace(whole, runs=np.arange(100))
+    sides = [take(people, np.arange(first, 100, 2)) for first in (0, 1)]
+    several = [take(side, np.repeat(np.arange(50), 5)) for side in sides]
+    once, often = one(*sides), one(several[0], several[1])
+    assert (once.unit, once.units, once.tracks) == (Unit.RUN, (50, 50), (50, 50))
+    assert (often.unit, often.units, often.tracks) == (Unit.RUN, (50, 50), (250, 250))
+    for a, b in zip(once.shifts, often.shifts, strict=True):
+        assert a.change.high == pytest.approx(b.change.high, nan_ok=True)
+        # The floor of a share is lower where there are more tracks, which a bin of two of these falls below.
+        if a.quantity not in ("dominant", "length"):
+            assert a.plain == pytest.approx(b.plain)
+            assert a.p == pytest.approx(b.p, abs=0.02)
+    taken_apart = compare([(None, several[0], several[1])], unit=Unit.TRACK)[0]
+    assert min(shift.p for shift in taken_apart.shifts) < 0.05 <= min(shift.p for shift in often.shifts)
+
+
+def test_what_is_dealt_out_is_the_largest_of_which_there_are_enough(ref: Path) -> None:
+    whole, _ = read_samples(ref, ref)
+    for days, runs, unit in ((10, 50, Unit.DAY), (9, 50, Unit.RUN), (9, 9, Unit.TRACK), (100, 10, Unit.DAY)):
+        sample = replace(whole, days=np.arange(100) % days, runs=np.arange(100) % runs)
+        assert largest(sample, sample) is unit
+    asked = compare([(None, sample, whole)], unit=Unit.RUN)[0]
+    assert (asked.units, asked.enough) == ((10, 1), False)
+    assert {shift.size for shift in asked.shifts} == {Size.UNKNOWN}
 
 
 def test_too_few_tracks_tell_nothing(ref: Path, tmp_path: Path) -> None:

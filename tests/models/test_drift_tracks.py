@@ -59,13 +59,34 @@ def test_bins_hold_a_tenth_of_both_together(samples: tuple[Sample, Sample]) -> N
         assert line / line.sum() == pytest.approx(np.full(BINS, 0.1), abs=0.01), name
 
 
-def test_time_is_that_from_the_first_face_of_a_run_to_its_last(samples: tuple[Sample, Sample]) -> None:
+def test_tracks_belong_to_sources_runs_and_days(tmp_path: Path, samples: tuple[Sample, Sample]) -> None:
+    ref, _ = samples
+    assert (len(ref.of("door")), len(ref.of("hall")), len(ref)) == (70, 30, 100)
+    assert ref.of("hall").runs.tolist() == [1] * 30
+    assert ref.days.tolist() == [0] * 70 + [1] * 30
+    # Two hours before midnight, with half an hour from face to face.
+    several = write_output(tmp_path, 10, start=1_700_000_000_000_000 - 2000 * 10**6, pause=1800)
+    found, _ = read_samples(several, several)
+    assert found.runs.tolist() == [0] * 10
+    times = pd.read_parquet(several / "emotions").groupby("track", observed=True)["time"].min()
+    dates = [times[track].date() for _, track in found.keys]
+    assert len({*dates}) == 2
+    assert found.days.tolist() == [int(date != dates[0]) for date in dates]
+
+
+def test_only_some_sources_may_be_read(outs: tuple[Path, Path], samples: tuple[Sample, Sample]) -> None:
+    found, _ = read_samples(outs[0], outs[1], ["door"])
+    assert (found.sources, len(found), found.models) == (["door"], 70, ["net@0123456789ab"])
+    # Its bins are those of what was read.
+    assert (found.counts != samples[0].of("door").counts).any()
+    with pytest.raises(InputError, match="no rows of hall"):
+        read_samples(*outs, ["hall"])
+    with pytest.raises(InputError, match=r"no source 'dor' in .*there are: door, hall"):
+        read_samples(*outs, ["door", "dor"])
+
+
+def test_rows_of_a_second_are_told(samples: tuple[Sample, Sample]) -> None:
     ref, new = samples
-    door, hall = ref.of("door"), ref.of("hall")
-    assert (len(door), len(hall), len(ref)) == (70, 30, 100)
-    assert ref.hours == pytest.approx(door.hours + hall.hours)
-    # One face after the other: a row for each frame.
-    assert door.hours * 3600 == pytest.approx((door.rows - 1) / 25)
     assert (ref.rate, new.rate) == (pytest.approx(25), pytest.approx(10))
 
 
@@ -79,6 +100,7 @@ def test_rows_may_come_in_any_number_of_batches(
         assert whole.keys == pieces.keys
         assert (whole.spans == pieces.spans).all()
         assert (whole.runs == pieces.runs).all()
+        assert (whole.days == pieces.days).all()
 
 
 def test_the_folder_of_rows_will_do(outs: tuple[Path, Path], samples: tuple[Sample, Sample]) -> None:

@@ -70,14 +70,56 @@ def test_an_output_beside_itself_has_not_moved(affectstream, outs):
 def test_sources_are_compared_apart(affectstream, outs, tmp_path):
     ended = affectstream("drift", *outs, "--by", "source", "--json", tmp_path / "drift.json")
     assert ended.code == 0, ended.err
-    assert "Only in REF: hall." in ended.out
-    assert "Only in NEW: gate." in ended.out
     assert "door: Drift: " in ended.out
     assert [each["source"] for each in json.loads((tmp_path / "drift.json").read_text())["comparisons"]] == ["door"]
     other = write_output(tmp_path / "other", 20, source="attic")
     ended = affectstream("drift", outs[0], other, "--by", "source")
     assert ended.code == 2
     assert "no source in common" in ended.err
+
+
+def test_sources_that_only_one_has_are_told_and_may_be_left_out(affectstream, outs):
+    ended = affectstream("drift", *outs)
+    assert "Only in REF: hall." in ended.out
+    assert "Only in NEW: gate." in ended.out
+    ended = affectstream("drift", *outs, "--source", "door")
+    assert "Only in" not in ended.out
+    assert "1 source, 60 tracks" in ended.out
+    ended = affectstream("drift", *outs, "--source", "door", "--source", "haal")
+    assert ended.code == 2
+    assert "no source 'haal'" in ended.err
+    assert "there are: door, gate, hall" in ended.err
+
+
+def test_it_says_what_chance_was_reckoned_over(affectstream, outs, tmp_path):
+    assert "Every track counts as another person's." in affectstream("drift", *outs).out
+    ended = affectstream("drift", *outs, "--unit", "run", "--fail-on", "large")
+    assert ended.code == 4
+    assert "Too few runs to tell: REF has 2 and NEW 2, and each must have 10." in ended.out
+    for run in range(10):
+        write_output(tmp_path, 3, seed=run, run=f"r{run}", source=f"clip{run}")
+    ended = affectstream("drift", tmp_path, tmp_path, "--unit", "run", "--json", tmp_path / "drift.json")
+    (found,) = json.loads((tmp_path / "drift.json").read_text())["comparisons"]
+    assert (found["unit"], found["units"]) == ("run", [10, 10])
+
+
+def test_where_only_the_rate_of_tracks_moved_nothing_is_said_to_be_the_same(affectstream, tmp_path):
+    ref = write_output(tmp_path / "ref", 40, seed=1, pause=10)
+    new = write_output(tmp_path / "new", 40, seed=2, pause=60)
+    ended = affectstream("drift", ref, new)
+    assert "No drift" not in ended.out
+    assert "Fewer tracks per hour; nothing else moved further than chance would move it." in ended.out
+    assert "so perhaps the same" not in ended.out
+
+
+def test_two_networks_on_the_same_faces_are_compared_face_by_face(affectstream, tmp_path):
+    ref = write_output(tmp_path / "ref", 12, seed=1)
+    new = write_output(tmp_path / "new", 12, seed=1, run="r2", model="net@new", biased=0.1)
+    ended = affectstream("drift", ref, new, "--json", tmp_path / "drift.json")
+    told = json.loads((tmp_path / "drift.json").read_text())["paired"]
+    assert told["rows"] == [told["both"]] * 2
+    assert f"the dominant label is the same in {told['agreement']:.1%};" in ended.out
+    assert f"happiness {told['differences']['happiness']:.3f}" in ended.out
 
 
 def test_replays_of_one_clip_have_too_few_tracks_but_their_settings_are_told(affectstream, scene, tmp_path):
