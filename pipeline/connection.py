@@ -93,7 +93,8 @@ def unasked(url: str, advice: str = CHOICE) -> "redis.Redis":
         parts = split_url(url)
         if (known := OPTIONS.get(parts.scheme)) is None:
             instead = " (or be none for no Redis)" if advice == CHOICE else ""
-            raise InputError(f"the Redis URL must begin with redis://, rediss:// or unix://{instead}")
+            meant = f"; did you mean redis://{url}?" if re.fullmatch(r"[\w.-]+(:\d+)?", url) else ""
+            raise InputError(f"the Redis URL must begin with redis://, rediss:// or unix://{instead}{meant}")
         options = parse_qsl(parts.query, keep_blank_values=True)
         for at, (name, value) in enumerate(options):
             if name not in known:

@@ -42,7 +42,7 @@ def provider_name(name: str) -> str:
         raise InputError(f"execution provider {name!r} is unknown; this machine has: {have}")
     raise InputError(
         f"execution provider {name!r} is not in the installed ONNX Runtime, which has: {have}; "
-        "install the build that carries it (for CUDA: pip install --force-reinstall onnxruntime-gpu)"
+        "install the build that carries it (for CUDA: pip uninstall -y onnxruntime && pip install onnxruntime-gpu)"
     )
 
 

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -72,13 +73,33 @@ def main() -> None:
 
 
 def _command() -> Any:
-    """The commands as typer makes them, without the breaks that lines of help have in the source only."""
+    """The commands as typer makes them, save two things.
+
+    Lines of help are without the breaks that they have in the source only, and a wrong value is shown.
+    """
     whole: Any = typer.main.get_command(app)
     commands = [whole]
     for command in commands:
+        command.make_context = _showing(command.make_context)
         command.help = re.sub(r"(?<=\S)\n(?=\S)", " ", command.help or "")
         commands += getattr(command, "commands", {}).values()
     return whole
+
+
+def _showing(make_context: Callable[..., Any]) -> Callable[..., Any]:
+    """Have what reads the words of a command show the value that it could not take."""
+
+    def showing(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return make_context(*args, **kwargs)
+        except typer.BadParameter as error:
+            why: list[Any] = getattr(error.__cause__, "errors", list)()  # what pydantic found
+            if why and (given := repr(why[0]["input"])) not in error.message:
+                error.message = f"{given}: {error.message[:1].lower() + error.message[1:]}"
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+    return showing
 
 
 def _refuse_empty(words: list[str]) -> None:

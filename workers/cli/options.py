@@ -1,9 +1,32 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from pipeline.errors import InputError
+
+
+def _as_setting(section: str, name: str) -> Callable[[typer.CallbackParam, Any], Any]:
+    """Return what refuses, by the name of its option, a value that the setting behind it cannot have."""
+
+    def check(option: typer.CallbackParam, value: Any) -> Any:
+        if value is not None:
+            from pydantic import ValidationError
+
+            from pipeline.settings import PipelineSettings
+
+            try:
+                PipelineSettings.model_validate({section: {name: value}})
+            except ValidationError as error:
+                told = error.errors()[0]["msg"]
+                raise InputError(f"{option.opts[0]} {value:g}: {told[:1].lower() + told[1:]}") from None
+        return value
+
+    return check
+
 
 _PERCEPTION = "Networks and perception"
 _OUTPUT = "Output"
@@ -33,7 +56,12 @@ SharedRedis = Annotated[
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration in YAML or TOML (default: none).")
 ]
-Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second to analyse (default: every frame).")]
+Fps = Annotated[
+    float | None,
+    typer.Option(
+        "--fps", callback=_as_setting("ingest", "fps"), help="Frames per second to analyse (default: every frame)."
+    ),
+]
 Detector = Annotated[
     Path | None,
     typer.Option(
@@ -57,7 +85,10 @@ EmotionNetwork = Annotated[
 MinFace = Annotated[
     float | None,
     typer.Option(
-        "--min-face", help="Height of the smallest face wanted, px (default: 20).", rich_help_panel=_PERCEPTION
+        "--min-face",
+        callback=_as_setting("detector", "min_face"),
+        help="Height of the smallest face wanted, px (default: 20).",
+        rich_help_panel=_PERCEPTION,
     ),
 ]
 DetectEvery = Annotated[

@@ -64,9 +64,7 @@ def add(
     source: Annotated[str, typer.Argument(help="URL of a camera, or a file or webcam that the ingest workers have.")],
     name: Annotated[str | None, typer.Option("--name", help="Id of the source (default: made from it).")] = None,
     fps: options.Fps = None,
-    min_face: Annotated[
-        float | None, typer.Option("--min-face", help="Height of the smallest face wanted, px (default: 20).")
-    ] = None,
+    min_face: options.MinFace = None,
     redis: options.SharedRedis = None,
 ) -> None:
     """Add a source, or change one: a run of another configuration ends and a new one begins.

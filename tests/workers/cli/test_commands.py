@@ -170,6 +170,12 @@ def test_evaluate_measures_and_writes_every_row(affectstream, votes, tmp_path):
         (["evaluate", "emotion", "gone.npz"], 2, "gone.npz"),
         (["evaluate", "emotion", "gone.npz", "--predictions", "p.txt"], 2, "p.txt"),
         (["dance"], 2, "dance"),
+        (["replay", "a.mp4", "--fps", "abc"], 2, "'--fps': 'abc': input should be a valid number"),
+        (["replay", "a.mp4", "--jobs", "0"], 2, "'-j': '0': input should be greater than"),
+        (["replay", "a.mp4", "--engine", "x"], 2, "'--engine': 'x' is not one of"),
+        (["run", "0", "--fps", "0"], 2, "error: --fps 0: input should be greater than 0"),
+        (["run", "0", "--min-face", "3.5"], 2, "error: --min-face 3.5: input should be greater"),
+        (["run", "0", "--redis", "localhost:6379"], 2, "did you mean redis://localhost:6379?"),
     ],
 )
 def test_bad_input_is_named(affectstream, words, code, says):

@@ -173,7 +173,7 @@ def test_what_somebody_else_wrote_is_listed_all_the_same(sources, client):
         (["add", "rtsp://door", "--name", "A b"], "a-b"),
         (["add", "rtsp://${DOOR}", "--name", "A b"], "a-b"),
         (["add", "rtsp://door", "--fps", "0"], "fps"),
-        (["add", "rtsp://door", "--min-face", "0"], "min_face"),
+        (["add", "rtsp://door", "--min-face", "0"], "--min-face 0: input should be greater"),
         (["remove", "nobody"], "there is no source 'nobody'; there are: none"),
     ],
 )
