@@ -138,12 +138,18 @@ def _backgrounds(photos: Path, detector: Detector) -> list[Bytes]:
     return found
 
 
+def _with(value: float, interval: tuple[float, float] | None, digits: int) -> str:
+    """A figure with its interval, where it has one."""
+    around = f" ({interval[0]:.{digits}f}-{interval[1]:.{digits}f})" if interval else ""
+    return f"{value:.{digits}f}{around}"
+
+
 def table(title: str, lines: Sequence[Row], *, speed: bool = False) -> Table:
     """The report, for people; ``speed``: with frames per second."""
     shown = Table(title=title)
     for column in ("tracker", "scenes", "frames"):
         shown.add_column(column)
-    for column in ("faces", "HOTA", "IDF1", "MOTA", "switches", "per 1,000", "fragments", "box IoU"):
+    for column in ("from IoU", "faces", "HOTA", "IDF1", "MOTA", "switches", "per 1,000", "fragments", "box IoU"):
         shown.add_column(column, justify="right")
     if speed:
         shown.add_column("frames/s", justify="right")
@@ -153,12 +159,13 @@ def table(title: str, lines: Sequence[Row], *, speed: bool = False) -> Table:
             line.variant,
             line.group,
             line.rate,
+            f"{found.match:g}",
             f"{found.faces:,}",
             f"{found.hota:.3f}",
-            f"{found.idf1:.3f}",
+            _with(found.idf1, found.idf1_ci95, 3),
             f"{found.mota:.3f}",
             str(found.switches),
-            f"{found.switch_rate:.2f}",
+            _with(found.switch_rate, found.switch_rate_ci95, 2),
             str(found.fragmentations),
             f"{found.iou:.3f}",
             *([f"{line.speed:.0f}"] if speed else []),

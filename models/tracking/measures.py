@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from models.bootstrap import Resamples
 from models.tracking.truth import Truth
 from pipeline.errors import InputError
 from pipeline.messages import Floats
@@ -22,6 +23,9 @@ MATCH: Final = 0.5
 
 WITHIN: Final = 0.5
 """Share of a box inside a face that does not count from which it is left out."""
+
+ENOUGH: Final = 6
+"""Sequences from which there are intervals: the bootstrap of fewer is far too narrow."""
 
 ALPHAS: Final = np.arange(0.05, 0.99, 0.05)
 """IoU thresholds that HOTA is averaged over."""
@@ -49,11 +53,14 @@ class Measures:
     fragmentations: int
     iou: float
     """Mean over the matched."""
-
-    @property
-    def switch_rate(self) -> float:
-        """Switches per 1,000 face-frames."""
-        return 1000 * self.switches / max(self.faces, 1)
+    switch_rate: float
+    """Switches per 1,000 face-frames."""
+    match: float
+    """Least IoU of a face and its true box."""
+    idf1_ci95: tuple[float, float] | None
+    """Bootstrap over sequences; None of fewer than ``ENOUGH``."""
+    switch_rate_ci95: tuple[float, float] | None
+    """The same."""
 
 
 def compared(truth: Truth, given: Sequence[int], boxes: Floats, match: float = MATCH) -> Compared:
@@ -78,20 +85,49 @@ def measure(sequences: Sequence[Sequence[Compared]], match: float = MATCH) -> Me
     """
     library = motmetrics()
     frames = _joined(sequences)
+    # Both are sums over sequences, one above the other, so that sequences can be drawn.
+    identified = np.array([_counts(library, sequence, match) for sequence in sequences], np.float64)
+    above, below = 2 * identified[:, 0], identified[:, 1] + identified[:, 2]
+    switches, faces = 1000 * identified[:, 3], identified[:, 1]
+    found = _computed(library, frames, match, ("mota", "num_fragmentations", "motp"))
+    return Measures(
+        faces=int(faces.sum()),
+        hota=hota(frames),
+        idf1=float(above.sum() / below.sum()) if below.any() else 1.0,
+        mota=float(found["mota"]),
+        switches=int(identified[:, 3].sum()),
+        fragmentations=int(found["num_fragmentations"]),
+        iou=1 - float(found["motp"]),
+        switch_rate=float(switches.sum() / max(faces.sum(), 1)),
+        match=match,
+        idf1_ci95=_interval(above, below),
+        switch_rate_ci95=_interval(switches, faces),
+    )
+
+
+def _computed(library: Any, frames: Sequence[Compared], match: float, names: Sequence[str]) -> dict[str, Any]:
     events = library.MOTAccumulator(auto_id=True)
     for frame in frames:
         events.update(frame.true, frame.given, np.where(frame.similarity >= match, 1 - frame.similarity, np.nan))
-    names = ("num_objects", "num_predictions", "idf1", "mota", "num_switches", "num_fragmentations", "motp")
-    found = library.metrics.create().compute(events, metrics=names, return_dataframe=False)
-    return Measures(
-        faces=int(found["num_objects"]),
-        hota=hota(frames),
-        idf1=float(found["idf1"]),
-        mota=float(found["mota"]),
-        switches=int(found["num_switches"]),
-        fragmentations=int(found["num_fragmentations"]),
-        iou=1 - float(found["motp"]),
-    )
+    found: dict[str, Any] = library.metrics.create().compute(events, metrics=list(names), return_dataframe=False)
+    return found
+
+
+def _counts(library: Any, sequence: Sequence[Compared], match: float) -> list[float]:
+    """Of one sequence: identified boxes, true ones, given ones, switches."""
+    names = ("idtp", "num_objects", "num_predictions", "num_switches")
+    found = _computed(library, sequence, match, names)
+    return [float(found[name]) for name in names]
+
+
+def _interval(above: NDArray[np.float64], below: NDArray[np.float64]) -> tuple[float, float] | None:
+    """The 95 % interval of the ratio of two sums over sequences."""
+    if len(above) < ENOUGH:
+        return None
+    draws = Resamples(len(above))
+    totals = draws.totals(np.stack([above, below], 1))
+    found = draws.estimate(0.0, totals[:, 0] / np.maximum(totals[:, 1], 1))
+    return found.low, found.high
 
 
 def hota(frames: Sequence[Compared]) -> float:

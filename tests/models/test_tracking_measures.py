@@ -49,6 +49,26 @@ def test_ids_of_one_sequence_are_none_of_another():
     assert measure([frames((5, 6)), frames((8, 9))]).switches == 0
 
 
+def test_intervals_are_over_sequences():
+    good, bad = frames((5, 6), (5, 6)), frames((5, 6), (6, 5))
+    found = measure([good, bad] * 5)
+    # Half of the sequences have two switches in four face-frames.
+    assert found.switch_rate == pytest.approx(250)
+    low, high = found.switch_rate_ci95
+    assert 50 <= low <= 150
+    assert 350 <= high <= 450
+    assert found.idf1 == pytest.approx(0.75)
+    assert found.idf1_ci95[0] < 0.7 < 0.8 < found.idf1_ci95[1]
+    assert measure([good] * 6).idf1_ci95 == (1, 1)
+    assert measure([good, bad]).switch_rate_ci95 is None
+
+
+def test_nobody_true_and_nobody_followed_is_perfect():
+    nobody = [Compared((), (), np.zeros((0, 0), np.float32))]
+    found = measure([nobody])
+    assert (found.hota, found.idf1, found.switch_rate) == (1, 1, 0)
+
+
 def test_a_face_that_does_not_count_neither_helps_nor_harms():
     half = truth([1, 2], BOTH, [True, False])
     for names, boxes in (((5, 6), BOTH), ((5,), BOTH[:1])):
