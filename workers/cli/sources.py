@@ -17,7 +17,9 @@ app = typer.Typer(no_args_is_help=True, help="List, add, change and take out the
 
 @app.command("list")
 def show(redis: options.SharedRedis = None) -> None:
-    """Show every source, which stages work on it or why they cannot, and what was counted.
+    """Show every source of the workers, which stages work on it or why they cannot, and what was counted.
+
+    What `affectstream run` watches is not among them.
 
     Example:
 
@@ -41,6 +43,12 @@ def show(redis: options.SharedRedis = None) -> None:
         }
         counts = {name: client.hgetall(keys.counts(name)) for name in owned}
         failures = {name: client.hgetall(keys.failures(name)) for name in owned}
+    if not owned:
+        terminal.console(stderr=True).print(
+            "no sources; add one: affectstream sources add URL --name NAME (those of `run` are not listed)",
+            soft_wrap=True,
+        )
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("source", "from", "worked on by", "counted"):
         table.add_column(column, overflow="fold")

@@ -21,7 +21,10 @@ def worker(
         typer.Option("--sources", min=1, help="Sources that this process owns at most (default: its share)."),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Say by the exit code whether all such workers on this machine are well.")
+        bool,
+        typer.Option(
+            "--check", help="Say by the exit code, and if not why, whether all such workers of this user here are well."
+        ),
     ] = False,
     config: options.ConfigFile = None,
     detector: options.Detector = None,
@@ -46,14 +49,19 @@ def worker(
     """
     import logging
 
-    from workers.cluster.pulse import Pulse, is_well
+    from rich.markup import escape
+
+    from workers.cluster.pulse import Pulse, ailment
     from workers.config import load_config
 
     settings = load_config(
         config, options.settings(out=out, redis=redis, detector=detector, emotion=emotion, provider=provider)
     )
     if check:  # before the imports below, which cost more than a check every few seconds should
-        raise typer.Exit(0 if is_well(stages, 3 * settings.bus.lease) else 1)
+        why = ailment(stages, 3 * settings.bus.lease)
+        if why:
+            terminal.console(stderr=True).print(escape(why), soft_wrap=True)
+        raise typer.Exit(1 if why else 0)
 
     from pipeline.connection import NEEDED, address, check_url
     from pipeline.errors import InputError

@@ -44,10 +44,15 @@ class Pulse:
             self._file = None
 
 
-def is_well(stages: str, within: float) -> bool:
-    """Return whether this user has workers of these stages on this machine, and each has beaten in the last s."""
-    recent = [time.time() - beat < within for _, beat, alive in _files(stages) if alive]
-    return bool(recent) and all(recent)
+def ailment(stages: str, within: float) -> str:
+    """Say what is wrong with this user's workers of these stages on this machine; empty where nothing is.
+
+    All is well where there are any, and each has beaten in the last ``within`` s.
+    """
+    silent = max((time.time() - beat for _, beat, alive in _files(stages) if alive), default=None)
+    if silent is None:
+        return f"no worker {stages!r} of this user is at work on this machine"
+    return f"a worker {stages!r} has been silent for {silent:.0f} s" if silent >= within else ""
 
 
 def sweep(stages: str) -> None:

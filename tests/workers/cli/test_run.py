@@ -1,5 +1,9 @@
 """``affectstream run``, as a user meets it."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from tests import video
@@ -64,3 +68,25 @@ def test_two_sources_of_one_name(run):
     ended = run("door=rtsp://a/b", "rtsp://door")
     assert ended.code == 2
     assert "two sources have the id 'door'; give them names of their own: NAME=URL" in ended.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_the_log_tells_of_what_others_ended_it_by(tmp_path, number):
+    words = ["run", "door=rtsp://127.0.0.1:1/h264", "--redis", "none", "--out", tmp_path / "out"]
+
+    def as_ever():  # the tests may have been started with nohup, or in the background
+        for one in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(one, signal.SIG_DFL)
+
+    command = [sys.executable, "-m", "workers.cli", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=as_ever,  # noqa: PLW1509 (no thread of this test holds a lock)
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert any(line.startswith("door -> ") for line in process.stderr)
+        process.send_signal(number)
+        told = process.communicate(timeout=60)[1].splitlines()
+    assert process.returncode == 1  # no frame came
+    ended = [line.split(" ", 1)[1] for line in told if "ended" in line]
+    assert ended == ([] if number is signal.SIGINT else [f"WARNING ended by {number.name}"])

@@ -66,6 +66,13 @@ def test_sources_are_added_listed_and_taken_out(sources, client, tmp_path):
     assert left == {keys.counts("door")}  # of what is under way
 
 
+def test_where_there_are_none_the_way_to_add_one_is_told(sources):
+    shown = sources("list")
+    assert (shown.code, shown.out) == (0, "")
+    assert "affectstream sources add URL --name NAME" in shown.err
+    assert "those of `run` are not listed" in shown.err
+
+
 @pytest.mark.parametrize("forget", [[], ["--forget"]])
 def test_nothing_is_taken_out_where_one_name_is_wrong(sources, client, forget):
     client.hset(keys.SOURCES, "door", "{}")

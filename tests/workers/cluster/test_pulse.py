@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.cluster.pulse import Pulse, is_well
+from workers.cluster.pulse import Pulse, ailment
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,6 +34,10 @@ def pulse():
     made.close()
 
 
+def is_well(stages, within):
+    return ailment(stages, within) == ""
+
+
 def stop_beating(path):
     os.utime(path, (0, 0))
 
@@ -50,6 +55,19 @@ def test_a_pulse_is_seen_while_it_is_fresh(folder, pulse):
     pulse.close()
     assert not is_well("sink", 60)
     assert list(folder.iterdir()) == []
+
+
+def test_what_is_wrong_is_told(affectstream, folder, pulse):
+    ended = affectstream("worker", "sink", "--check")
+    assert (ended.code, ended.err) == (1, "no worker 'sink' of this user is at work on this machine\n")
+    pulse.beat()
+    ended = affectstream("worker", "sink", "--check")
+    assert (ended.code, ended.err) == (0, "")
+    (path,) = folder.iterdir()
+    stop_beating(path)
+    ended = affectstream("worker", "sink", "--check")
+    assert ended.code == 1
+    assert re.fullmatch(r"a worker 'sink' has been silent for \d+ s\n", ended.err)
 
 
 def test_one_that_hangs_is_not_hidden_by_its_neighbour(folder, pulse):
