@@ -17,7 +17,7 @@ def as_begun(source: Source, run: str, out: Path) -> Source:
     Raises:
         OutputError: a part is damaged.
     """
-    for part in parts(out / "emotions" / f"source={source.id}"):
+    for part in sorted(parts(out / "emotions" / f"source={source.id}")):  # the same one whatever the folder's order
         if part.run == run:
             rows = read_part(part.path, ["time", "pts"])
             if rows.num_rows:
