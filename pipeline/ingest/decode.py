@@ -1,6 +1,5 @@
 """Opening, demuxing and decoding by FFmpeg (PyAV)."""
 
-import re
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import av.error
 from pipeline.errors import SourceError, SourceLost
 from pipeline.ingest.failures import explain
 from pipeline.ingest.index import out_of_reach
+from pipeline.ingest.length import Length
 from pipeline.ingest.source import Source
 
 # FFmpeg writes URLs with their passwords to its log. PyAV discards that log unless something has turned it on.
@@ -31,8 +31,6 @@ CONCEALED: Final = frozenset(("av1", "h264", "mpeg1video", "mpeg2video", "mpeg4"
 
 PATIENCE: Final = 50
 """Unreadable packets in a row after which a file counts as cut off there."""
-
-_DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")  # a tag of Matroska's streams
 
 _PRFT = struct.Struct("=qi")  # AVProducerReferenceTime: UTC in µs, flags
 
@@ -77,11 +75,9 @@ class Video:
         rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
         self.step: float | None = float(1 / rate) if rate else None
         """s between frames as the container announces it."""
-        self.lasts = self._lasts()
-        """Length of the video stream as the container states it, s; None where it states none, or only that of the
-        whole file."""
-        self.duration = self.lasts or self._total()
-        """``lasts``, else the length of the whole file, s; None if unknown."""
+        self.length = Length(self._container, self.stream)
+        self.duration = self.length.known
+        """As the container states it, s; None if unknown."""
         self.timeless = source.live and self.format in TIMELESS
         """Whether frames are stamped with their arrival, because the stream has no time stamps."""
         self.base = Fraction(1, 1_000_000) if self.timeless else Fraction(self.stream.time_base or 1)
@@ -131,26 +127,6 @@ class Video:
         stream.thread_type = "SLICE" if self.source.live else "AUTO"
         stream.thread_count = self.source.settings.decoder_threads or (0 if self.source.live else 1)
         return stream
-
-    def _lasts(self) -> float | None:
-        stream = self.stream
-        # Matroska and FLV state no length of each stream; FFmpeg may put that of the whole file in its place.
-        if stream.duration and stream.time_base and not self.format.startswith(("matroska", "flv")):
-            return float(stream.duration * stream.time_base)
-        tag = _DURATION.fullmatch(stream.metadata.get("DURATION", ""))
-        if tag is not None:
-            hours, minutes, seconds = (float(part) for part in tag.groups())
-            return self._from_begin(3600 * hours + 60 * minutes + seconds)
-        return self._total() if len(self._container.streams) == 1 else None
-
-    def _total(self) -> float | None:
-        return self._from_begin(self._container.duration / av.time_base) if self._container.duration else None
-
-    def _from_begin(self, length: float) -> float | None:
-        """Return the length from the first frame on: Matroska states the end, and segments do not begin at 0."""
-        late = self.format.startswith("matroska") and self.stream.start_time and self.stream.time_base
-        begin = float(self.stream.start_time * self.stream.time_base) if late else 0.0
-        return length - begin if length > begin else None
 
     @property
     def aspect(self) -> float:
@@ -236,7 +212,10 @@ class Video:
 
     def demux(self) -> Iterator[Any]:
         """Give the packets of a file to its end, undecoded; raises FFmpeg's own errors."""
-        yield from (packet for packet in self._packets() if packet.size)
+        for packet in self._packets():
+            if packet.size:
+                self.packets += 1
+                yield packet
 
     def _packets(self) -> Iterator[Any]:
         while True:

@@ -10,8 +10,6 @@ from pipeline.ingest.source import Source
 from pipeline.messages import End, Frame
 from pipeline.tally import Count, Tally
 
-_SHORTFALL = 1.0  # s between announced and actual end that need not mean anything
-
 
 class FileReader:
     """Iterates over one file: its frames, then one ``End``. To be iterated once.
@@ -89,18 +87,8 @@ class FileReader:
         yield End(source.id, self.run, complete=not self.stopped)
 
     def _shortfall(self, frames: int) -> str:
-        """Say whether the file ends before the end that its header announces."""
-        video = self._video
-        missing = 0.0
-        if "mp4" in video.format:
-            cut = video.cut or video.packets < len(video.stream.index_entries)
-        else:
-            # The others' lengths are exact where they are written down, estimates elsewhere.
-            exact = video.format.startswith(("matroska", "avi", "flv"))
-            lasts = video.lasts or 0.0
-            missing = lasts - self._pts if exact else 0.0
-            cut = video.cut or missing > max(_SHORTFALL, 0.02 * lasts)
-        if not cut:
+        """Say whether the file ends before the end that it announces."""
+        if not (self._video.cut or self._video.length.is_short(self._pts, self._video.packets)):
             return ""
         announced = f" of {self.duration:.1f} s" if self.duration else ""
         return f"cut off: only {self._pts:.1f} s{announced} ({frames} frames) could be read"

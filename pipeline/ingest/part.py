@@ -24,9 +24,6 @@ from pipeline.ingest.framer import Framer
 from pipeline.ingest.source import Source
 from pipeline.messages import Frame
 
-SHORTFALL: Final = 0.02
-"""Share of its announced length that a file may lack and still count as whole."""
-
 STEPS_BACK: Final = (0.0, 2.0, 10.0)
 """s before a key frame at which FFmpeg is told to go on, until one attempt comes out at or before the frame."""
 
@@ -100,8 +97,8 @@ def _survey(source: Source) -> tuple[NDArray[np.int64], NDArray[np.int64], float
             ticks.append(packet.pts)
             if packet.is_keyframe:
                 keys.append(packet.pts)
-        entries = len(video.stream.index_entries) if "mp4" in video.format else 0
-        lasts, base = video.lasts, float(video.base)
+        base = float(video.base)
+        short = bool(ticks) and video.length.is_short((max(ticks) - min(ticks)) * base, video.packets)
     except av.error.InvalidDataError:
         raise Undivided("content is damaged") from None
     except (av.FFmpegError, OSError) as error:
@@ -114,8 +111,7 @@ def _survey(source: Source) -> tuple[NDArray[np.int64], NDArray[np.int64], float
         raise Undivided("time stamps repeat")
     if gaps.max() * base > LONGEST_GAP:
         raise Undivided("time stamps jump")
-    read = (stamps[-1] - stamps[0]) * base
-    if len(ticks) < entries or (lasts is not None and read < lasts - max(1.0, SHORTFALL * lasts)):
+    if short:
         raise Undivided("end is missing")
     return stamps, np.sort(np.asarray(keys)), base
 

@@ -145,8 +145,12 @@ def test_truncated_mp4_keeps_what_decodes_and_says_so(tmp_path: Path) -> None:
     assert f"of 10.0 s ({len(read.stamps)} frames)" in read.reader.note
 
 
-def test_truncated_mkv_says_so(tmp_path: Path) -> None:
-    path = clip(tmp_path / "a.mkv", frames=250)
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [("mkv", "libx264"), ("flv", "libx264"), ("mxf", "mpeg2video"), ("ivf", "libvpx")],
+)
+def test_other_truncated_files_say_so(suffix: str, codec: str, tmp_path: Path) -> None:
+    path = clip(tmp_path / f"a.{suffix}", frames=250, codec=codec)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     read = Reading(path)
     assert len(read.stamps) < 200

@@ -73,12 +73,28 @@ def test_parts_give_the_frames_of_reading_in_one_go_to_the_bit(tmp_path: Path, n
     assert in_parts(source, parts) == in_one_go(source)
 
 
-@pytest.mark.parametrize("name", ["late.mkv", "sound.mkv", "sound.flv"])
+@pytest.mark.parametrize("name", ["late.mkv", "sound.mkv", "sound.flv", "sound.ts", "sound.nut"])
 def test_whole_files_are_divided_however_long_their_container_says_they_are(tmp_path: Path, name: str) -> None:
     begin = 100_000 if name == "late.mkv" else 0
     path = clip(tmp_path / "pictures.mkv", frames=150, gop=GOP, times=[begin + 40 * n for n in range(150)])
     source = video(path if begin else sound(tmp_path / name, 20, path))
     assert in_parts(source, divide(source, 4, 1.0)) == in_one_go(source)
+
+
+def test_a_picture_that_stands_for_long_at_the_end_is_no_reason_to_read_in_one_go(tmp_path: Path) -> None:
+    plain = clip(tmp_path / "plain.mp4", frames=150, gop=GOP)
+    path = tmp_path / "a.mp4"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as out:
+        stream = source.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        *packets, last = (packet for packet in source.demux(stream) if packet.size)
+        last.duration = round(15 / last.time_base)
+        for packet in (*packets, last):
+            packet.stream = copy
+            out.mux(packet)
+    film = video(path)
+    assert FileReader(film, "run", Tally()).duration == pytest.approx(20.96, abs=0.1)
+    assert in_parts(film, divide(film, 4, 1.0)) == in_one_go(film)
 
 
 def test_time_goes_on_over_more_than_an_hour(tmp_path: Path) -> None:
