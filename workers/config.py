@@ -116,7 +116,7 @@ def load_config(file: Path | None, options: Mapping[str, Any]) -> Config:
             f"environment variable {PREFIX}{name} is not JSON, as lists and sections are there: "
             f"{PREFIX}SOURCES='[\"rtsp://…\"]', {PREFIX}INGEST='{{\"fps\": 5}}'"
         ) from None
-    # A class that exists only in here could not be sent to another process.
+    # ``Loaded`` exists only in this function, so what is of that class cannot be pickled for another process.
     return Config.model_construct(**dict(loaded))
 
 
@@ -175,7 +175,7 @@ def own_settings(source: SourceConfig, config: Config) -> tuple[IngestSettings, 
     Raises:
         InputError: one of its own is wrong.
     """
-    where = f"source {source.name or redact(source.url.get_secret_value())!r}"
+    where = f"source {source.name or shown(source.url.get_secret_value())!r}"
     detector = override(config.detector, source.detector, where, "detector")
     for name in source.detector:
         if name not in OWN:
@@ -191,13 +191,13 @@ def explain(error: ValidationError, model: type[BaseModel], section: str = "") -
         model: what it was to become.
         section: where that stands in a configuration; empty for the whole.
     """
-    # A name that is misspelt tells more than that another is now missing.
+    # A misspelt name says more than the name that is missing because of it.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = [part for part in first["loc"] if part not in ("SourceConfig", "str")]
     name = ".".join(str(part) for part in ([section, *place] if section else place))
     if first["type"] == "extra_forbidden":
         return f"unknown setting {name!r}{_meant(str(place[-1]), _known(model, place[:-1]))}"
-    # What could not be taken apart is all there is, passwords included.
+    # Where a value is not even names and values, pydantic shows all of it, passwords included.
     hidden = not name or "url" in name or "source" in name or first["type"] == "model_type"
     value = "" if hidden else f" = {redact(repr(first['input']))}"
     told = first["msg"].removeprefix("Value error, ")

@@ -153,7 +153,7 @@ def expand(
 def existing(text: str) -> Path:
     """Return the path of a file or folder that is there; raise ``InputError`` otherwise.
 
-    A pipe is neither: its first bytes are gone when it is opened for its pictures.
+    A pipe is neither: it can be read only once, and a file is hashed before it is decoded.
     """
     if not text:  # or else the current folder would be meant
         raise InputError("the name of a file is empty")
