@@ -17,7 +17,7 @@ _FIELD_OF_URL: Final = re.compile(_FIELD.format(ends="&;/"))
 _URL: Final[_Rules] = (
     (re.compile(rf"(?i)(?<=://).*?(?:[?#]|{_NAMES}).*@.*", re.DOTALL), "***"),
     (re.compile(r"(?<=://).*@", re.DOTALL), "***@"),
-    (re.compile(r"[?#].*", re.DOTALL), "?***"),
+    (re.compile(r"(://[^?#]*)[?#].*", re.DOTALL), r"\1?***"),
     (_FIELD_OF_URL, r"\1***"),
 )
 """For a URL that is all there is."""
@@ -48,6 +48,8 @@ def split_url(url: str) -> SplitResult:
 
 def shown(url: str) -> str:
     """Return a URL, sound or not, with ``***`` in the place of its login, its query and what may be a password.
+
+    The number of a webcam and the path of a file stay as they are.
 
     >>> shown("redis://me:sec/ret@example.org/3?password=secret")
     'redis://***@example.org/3?***'

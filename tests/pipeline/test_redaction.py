@@ -59,3 +59,4 @@ def test_no_place_of_a_camera_s_url_is_told(secret: str, place: str, escaped: bo
 
 def test_what_is_said_of_a_file_stays() -> None:
     assert redact("what? /a/b#1.mp4 is cut", "/a/b#1.mp4") == "what? /a/b#1.mp4 is cut"
+    assert shown("/a/b#1.mp4") == "/a/b#1.mp4"

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.settings import DetectorSettings
-from workers.config import load_config, override
+from workers.config import SourceConfig, load_config, override, own_settings
 
 
 def write(folder: Path, name: str, text: str | bytes) -> Path:
@@ -119,6 +119,16 @@ def test_a_source_changes_only_what_it_names():
     assert override(base, {"min_face": 50}, "source 'door'", "detector") == DetectorSettings(min_face=50, max_side=640)
     with pytest.raises(InputError, match=r"source 'door': setting 'detector\.min_face' = 1"):
         override(base, {"min_face": 1}, "source 'door'", "detector")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://door/live?token='hunter2", "http://door/live?token=a hunter2", "rtsp://a:b hunter2@c"]
+)
+def test_a_source_is_named_in_errors_without_its_secrets(url):
+    source = SourceConfig(url=url, ingest={"fps": -1})
+    with pytest.raises(InputError, match=r"source '(http://door/live\?|rtsp://)\*\*\*.*ingest\.fps") as error:
+        own_settings(source, load_config(None, {}))
+    assert "hunter2" not in str(error.value)
 
 
 def test_sources_in_the_environment_are_json(monkeypatch):

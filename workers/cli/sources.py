@@ -29,7 +29,7 @@ def show(redis: options.SharedRedis = None) -> None:
     from rich.table import Table
 
     from pipeline.errors import InputError
-    from pipeline.redaction import redact
+    from pipeline.redaction import shown
     from workers.bus import keys
     from workers.cluster.registry import described
 
@@ -54,7 +54,7 @@ def show(redis: options.SharedRedis = None) -> None:
         table.add_column(column, overflow="fold")
     for name in sorted(owned):
         try:
-            url = redact(described(stored[name]).url.get_secret_value()) if name in stored else "taken out; ending"
+            url = shown(described(stored[name]).url.get_secret_value()) if name in stored else "taken out; ending"
         except InputError as error:
             url = f"cannot be read: {error}"
         told = ", ".join(f"{int(number):,} {what.decode()}" for what, number in sorted(counts[name].items()))
