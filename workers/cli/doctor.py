@@ -1,11 +1,16 @@
 """``affectstream doctor``: what this machine has, and what a source is."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workers.cli import options, terminal
+
+if TYPE_CHECKING:
+    from pipeline.ingest.source import Source
 
 CODECS = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mjpeg", "mpeg1video", "prores")
 """Decoders that cameras and archives ask for."""
@@ -13,46 +18,62 @@ CODECS = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mjpeg", "mpeg1video", "
 
 def doctor(
     source: Annotated[
-        str | None, typer.Argument(metavar="SOURCE", help="A file, URL or webcam to look at as well.")
+        str | None,
+        typer.Argument(
+            metavar="SOURCE", help="A file, URL or webcam to look at as well (default: the sources of --config)."
+        ),
     ] = None,
     redis: options.Redis = None,
     config: options.ConfigFile = None,
 ) -> None:
     """Say in plain words what this machine has, and what a source is.
 
-    Looks at codecs, execution providers, Redis, and the networks with their hashes; of a source at codec, size, real
-    frame rate, rotation and time stamps. Ends with 1 if anything is broken.
+    Looks at codecs, execution providers, Redis, the networks with their hashes, and the folder for Parquet; of a source
+    at codec, size, real frame rate, rotation and time stamps. Ends with 1 if anything is broken.
 
-    Example:
+    Examples:
 
       affectstream doctor rtsp://user:password@camera/stream
+
+      affectstream doctor --config site.yaml
     """
     from rich.markup import escape
 
     from pipeline.errors import AffectError
-    from pipeline.ingest.probe import probe
-    from pipeline.ingest.source import parse_source
-    from workers.config import load_config
+    from workers.config import configured, load_config, typed
+    from workers.live import live_sources
 
     console = terminal.console()
     settings = load_config(config, options.settings(redis=redis))
-    wanted = None if source is None else parse_source(source, ingest=settings.ingest, detector=settings.detector)
+    if source is not None:
+        wanted = [configured(typed(source), settings)]
+    else:
+        wanted = live_sources((), settings) if settings.sources else []
     console.print("[bold]This machine[/bold]")
-    failed = False
-    for check in (_software, _codecs, _providers, _networks, lambda: _redis(settings.redis.url)):
+
+    def told(check: Callable[[], Iterable[str]]) -> bool:
         try:
             for line in check():
                 console.print(f"  {escape(line)}", soft_wrap=True)
         except AffectError as error:
-            failed = True
             console.print(f"  [red]broken:[/red] {escape(str(error))}", soft_wrap=True)
-    if wanted is not None:
-        console.print(f"\n[bold]{escape(wanted.safe_url)}[/bold]")
+            return False
+        return True
+
+    checks = (
+        _software,
+        _codecs,
+        _providers,
+        _networks,
+        partial(_redis, settings.redis.url),
+        partial(_out, settings.out),
+    )
+    whole = [told(check) for check in checks]
+    for one in wanted:
+        console.print(f"\n[bold]{escape(one.safe_url if source else f'{one.id}: {one.safe_url}')}[/bold]")
         with console.status("looking"):
-            found = probe(wanted)
-        for sentence in found.sentences():
-            console.print(f"  {escape(sentence)}", soft_wrap=True)
-    if failed:
+            whole.append(told(partial(_source, one)))
+    if not all(whole):
         raise typer.Exit(1)
 
 
@@ -96,7 +117,6 @@ def _networks() -> Iterator[str]:
 
 def _redis(url: str | None) -> Iterator[str]:
     import tempfile
-    from pathlib import Path
 
     from pipeline.connection import address, connect
     from workers.embedded import EmbeddedRedis
@@ -114,6 +134,27 @@ def _redis(url: str | None) -> Iterator[str]:
             connect(server.url) as client,
         ):
             yield f"{_version(client)} starts as an embedded server"
+
+
+def _out(out: Path) -> Iterator[str]:
+    import shutil
+    import tempfile
+
+    from pipeline.durable import unusable
+
+    try:
+        there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        raise unusable(out, error) from error
+    yield f"Parquet can be written to {out}, where {free / 1e9:,.1f} GB are free"
+
+
+def _source(source: "Source") -> list[str]:
+    from pipeline.ingest.probe import probe
+
+    return probe(source).sentences()
 
 
 def _version(client: Any) -> str:

@@ -15,6 +15,7 @@ from pipeline.ingest.source import source_id
 from tests import networks, video
 from tests.redis_server import Server, newest
 from tests.rtsp import free_port
+from tests.web import sends, web
 from workers.cli import app
 
 
@@ -147,7 +148,38 @@ def test_doctor_of_something_that_is_no_video(affectstream, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     ended = affectstream("doctor", tmp_path / "text.mp4", "--redis", "none")
     assert ended.code == 1
-    assert "text.mp4" in ended.err
+    assert "broken: " in ended.out
+    assert "text.mp4" in ended.out.rpartition("broken: ")[2]
+
+
+def test_doctor_looks_at_every_source_of_a_configuration(affectstream, tmp_path):
+    film = video.clip(tmp_path / "film.mp4", frames=25, container_options={"movflags": "faststart"}).read_bytes()
+    config = tmp_path / "site.yaml"
+    with web(sends(film)) as url:
+        config.write_text(f"""
+            out: {tmp_path / "a" / "b"}
+            redis: {{url: none}}
+            sources:
+              - {{name: gate, url: "http://me:hunter2@127.0.0.1:{free_port()}/video"}}
+              - {{name: door, url: "{url}/film.mp4"}}
+        """)
+        ended = affectstream("doctor", "--config", config)
+    assert ended.code == 1
+    machine, gate, door = ended.out.split("\n\n")
+    assert re.search(rf"written to {tmp_path}/a/b, where [\d.,]+ GB are free", machine)
+    assert not (tmp_path / "a").exists()
+    assert gate.startswith("gate: http://***@127.0.0.1")
+    assert "broken: " in gate
+    assert door.startswith("door: ")
+    assert "160 x 96" in door
+
+
+def test_doctor_of_a_folder_that_cannot_be_written(affectstream, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AFFECTSTREAM_OUT", str(tmp_path / "file" / "out"))
+    ended = affectstream("doctor", "--redis", "none")
+    assert ended.code == 1
+    assert f"broken: cannot write to {tmp_path}/file/out" in ended.out
 
 
 def test_evaluate_measures_and_writes_every_row(affectstream, votes, tmp_path):
