@@ -49,7 +49,7 @@ def split_url(url: str) -> SplitResult:
 def shown(url: str) -> str:
     """Return a URL, sound or not, with ``***`` in the place of its login, its query and what may be a password.
 
-    The number of a webcam and the path of a file stay as they are.
+    The number of a webcam and the path of a file have neither login nor query.
 
     >>> shown("redis://me:sec/ret@example.org/3?password=secret")
     'redis://***@example.org/3?***'
