@@ -115,6 +115,8 @@ class Ledger:
         """Number of the last message that was dealt with for good."""
         self.begun = 0
         """Owners that have begun without finishing a step, this one among them; known from ``attempt`` on."""
+        self.deaths = 0
+        """Owners that had begun without finishing a step when the position was loaded, and died of it most likely."""
 
     @property
     def one_at_a_time(self) -> bool:
@@ -127,10 +129,11 @@ class Ledger:
         Raises:
             StateError: it was written by another version.
         """
-        step, stored = self._broker.call(
-            lambda: self._broker.client.hmget(self._key, "step", "state"), self._lease.stopped
+        step, stored, begun = self._broker.call(
+            lambda: self._broker.client.hmget(self._key, "step", "state", "begun"), self._lease.stopped
         )
         self._step = int(step or 0)
+        self.deaths = int(begun or 0)
         if stored is None:
             return Position()
         try:

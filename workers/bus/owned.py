@@ -1,7 +1,7 @@
 """The two ends of a worker that owns a source: from a reader or a stream, to a stream."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from pipeline.messages import End, Frame, Resume
 from workers.bus.codec import Message, encode
 from workers.bus.ledger import Ledger, Position
 from workers.bus.ordered import Ordered, Taken
+from workers.bus.reading import Reading
 
 
 class Memory(Protocol):
@@ -47,39 +48,25 @@ class ReaderLink:
     """From the reader of a source to a stream.
 
     Args:
-        messages: what the reader gives, from where ``publisher.position`` says on.
+        reading: what is read, from where ``publisher.position`` says on. The first message comes by itself, so that
+            whoever dies of it is known.
         publisher: the other end.
         origin: digest of what the source is configured as.
         stopped: set when the source is to be left as it is, for another to go on with.
-        most: frames of one step: more cost less each, but wait for each other. The first comes by itself, so that
-            whoever dies of it is known.
-        close: lets go of the source.
-        hopeless: asked at the end of the run whether the source is not to be read again though that came early.
     """
 
-    def __init__(
-        self,
-        messages: Iterator[Frame | End],
-        publisher: Publisher,
-        origin: str,
-        stopped: threading.Event,
-        most: int,
-        close: Callable[[], None],
-        hopeless: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._messages = messages
+    def __init__(self, reading: Reading, publisher: Publisher, origin: str, stopped: threading.Event) -> None:
+        self._reading = reading
+        self._messages = iter(reading)
         self._publisher = publisher
         self._origin = origin
         self._stopped = stopped
-        self._most = most
-        self._hopeless = hopeless
-        self._close = close
         self._last: Frame | End | None = None
 
     def read(self) -> Sequence[Frame | End]:
         """See ``Link.read``."""
         batch = list(islice(self._messages, 1))
-        most = 1 if self._last is None else self._most
+        most = 1 if self._last is None else self._reading.most
         while batch and len(batch) < most and not isinstance(batch[-1], End):
             batch += islice(self._messages, 1)
         if not batch or self._stopped.is_set():
@@ -96,13 +83,13 @@ class ReaderLink:
             resume = Resume(stamp.frame, stamp.pts, stamp.time, stamp.clock, stamp.arrived)
             position = replace(position, run=stamp.run, resume=resume, origin=self._origin, ended=False, complete=False)
         elif self._last is not None:
-            complete = self._last.complete or self._hopeless()
+            complete = self._last.complete or self._reading.hopeless
             position = replace(position, run=self._last.run, origin=self._origin, ended=True, complete=complete)
         self._publisher.publish(outputs, (), position, runs=int(begins))
 
     def close(self) -> None:
         """See ``Link.close``."""
-        self._close()
+        self._reading.stop()
 
 
 class StreamLink:

@@ -2,16 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain as joined
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from pipeline.channel import Closed
 from pipeline.errors import AffectError, MessageError, ModelError, SourceError, StateError, VersionError
-from pipeline.ingest.file import FileReader
-from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
 from pipeline.messages import End, Frame
 from pipeline.run import live_run
@@ -20,20 +17,18 @@ from workers.bus.lease import Lease, Lost
 from workers.bus.ledger import Ledger, Position
 from workers.bus.ordered import Ordered
 from workers.bus.owned import Publisher, ReaderLink, StreamLink
-from workers.bus.poison import DEADLY, Poison
+from workers.bus.poison import Poison
+from workers.bus.reading import STEP, FileReading, LiveReading, Reading
 from workers.cluster.chain import Chain
 from workers.cluster.context import Context
 from workers.cluster.layout import inbox, outbox
+from workers.cluster.plan import EndOnly, GiveUp, Nothing, Read, plan
 from workers.cluster.registry import digest, source_of
-from workers.ingest import Reader
 from workers.worker import Worker
 
 log = logging.getLogger(__name__)
 
 Out = TypeVar("Out")
-
-STEP = 4
-"""Messages of one step of a chain; a live reader gives them one by one."""
 
 
 class Shard(threading.Thread):
@@ -150,12 +145,10 @@ class ChainShard(Shard):
     def __init__(self, lease: Lease, context: Context, stored: str | None, names: tuple[str, ...]) -> None:
         super().__init__(lease, context, stored)
         self._names = names
-        self._reader: Reader | None = None
+        self._origin = None if stored is None else digest(stored)
+        self._reading: Reading | None = None
+        """Of a chain that reads the source itself, from when the source is open."""
         self._ended = False
-        self._deaths = 0
-        """Owners that died of the file since a step of it was last finished."""
-        self._hopeless = False
-        """Whether it is not to be read again: so many died of it, or it is a recording on the web that broke off."""
 
     def stop(self) -> None:
         """See ``Shard.stop``."""
@@ -166,131 +159,78 @@ class ChainShard(Shard):
         """See ``Shard.end``."""
         # It may be configured as before by the time somebody asks: then it is to be read again.
         self._ended = True
-        self._stop_reader()
-
-    def _stop_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.stop()
+        if self._reading is not None:
+            self._reading.stop()
 
     def _work(self) -> None:
         context, source = self._context, self.lease.source
         key = inbox(self._names, source)
         ledger = Ledger(context.broker, self.lease, inbox=key, outbox=outbox(self._names, source, context.config.bus))
         position = ledger.load()
-        messages = None if key is not None else self._messages(ledger, position)
-        if key is None and messages is None:
-            self.finished = True
-            return
+        if key is None:
+            self._ledger = ledger
+            self._reading = self._open(ledger, position)
+            if self._reading is None:
+                self.finished = True
+                return
         # Without its end a source would be under way for ever.
         chain = self._chain(self._names, position, lambda message: [message] if isinstance(message, End) else [])
         publisher = Publisher(ledger, replace(position, chain="+".join(self._names)), chain, context.quality)
-        link: StreamLink | ReaderLink
-        if messages is None:
-            assert key is not None
-            link = StreamLink(self._ordered(ledger, key, Frame, End), publisher, STEP)
-        else:
-            origin = "" if self.stored is None else digest(self.stored)
-            live = isinstance(self._reader, LiveReader)
-            most = 1 if live else STEP
-            link = ReaderLink(
-                messages, publisher, origin, self.lease.stopped, most, self._stop_reader, lambda: self._hopeless
-            )
-        Worker(self.name, chain, link).run()
-        self.finished = key is None and not (self._ended or self.lease.stopped.is_set())
+        if key is not None:
+            Worker(self.name, chain, StreamLink(self._ordered(ledger, key, Frame, End), publisher, STEP)).run()
+            return
+        assert self._reading is not None
+        try:
+            Worker(self.name, chain, ReaderLink(self._reading, publisher, self._origin or "", self.lease.stopped)).run()
+        finally:
+            self.error = self._reading.error
+        self.finished = not (self._ended or self.lease.stopped.is_set())
 
-    def _messages(self, ledger: Ledger, position: Position) -> Iterator[Frame | End] | None:
-        """Return what is to be read from here on; None if there is nothing."""
-        over = End(self.lease.source, position.run, complete=False)
-        begun = bool(position.run) and not position.ended
-        if self.stored is None:
-            return iter((over,)) if begun else None
-        source = source_of(self.lease.source, self.stored, self._context.config)
-        run = None if source.live else self._run_of(source)
-        same = position.origin == digest(self.stored) if run is None else position.run == run
-        if same and position.complete:
-            return None
-        resume = position.resume if begun and same else None
-        changed = begun and not same
-        messages: Iterator[Frame | End]
-        if run is None:
-            run = position.run if begun and same else live_run()
-            self._reader = LiveReader(source, run, self._context.tally, resume=resume)
-            messages = self._read(self._reader)
-        else:
-            after = -1 if resume is None else resume.frame
-            self._ledger = ledger
-
-            def attempt() -> None:
-                ledger.attempt(position.given + 1, first=True)
-                # Earlier deaths belong to the old configuration: counting starts at 0.
-                self._blame(source, after, 0 if changed else ledger.begun - 1)
-
-            messages = self._read_file(source, run, after, attempt)
-        return joined((over,) if changed else (), messages)
-
-    def _read_file(self, source: Source, run: str, after: int, attempt: Callable[[], None]) -> Iterator[Frame | End]:
-        """Give what a file holds behind a frame, less what kills whoever works on it.
-
-        Args:
-            attempt: notes that what is new is begun, once all before it is passed: decoding that again takes minutes
-                in a long file, and who dies then does not die of the file.
-        """
-        if after < 0:
-            try:
-                attempt()
-            except SourceError as error:
-                self.error = error
-                return iter((End(source.id, run, complete=False),))
-        passed = attempt if after >= 0 else None
-        self._reader = FileReader(source, run, self._context.tally, after=after, passed=passed)
-        return self._without_deadly(self._read(self._reader))
-
-    def _blame(self, source: Source, after: int, deaths: int) -> None:
-        """Take note of how many owners began with what lies behind a frame and finished nothing.
-
-        After ``bus.tries`` of them the next frame is set aside; if as many more die, what decodes the file or frame
-        after frame is to blame, and its run ends.
+    def _open(self, ledger: Ledger, position: Position) -> Reading | None:
+        """Open what is to be read from here on; None if there is nothing.
 
         Raises:
-            SourceError: so many died that the file is not to be read.
+            InputError: what the source is configured as cannot be used.
+            SourceError: it is a file, which cannot be opened.
         """
-        self._deaths = deaths
-        if deaths >= 2 * self._context.config.bus.tries:
-            self._hopeless = True
-            raise SourceError(
-                f"{source.safe_url}: ends the process that reads it at frame {after + 1} or just behind, {deaths} "
-                f"times; convert it, or `affectstream sources remove {source.id}`, wait until `sources list` no longer "
-                "shows it, and add it again to try once more"
-            )
-
-    def _without_deadly(self, messages: Iterator[Frame | End]) -> Iterator[Frame | End]:
-        first = next(messages)
-        tries = self._context.config.bus.tries
-        if self._deaths >= tries and isinstance(first, Frame):
-            if self._deaths == tries:  # by the first that leaves it out
-                self._poison.set_aside(self.lease.source, first.stamp.frame, first, DEADLY)
-        else:
-            yield first
-        yield from messages
+        context, name, tries = self._context, self.lease.source, self._context.config.bus.tries
+        source = None if self.stored is None else source_of(name, self.stored, context.config)
+        run = None if source is None or source.live else self._run_of(source)
+        match plan(position, self._origin, run, ledger.deaths, tries):
+            case Nothing():
+                return None
+            case EndOnly(left):
+                return Reading(End(name, left, complete=False))
+            case GiveUp(after):
+                assert source is not None
+                assert run is not None
+                error = SourceError(
+                    f"{source.safe_url}: ends the process that reads it at frame {after + 1} or just behind, "
+                    f"{ledger.deaths} times; convert it, or `affectstream sources remove {name}`, wait until `sources "
+                    "list` no longer shows it, and add it again to try once more"
+                )
+                return Reading(End(name, run, complete=False), error=error, hopeless=True)
+            case Read(resume, left, deaths):
+                assert source is not None
+                ends = () if left is None else (End(name, left, complete=False),)
+                if run is None:
+                    run = live_run() if resume is None else position.run
+                    return LiveReading(*ends, source=source, run=run, tally=context.tally, resume=resume)
+                return FileReading(
+                    *ends,
+                    source=source,
+                    run=run,
+                    tally=context.tally,
+                    resume=resume,
+                    ledger=ledger,
+                    number=position.given + 1,
+                    deaths=deaths,
+                    tries=tries,
+                    poison=self._poison,
+                )
 
     def _run_of(self, source: Source) -> str:
         """Return the run that reads a file."""
         # Only ingest by itself sends frames; they come out of a JPEG a little different.
         via = f"jpeg{self._context.quality}" if self._names == ("ingest",) and self._context.quality else ""
         return self._context.engine.run_of(source, via)
-
-    def _read(self, reader: Reader) -> Iterator[Frame | End]:
-        """Give what the reader gives.
-
-        A file or a recording on the web that fails ends its run; a camera that fails is tried again. A file may be put
-        right, and is then read again; of a recording no reader ever goes on in the middle.
-        """
-        try:
-            yield from reader
-        except SourceError as error:
-            if isinstance(reader, LiveReader):
-                if not reader.finite:
-                    raise
-                self._hopeless = True
-            self.error = error
-            yield End(reader.source.id, reader.run, complete=False)

@@ -21,10 +21,10 @@ from tests.web import sends, web
 from workers.bus import keys
 from workers.bus.broker import Broker
 from workers.bus.codec import decode
+from workers.bus.reading import STEP
 from workers.cluster.context import Context
 from workers.cluster.keeper import Keeper
 from workers.cluster.registry import forget, remove
-from workers.cluster.shard import STEP
 from workers.cluster.share import Member, fair_share
 from workers.config import Config
 from workers.engine import Engine
