@@ -22,6 +22,16 @@ def framed(stamp: Stamp, picture: Picture, detector: DetectorSettings) -> Frame:
     )
 
 
+def _begun(source: Source, video: Video) -> int:
+    """Return when a file begins that does not say so: a recorder writes last to it at its end.
+
+    A file of unknown length, or of one that cannot be, begins when it was last written.
+    """
+    written = source.path.stat().st_mtime_ns // 1000
+    begun = written - round((video.duration or 0.0) * 1e6)
+    return begun if 0 < begun <= written else written
+
+
 class Framer:
     """Makes frames of one file, whose event time counts from when the container says that it was recorded."""
 
@@ -29,8 +39,8 @@ class Framer:
         self._source = source
         self._run = run
         self._pictures = Pictures(source.detector, video.aspect, copies=video.leaves_holes)
-        self._base = source.begun or video.created or source.path.stat().st_mtime_ns // 1000
-        """Event time of the first frame, UTC, µs since 1970; when the file was last written, where it does not say."""
+        self._base = source.begun or video.created or _begun(source, video)
+        """Event time of the first frame, UTC, µs since 1970."""
 
     def __call__(self, decoded: Decoded, number: int, pts: float) -> Frame:
         """Return the frame of that number at media time ``pts``, s."""

@@ -111,7 +111,8 @@ class Probe(msgspec.Struct, frozen=True):
         if not self.live:
             if self.recorded:
                 return "Event times count from when it was recorded, as it says itself."
-            return "It does not say when it was recorded; event times count from when the file was last written."
+            ends = "end" if self.duration else "count from"
+            return f"It does not say when it was recorded; event times {ends} when the file was last written."
         if self.clock_ahead is not None:
             words = apart(self.clock_ahead)
             wrong = f", which is {words} this machine's: set whichever is wrong (NTP, time zone)" if words else ""

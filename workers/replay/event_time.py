@@ -11,7 +11,7 @@ from pipeline.sink.parts import parts, read_part
 def as_begun(source: Source, run: str, out: Path) -> Source:
     """Return a file whose event times go on from those of the rows that a folder has of its run.
 
-    Where a file does not say when it was recorded they count from when it was last written, which a copy, or a touch,
+    Where a file does not say when it was recorded they go by when it was last written, which a copy, or a touch,
     may have changed since, while its content, and so its run, is the same.
 
     Raises:

@@ -65,11 +65,17 @@ def test_event_time_counts_from_creation(tmp_path: Path) -> None:
     stamps = Reading(dated).stamps
     assert [stamp.time for stamp in stamps] == [1_714_564_800_000_000, 1_714_564_800_040_000]
     assert {stamp.clock for stamp in stamps} == {Clock.FILE}
-    # Without a date, or with the epoch of a recorder without a clock, the file's own date serves.
+    # Without a date, or with the epoch of a recorder without a clock, the file's own date serves: that of its end.
     for name, metadata in (("b.mp4", {}), ("c.mp4", {"creation_time": "1970-01-01T00:00:00.000000Z"})):
-        path = clip(tmp_path / name, frames=1, metadata=metadata)
+        path = clip(tmp_path / name, frames=50, metadata=metadata)
         os.utime(path, (1_600_000_000, 1_600_000_000))
-        assert Reading(path).stamps[0].time == 1_600_000_000_000_000
+        assert Reading(path).stamps[0].time == 1_599_999_998_000_000
+    # Of this one the length is not known, and of the last one it cannot be.
+    raw = clip(tmp_path / "d.h264", frames=2)
+    old = clip(tmp_path / "e.mp4", frames=50)
+    for path, at in ((raw, 1_600_000_000), (old, 1)):
+        os.utime(path, (at, at))
+        assert Reading(path).stamps[0].time == at * 1_000_000
 
 
 def test_variable_frame_rate(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_awkward_file(tmp_path: Path) -> None:
     ("metadata", "told"),
     [
         ({"creation_time": "2024-05-01T12:00:00.000000Z"}, "as it says itself"),
-        ({}, "from when the file was last written"),
+        ({}, "event times end when the file was last written"),
     ],
 )
 def test_what_event_times_of_a_file_count_from(tmp_path: Path, metadata: dict[str, str], told: str) -> None:
