@@ -25,6 +25,22 @@ def test_nearest_finds_copies_mirror_images_and_relit_ones() -> None:
     assert (found[3:] < DUPLICATE).all()
 
 
+def test_copies_that_are_moved_are_found_where_they_are_looked_for() -> None:
+    wide = RNG.integers(0, 256, (9, 18, 18), np.uint8).repeat(3, 1).repeat(3, 2)
+    known = wide[:, 3:51, 3:51]
+    ways = [(0, 0), (0, 3), (0, 6), (3, 0), (3, 3), (3, 6), (6, 0), (6, 3), (6, 6)]
+    moved = np.stack([wide[at, y : y + 48, x : x + 48] for at, (y, x) in enumerate(ways)])
+    asked = np.concatenate([moved, moved[:, :, ::-1]])
+    still = nearest(asked, known)
+    assert (still.reshape(2, 9)[:, 4] > 0.999).all()
+    assert (np.delete(still.reshape(2, 9), 4, 1) < DUPLICATE).all()
+    assert (nearest(asked, known, shift=3) > 0.999).all()
+    faces = LabelledFaces(asked, np.ones((18, 10), int), None, LABELS, "faces", "")
+    assert len(without(faces, known)) == 16
+    assert len(without(faces, known, shift=3)) == 0
+    assert len(without(faces, blobs(4), shift=3)) == 18
+
+
 def test_without_leaves_only_what_is_new() -> None:
     images = blobs(12)
     faces = LabelledFaces(images, np.arange(120).reshape(12, 10), None, LABELS, "faces", "")
