@@ -142,7 +142,7 @@ class Emotion(msgspec.Struct, frozen=True):
     smoothed: tuple[float, ...]
     """Distribution smoothed over the track, eight values that sum to 1."""
     uncertainty: float
-    """Standard deviation of each centred log-ratio (natural logarithms) of ``smoothed``, by the filter's reckoning."""
+    """Standard deviation of each ``c - mean(c)``, ``c = log(0.002 + 0.984 s)`` of ``smoothed``, by the filter."""
     dominant: str
     """Label with the highest smoothed probability."""
     intensity: float

@@ -8,7 +8,16 @@ from typing import Final
 
 from rich.table import Table
 
-from models.smoothing.filters import exponential, kalman, moving_average, one_euro, raw, smoother
+from models.smoothing.filters import (
+    exponential,
+    exponential_ratios,
+    kalman,
+    median_ratios,
+    moving_average,
+    one_euro,
+    raw,
+    smoother,
+)
 from models.smoothing.measure import Figures, coverage, flips, measure
 from models.smoothing.series import Doubles, Series, Track, generate
 from pipeline.sink.stage import REPLAY_LAG
@@ -55,11 +64,17 @@ class Rival:
 
 WINDOWS: Final = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5)
 
+CONSTANTS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6)
+
 RIVALS: Final = (
     Rival("moving average", moving_average, {"window": WINDOWS}),
     Rival("moving average, centred", partial(moving_average, centred=True), {"window": WINDOWS}),
-    Rival("exponential average", exponential, {"time_constant": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6)}),
+    Rival("exponential average", exponential, {"time_constant": CONSTANTS}),
     Rival("1€", one_euro, {"cutoff": (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.4), "beta": (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)}),
+    # As the shipped one, these work on log-ratios, in which the errors of the series are Gaussian.
+    Rival("exponential average of log-ratios", exponential_ratios, {"time_constant": CONSTANTS}),
+    Rival("the same, from both sides", partial(exponential_ratios, two_sided=True), {"time_constant": CONSTANTS}),
+    Rival("median of log-ratios, centred", median_ratios, {"window": WINDOWS}),
 )
 
 
@@ -74,10 +89,14 @@ def compare(seed: int, real: Sequence[Track] = ()) -> list[Row]:
         for name, parameters, apply in filters
     ]
     for name, parameters, lag in (("shipped, live", "", 0.0), ("shipped, replay", f"lag {REPLAY_LAG:g}", REPLAY_LAG)):
-        estimates, deviations = zip(*(kalman(one, lag) for one in series), strict=True)
-        figures, covered = measure(series, estimates), coverage(series, estimates, deviations)
-        rows.append(Row(name, parameters, figures, covered, _real(partial(smoother, lag=lag), real)))
+        rows.append(Row(name, parameters, *shipped(series, lag), _real(partial(smoother, lag=lag), real)))
     return rows
+
+
+def shipped(series: Sequence[Series], lag: float) -> tuple[Figures, float]:
+    """Return what the shipped smoother is worth with ``lag`` s of future, and how much its intervals cover."""
+    estimates, deviations = zip(*(kalman(one, lag) for one in series), strict=True)
+    return measure(series, estimates), coverage(series, estimates, deviations)
 
 
 def _real(apply: Filter, tracks: Sequence[Track]) -> int | None:

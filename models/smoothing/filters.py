@@ -4,7 +4,7 @@ from math import pi
 
 import numpy as np
 
-from models.smoothing.series import Doubles, Track
+from models.smoothing.series import Doubles, Track, distributions, log_ratios
 from pipeline.settings import SmootherSettings
 from pipeline.sink.smoother import Smoother
 
@@ -26,11 +26,27 @@ def moving_average(track: Track, window: float, *, centred: bool = False) -> Dou
 
 def exponential(track: Track, time_constant: float) -> Doubles:
     """Return (n, 8) exponential moving averages that forget by e within ``time_constant`` s of media time."""
-    kept = np.exp(-np.diff(track.pts) / time_constant)
-    values = track.seen.copy()
-    for k in range(1, len(values)):
-        values[k] = kept[k - 1] * values[k - 1] + (1 - kept[k - 1]) * values[k]
-    return values
+    return _forgetting(track.seen, track.pts, time_constant)
+
+
+def exponential_ratios(track: Track, time_constant: float, *, two_sided: bool = False) -> Doubles:
+    """Return (n, 8) distributions of exponential moving averages of log-ratios; ``two_sided``: with those from behind.
+
+    See ``exponential``. From both sides, the mean of the averages of the past and of the future counts.
+    """
+    ratios = log_ratios(track.seen)
+    values = _forgetting(ratios, track.pts, time_constant)
+    if two_sided:
+        values = (values + _forgetting(ratios[::-1], -track.pts[::-1], time_constant)[::-1]) / 2
+    return distributions(values)
+
+
+def median_ratios(track: Track, window: float) -> Doubles:
+    """Return (n, 8) distributions of medians of each log-ratio within ``window`` s, centred."""
+    ratios = log_ratios(track.seen)
+    first = np.searchsorted(track.pts, track.pts - window / 2)
+    last = np.searchsorted(track.pts, track.pts + window / 2, side="right")
+    return distributions(np.array([np.median(ratios[a:b], axis=0) for a, b in zip(first, last, strict=True)]))
 
 
 def one_euro(track: Track, cutoff: float, beta: float, derivative_cutoff: float = 1.0) -> Doubles:
@@ -65,6 +81,14 @@ def kalman(track: Track, lag: float = 0.0, settings: SmootherSettings | None = N
         values += filtering.observe(pts, p, quality)
     values += filtering.finish()
     return np.array([v.distribution for v in values]), np.array([v.deviation for v in values])
+
+
+def _forgetting(values: Doubles, pts: Doubles, time_constant: float) -> Doubles:
+    kept = np.exp(-np.diff(pts) / time_constant)
+    averages = values.copy()
+    for k in range(1, len(averages)):
+        averages[k] = kept[k - 1] * averages[k - 1] + (1 - kept[k - 1]) * averages[k]
+    return averages
 
 
 def _gain(cutoff: Doubles | float, step: float) -> Doubles | float:

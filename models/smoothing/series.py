@@ -51,14 +51,14 @@ class Series(Track):
     """(n,) number of the expression that is held, -1 while it changes."""
 
 
-def generate(seed: int, seconds: float = 60.0) -> Series:
-    """Return a series of about ``seconds`` s; the same seed gives the same."""
+def generate(seed: int, seconds: float = 60.0, memory: float = MEMORY) -> Series:
+    """Return a series of about ``seconds`` s whose errors last ``memory`` s; the same seed gives the same."""
     rng = np.random.default_rng(seed)
     pts = _times(rng, seconds)
     ratios, hold = _expressions(rng, pts, seconds)
     quality = np.clip(0.65 + 0.2 * _wander(rng, pts, 2.0), 0.15, 1.0)
     spread = np.exp(rng.uniform(*np.log(NOISE))) / np.sqrt(quality)
-    lasting = np.stack([_wander(rng, pts, MEMORY) for _ in range(LABELS)], axis=1)
+    lasting = np.stack([_wander(rng, pts, memory) for _ in range(LABELS)], axis=1)
     brief = rng.normal(size=ratios.shape)
     seen = ratios + spread[:, None] * (np.sqrt(LASTING) * lasting + np.sqrt(1 - LASTING) * brief)
     odd = rng.random(len(pts)) < ODD
@@ -77,6 +77,15 @@ def log_ratios(distributions: Doubles) -> Doubles:
     """Return centred log-ratios, (n, 8), as the smoother takes them, of (n, 8) distributions."""
     logs = np.log(FLOOR + (1 - FLOOR * LABELS) * distributions)
     result: Doubles = logs - logs.mean(axis=1, keepdims=True)
+    return result
+
+
+def distributions(ratios: Doubles) -> Doubles:
+    """Undo ``log_ratios``: the distributions, (n, 8), of (n, 8) means of log-ratios."""
+    values = softmax(ratios)
+    # Medians of single log-ratios may lie below what the floor leaves.
+    values = np.maximum(values - FLOOR, 0.0)
+    result: Doubles = values / values.sum(axis=1, keepdims=True)
     return result
 
 

@@ -3,17 +3,17 @@
 Also with fewer frames searched for faces than followed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
-from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from models.altered import altered
 from models.tracking.measures import MATCH, Compared, compared
 from models.tracking.watch import Watched
 from pipeline.messages import Bytes
@@ -66,18 +66,6 @@ class Variant:
     """Switches off what is off while the tracker runs."""
 
 
-@contextmanager
-def _altered(module: ModuleType, **values: Any) -> Iterator[None]:
-    before = {name: getattr(module, name) for name in values}
-    for name, value in values.items():
-        setattr(module, name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(module, name, value)
-
-
 def _still(dt: float) -> NDArray[np.float64]:
     """Stand in for ``kalman.transition``: nothing moves."""
     return np.eye(8)
@@ -98,21 +86,21 @@ WHOLE: Final = Variant("whole tracker")
 VARIANTS: Final = (
     WHOLE,
     Variant("no second round (low scores)", second_round=False),
-    Variant("no motion model (faces expected where they were)", patched=lambda: _altered(kalman, transition=_still)),
+    Variant("no motion model (faces expected where they were)", patched=lambda: altered(kalman, transition=_still)),
     Variant("time counted in frames, not true", true_times=False),
     Variant(
         "no gates on distance and growth",
-        patched=lambda: _altered(association, REACH=1e9, GROWTH=(1e9, 0.0)),
+        patched=lambda: altered(association, REACH=1e9, GROWTH=(1e9, 0.0)),
     ),
     Variant(
         "no recovery from last place and pace",
-        patched=lambda: _altered(tracker, strayed=_lost),
+        patched=lambda: altered(tracker, strayed=_lost),
     ),
     Variant("no appearance (motion alone)", appearance=False),
-    Variant("tracks begin within others' boxes at once", patched=lambda: _altered(tracker, WITHIN=2.0)),
+    Variant("tracks begin within others' boxes at once", patched=lambda: altered(tracker, WITHIN=2.0)),
     Variant("second numbers of returned faces are kept", tracker=Twinned),
     Variant("no re-activation", tracker=Forgetful),
-    Variant("no cut detection", patched=lambda: _altered(following, is_cut=_never)),
+    Variant("no cut detection", patched=lambda: altered(following, is_cut=_never)),
 )
 """The whole tracker, and each part's absence."""
 

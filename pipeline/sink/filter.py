@@ -21,7 +21,8 @@ Nor are errors of neighbouring frames independent: a turned face, or a crop that
 The gains do without that, but an average of errors that last is worth less than ``P`` says, all the less the more
 frames there are in a second. So the variance that the mean really has under noise of which a part lasts (first-order
 Markov) is carried along, by the recursion for a filter of any gain (Gelb, "Applied Optimal Estimation", 1974, 7.2), and
-that is the uncertainty that is told.
+that is the uncertainty that is told. It is as good as ``LASTING`` and ``LASTS``: where errors last longer, it is too
+small.
 """
 
 from math import exp, sqrt

@@ -49,7 +49,11 @@ class Smoothed(NamedTuple):
     distribution: Distribution
     """Sums to 1."""
     deviation: float
-    """Standard deviation of each centred log-ratio (natural logarithms) given all that was used."""
+    """Standard deviation of each centred log-ratio given all that was used: natural logarithms, with the floor.
+
+    That is, of each ``c - mean(c)`` where ``c = log(FLOOR + (1 - 8 FLOOR) p)``; without the floor it says nothing of
+    probabilities below it.
+    """
 
 
 class Smoother:

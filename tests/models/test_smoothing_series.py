@@ -14,6 +14,16 @@ def test_the_same_seed_gives_the_same_series():
     assert one.seen.shape != third.seen.shape or (one.seen != third.seen).any()
 
 
+def test_errors_last_as_long_as_they_are_told_to():
+    def kept(memory):
+        series = generate(4, memory=memory)
+        errors = log_ratios(series.seen) - log_ratios(series.truth)
+        near = np.flatnonzero(np.diff(series.pts) < 0.06)
+        return np.median(errors[near] * errors[near + 1]) / np.median(errors**2)
+
+    assert kept(0.02) < kept(0.1) < kept(1.0)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_series_are_what_they_say(seed):
     series = generate(seed)
