@@ -37,7 +37,7 @@ class Forgetful(Tracker):
     """Time of the frame before, s."""
 
     def _bury(self, horizon: float) -> tuple[int, ...]:
-        before, self._before = self._before, self._searched or 0.0
+        before, self._before = self._before, self.memory.searched or 0.0
         return super()._bury(max(horizon, before))
 
 
@@ -136,21 +136,6 @@ class Trial(NamedTuple):
     """Time that finding and following the faces took, s."""
 
 
-class _Found:
-    """A frame's faces as they were found before, and what it took to find them."""
-
-    def __init__(self, frame: Watched, sighting: Sighting) -> None:
-        self.seconds = 0.0
-        self._frame, self._sighting = frame, sighting
-
-    def glance(self) -> Sighting:
-        return replace(self._sighting, found=None)
-
-    def search(self) -> Sighting:
-        self.seconds = self._frame.seconds
-        return self._sighting
-
-
 def run(
     frames: Sequence[Watched], variant: Variant, settings: TrackerSettings, threshold: float, match: float = MATCH
 ) -> Trial:
@@ -167,8 +152,9 @@ def run(
             pts = frame.pts if variant.true_times else number / 25
             sighting = Sighting(pts, found, frame.pixel, frame.thumbnail, appearances)
             begun = perf_counter()
-            source = _Found(frame, sighting)
-            seen = follower.follow(follower.observe(pts, source.glance, source.search))
-            seconds += perf_counter() - begun + source.seconds
+            glimpse = replace(sighting, found=None)
+            due = follower.is_due(glimpse)
+            seen = follower.follow(sighting if due else glimpse)
+            seconds += perf_counter() - begun + (frame.seconds if due else 0.0)
             results.append(compared(frame.truth, seen.numbers, seen.boxes, match))
     return Trial(results, seconds)

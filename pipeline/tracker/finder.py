@@ -41,14 +41,18 @@ class Finder:
         self._detector = detector
 
     def __call__(self, frame: Frame) -> Sighting:
-        """Look at one frame; faces too small to be wanted are left out."""
+        """Look at one frame and search it for faces."""
+        return self.search(frame, self.glance(frame))
+
+    def search(self, frame: Frame, glimpse: Sighting) -> Sighting:
+        """Add to what was seen at a glance the faces; those too small to be wanted are left out."""
         rows, columns = frame.image.shape[:2]
         scale = np.array([frame.width / columns, frame.height / rows], np.float32)
         found = self._detector(frame.image)
         boxes = found.boxes * np.tile(scale, 2)
         large = boxes[:, 3] >= TOO_SMALL * frame.min_face
         kept = Detections(boxes[large], found.landmarks[large] * scale, found.scores[large])
-        return replace(self.glance(frame), found=kept, appearances=appearances(frame.image, found.boxes[large]))
+        return replace(glimpse, found=kept, appearances=appearances(frame.image, found.boxes[large]))
 
     def glance(self, frame: Frame) -> Sighting:
         """Look at one frame without searching it for faces, which takes hardly any time."""

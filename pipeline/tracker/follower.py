@@ -1,7 +1,5 @@
 """Following through one run: what must be done frame by frame, in order, and takes little time."""
 
-from collections.abc import Callable
-
 import msgspec
 import numpy as np
 from msgspec.structs import replace
@@ -9,18 +7,18 @@ from msgspec.structs import replace
 from pipeline.messages import Bytes, Faces
 from pipeline.tracker.cuts import is_cut
 from pipeline.tracker.finder import Sighting
-from pipeline.tracker.tracker import BRIDGE, Following, Seen, Tracker
+from pipeline.tracker.tracker import BRIDGE, Seen, Tracker, TrackerMemory
 
 
-class Memory(msgspec.Struct, eq=False):
+class FollowerMemory(msgspec.Struct, eq=False):
     """All that a follower remembers."""
 
-    following: Following
-    given: set[int]
+    following: TrackerMemory
+    given: set[int] = set()
     """Numbers of the tracks that gave a row and have not ended: nobody is told of the end of others."""
-    last: tuple[Bytes, float] | None
+    last: tuple[Bytes, float] | None = None
     """Thumbnail and media time, s, of the latest frame."""
-    unsearched: int
+    unsearched: int = 0
     """Frames since the last one that was searched for faces."""
 
 
@@ -33,57 +31,47 @@ class Follower:
 
     def __init__(self, tracker: Tracker, min_quality: float = 0.0, every: int = 1) -> None:
         self._tracker = tracker
-        self.given: set[int] = set()
-        """See ``Memory``."""
-        self._last: tuple[Bytes, float] | None = None
-        self._unsearched = 0
+        self.memory = FollowerMemory(tracker.memory)
+        """Changed in place by every frame."""
         self._every = every
         self._min_quality = min_quality
 
-    def state(self) -> Memory:
-        """Return what is remembered, without a copy: the next frame changes it."""
-        return Memory(self._tracker.state(), self.given, self._last, self._unsearched)
+    def restore(self, memory: FollowerMemory) -> None:
+        """Go on from the ``memory`` of a follower of the same settings."""
+        self.memory, self._tracker.memory = memory, memory.following
 
-    def restore(self, state: Memory) -> None:
-        """Go on from the ``state`` of a follower of the same settings."""
-        self._tracker.restore(state.following)
-        self.given, self._last, self._unsearched = state.given, state.last, state.unsearched
+    def is_due(self, glimpse: Sighting) -> bool:
+        """Return whether the next frame must be searched for faces: by count, by time, or because the scene is new.
 
-    def observe(self, pts: float, glance: Callable[[], Sighting], search: Callable[[], Sighting]) -> Sighting:
-        """Observe the next frame, which is searched for faces if it is its turn.
-
-        It also is if the last search was too long ago for faces to be carried on, and if it shows another scene.
-
-        ``pts``: media time, s. ``glance`` and ``search``: look at the frame without searching it, and with.
+        By time: the last search was too long ago for its faces to be carried on.
         """
-        searched = self._tracker.searched
-        if self._unsearched + 1 >= self._every or searched is None or pts - searched > BRIDGE:
-            return search()
-        glimpse = glance()
-        return search() if self._is_cut(glimpse) else glimpse
+        searched = self.memory.following.searched
+        late = searched is None or glimpse.pts - searched > BRIDGE
+        return late or self.memory.unsearched + 1 >= self._every or self._is_cut(glimpse)
 
     def follow(self, sighting: Sighting) -> Seen:
         """Take in the next frame."""
         if sighting.found is None:
-            self._unsearched += 1
+            self.memory.unsearched += 1
             seen = self._tracker.carry(sighting.pts)
         else:
-            self._unsearched = 0
+            self.memory.unsearched = 0
             cut = self._is_cut(sighting)
             seen = self._tracker.step(sighting.pts, sighting.found, sighting.appearances, pixel=sighting.pixel, cut=cut)
-        self._last = (sighting.thumbnail, sighting.pts)
+        self.memory.last = (sighting.thumbnail, sighting.pts)
         return seen
 
     def _is_cut(self, sighting: Sighting) -> bool:
         """Compare a frame with the one before."""
-        return self._last is not None and is_cut(self._last[0], sighting.thumbnail, sighting.pts - self._last[1])
+        last = self.memory.last
+        return last is not None and is_cut(last[0], sighting.thumbnail, sighting.pts - last[1])
 
     def give(self, seen: Seen, faces: Faces) -> Faces:
         """Return ``faces``, which describe ``seen``, less those of low quality and the endings of what gave no row."""
         good = self.good(faces)
-        ended = self.given.intersection(seen.ended)
+        ended = self.memory.given.intersection(seen.ended)
         numbers = [number for number, kept in zip(seen.numbers, good, strict=True) if kept]
-        self.given = (self.given - ended).union(numbers)
+        self.memory.given = (self.memory.given - ended).union(numbers)
         return replace(
             faces,
             tracks=tuple(f"{faces.stamp.run}-{number}" for number in numbers),

@@ -10,11 +10,11 @@ from pipeline.tally import Count, Tally
 from pipeline.tracker.describer import Describer
 from pipeline.tracker.detector import Detector
 from pipeline.tracker.finder import Finder
-from pipeline.tracker.follower import Follower, Memory
+from pipeline.tracker.follower import Follower, FollowerMemory
 from pipeline.tracker.tracker import Tracker
 
 VERSION: Final = 4
-"""Of the layout of the state: to be raised with every change to ``follower.Memory`` or to what is in it."""
+"""Of the layout of the state: to be raised with every change to ``follower.FollowerMemory`` or to what is in it."""
 
 
 class TrackerStage:
@@ -48,11 +48,11 @@ class TrackerStage:
 
     def state(self) -> bytes:
         """Return what is remembered of all runs: 2 kB each, and 1.2 kB for each of their tracks that have not ended."""
-        return pack("tracker", VERSION, [(*key, run.state()) for key, run in self._runs.items()])
+        return pack("tracker", VERSION, [(*key, run.memory) for key, run in self._runs.items()])
 
     def restore(self, state: bytes) -> None:
         """Go on from the ``state`` of a stage of the same settings; raises ``StateError``."""
-        memories = unpack(state, "tracker", VERSION, list[tuple[str, str, Memory]])
+        memories = unpack(state, "tracker", VERSION, list[tuple[str, str, FollowerMemory]])
         self._runs = {}
         for source, run, memory in memories:
             follower = self._runs[source, run] = self._begin()
@@ -71,7 +71,8 @@ class TrackerStage:
         if key not in self._runs:
             self._runs[key] = self._begin()
         run = self._runs[key]
-        sighting = run.observe(stamp.pts, lambda: self._find.glance(frame), lambda: self._find(frame))
+        glimpse = self._find.glance(frame)
+        sighting = self._find.search(frame, glimpse) if run.is_due(glimpse) else glimpse
         seen = run.follow(sighting)
         faces = run.give(seen, self._describe(frame, seen))
         self._tally.add(stamp.source, Count.FACES, len(faces.tracks))

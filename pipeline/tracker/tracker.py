@@ -35,17 +35,17 @@ BRIDGE: Final = 0.25
 """s for which faces are carried on from the last frame that was searched: beyond, their way is a guess."""
 
 
-class Following(msgspec.Struct, eq=False):
-    """All that a tracker remembers."""
+class TrackerMemory(msgspec.Struct, eq=False):
+    """All that a tracker remembers: what later frames give depends on nothing else of earlier ones."""
 
-    tracks: list[Track]
-    pts: float | None
+    tracks: list[Track] = []
+    pts: float | None = None
     """Time of the last frame, s; None before the first."""
-    confirmed: int
+    confirmed: int = 0
     """Highest number given so far."""
-    searched: float | None
+    searched: float | None = None
     """Time of the last frame in which faces were searched for, s; None before the first."""
-    searches: int
+    searches: int = 0
     """How many frames that were so far."""
 
 
@@ -78,25 +78,8 @@ class Tracker:
         self._settings = settings
         self._threshold = threshold
         self._birth = BIRTH if settings.birth is None else settings.birth
-        self._tracks: list[Track] = []
-        self._pts: float | None = None
-        self._confirmed = 0
-        self._searched: float | None = None
-        self._searches = 0
-
-    @property
-    def searched(self) -> float | None:
-        """Time of the last frame in which faces were searched for, s; None before the first."""
-        return self._searched
-
-    def state(self) -> Following:
-        """Return what is remembered, without a copy: the next step changes it."""
-        return Following(self._tracks, self._pts, self._confirmed, self._searched, self._searches)
-
-    def restore(self, state: Following) -> None:
-        """Go on from the ``state`` of a tracker of the same settings."""
-        self._tracks, self._pts, self._confirmed = state.tracks, state.pts, state.confirmed
-        self._searched, self._searches = state.searched, state.searches
+        self.memory = TrackerMemory()
+        """Changed in place by every frame; assigned, the tracker goes on from what one of the same settings stored."""
 
     def step(
         self, pts: float, found: Detections, appearances: Floats | None = None, *, pixel: float = 1.0, cut: bool = False
@@ -108,8 +91,8 @@ class Tracker:
         ``pixel``: px of the frame per px of the detector's picture. ``cut``: the scene is another than in the last
         frame, so that every track ends.
         """
-        now = self._searched = self._move(pts)
-        self._searches += 1
+        now = self.memory.searched = self._move(pts)
+        self.memory.searches += 1
         ended = self._bury(now - self._settings.patience if not cut else np.inf)
 
         # The order in which a detector lists its finds must not matter.
@@ -123,15 +106,17 @@ class Tracker:
         self._remember(now, appearances, bare, owners)
         self._take_in(now, found, owners, pixel)
         for row in np.flatnonzero((owners < 0) & (found.scores >= self._threshold)):
-            owners[row] = len(self._tracks)
+            owners[row] = len(self.memory.tracks)
             sightings = int(bare[row] > 1 - COVERED)
-            self._tracks.append(begin(now, found, int(row), appearances[row], sightings, pixel, self._searches))
+            self.memory.tracks.append(
+                begin(now, found, int(row), appearances[row], sightings, pixel, self.memory.searches)
+            )
         for row in np.flatnonzero(owners >= 0):
-            self._confirm(self._tracks[owners[row]], float(bare[row]))
-        seen = self._seen(tuple(sorted([*ended, *(self._tracks[row].number for row in twins)])))
-        self._tracks = [
+            self._confirm(self.memory.tracks[owners[row]], float(bare[row]))
+        seen = self._seen(tuple(sorted([*ended, *(self.memory.tracks[row].number for row in twins)])))
+        self.memory.tracks = [
             track
-            for row, track in enumerate(self._tracks)
+            for row, track in enumerate(self.memory.tracks)
             if row not in twins and (track.number or now - track.last <= DOUBT)
         ]
         return seen
@@ -142,38 +127,38 @@ class Tracker:
         ``pts``: see ``step``. No track begins or ends. More than ``BRIDGE`` s after that search nobody is seen.
         """
         now = self._move(pts)
-        sure = self._searched is not None and now - self._searched <= BRIDGE
+        sure = self.memory.searched is not None and now - self.memory.searched <= BRIDGE
         return self._seen(()) if sure else NOBODY
 
     def _move(self, pts: float) -> float:
         """Predict every track for a frame and return its time, s."""
-        now = pts if self._pts is None else max(pts, self._pts)
-        moved([track.motion for track in self._tracks], 0.0 if self._pts is None else now - self._pts)
-        self._pts = now
+        now = pts if self.memory.pts is None else max(pts, self.memory.pts)
+        moved([track.motion for track in self.memory.tracks], 0.0 if self.memory.pts is None else now - self.memory.pts)
+        self.memory.pts = now
         return now
 
     def _costs(self, now: float, measurements: Doubles, appearances: Floats, bare: Floats, pixel: float) -> Doubles:
         """Return what it costs that (n,) detections show the tracks, (tracks, n); see ``association``."""
-        if not self._tracks or not len(measurements):
-            return np.empty((len(self._tracks), len(measurements)))
-        motions = [track.motion for track in self._tracks]
+        if not self.memory.tracks or not len(measurements):
+            return np.empty((len(self.memory.tracks), len(measurements)))
+        motions = [track.motion for track in self.memory.tracks]
         cost = costs(expected(motions), innovation(motions, pixel), measurements)
-        last = max(track.last for track in self._tracks)
+        last = max(track.last for track in self.memory.tracks)
         off = strayed(
-            np.array([track.place for track in self._tracks]),
-            np.array([track.pace for track in self._tracks]),
-            now - np.array([track.last for track in self._tracks]),
+            np.array([track.place for track in self.memory.tracks]),
+            np.array([track.pace for track in self.memory.tracks]),
+            now - np.array([track.last for track in self.memory.tracks]),
             measurements,
         )
         cost = np.minimum(cost, DETOUR + (LIMIT - DETOUR) * off)
-        cost += RETURN * np.array([[track.last < last] for track in self._tracks])
+        cost += RETURN * np.array([[track.last < last] for track in self.memory.tracks])
         if not appearances.shape[1]:
             return cost
         # What is covered in part looks less like itself.
-        unlike = bare * unlikeness(np.array([track.appearance for track in self._tracks]), appearances)
-        unlike *= np.array([[track.sightings > 0] for track in self._tracks])
+        unlike = bare * unlikeness(np.array([track.appearance for track in self.memory.tracks]), appearances)
+        unlike *= np.array([[track.sightings > 0] for track in self.memory.tracks])
         # Nor is a face another only because, a moment after it was lost, half of it comes out of what hid it.
-        soon = np.array([[now - track.last < SOON] for track in self._tracks])
+        soon = np.array([[now - track.last < SOON] for track in self.memory.tracks])
         unlike = np.where(soon, np.minimum(unlike, np.maximum(LIMIT - NARROWLY - cost, 0)), unlike)
         # What is out of reach is another, however alike.
         return np.where(cost < LIMIT, cost + unlike, cost)
@@ -183,7 +168,7 @@ class Tracker:
         owners = np.full(len(sure), -1, np.intp)
         if not cost.size:
             return owners
-        confirmed = np.array([track.number > 0 for track in self._tracks])
+        confirmed = np.array([track.number > 0 for track in self.memory.tracks])
         doubtful = ~confirmed
         # ByteTrack's order: what is known takes the sure detections, then the unsure; the rest may be new faces.
         rounds = ((confirmed, sure, LIMIT), (confirmed, ~sure, LOW_LIMIT), (doubtful, sure, LIMIT))
@@ -201,11 +186,14 @@ class Tracker:
         So they were that face under another number. Left alone, the two would take turns.
         """
         rows = np.flatnonzero(owners >= 0)
-        away = [row for row, track in enumerate(self._tracks) if track.number and row not in owners]
+        away = [row for row, track in enumerate(self.memory.tracks) if track.number and row not in owners]
         return {
             row
             for row in away
-            if any(self._tracks[owners[at]].last < self._tracks[row].first and cost[row, at] < LIMIT for at in rows)
+            if any(
+                self.memory.tracks[owners[at]].last < self.memory.tracks[row].first and cost[row, at] < LIMIT
+                for at in rows
+            )
         }
 
     def _remember(self, now: float, appearances: Floats, bare: Floats, owners: NDArray[np.intp]) -> None:
@@ -213,7 +201,7 @@ class Tracker:
         if not appearances.shape[1]:
             return
         for row in np.flatnonzero((owners >= 0) & (bare > 1 - COVERED)):
-            track = self._tracks[owners[row]]
+            track = self.memory.tracks[owners[row]]
             track.sightings += 1
             new = max(1 / track.sightings, float(1 - np.exp((track.last - now) / MEMORY)))
             track.appearance = track.appearance + np.float32(new) * (appearances[row] - track.appearance)
@@ -223,7 +211,7 @@ class Tracker:
         rows = np.flatnonzero(owners >= 0)
         if not len(rows):
             return
-        tracks = [self._tracks[owner] for owner in owners[rows]]
+        tracks = [self.memory.tracks[owner] for owner in owners[rows]]
         points, variances = steadied(
             np.array([track.landmarks for track in tracks]),
             np.array([track.variance for track in tracks], np.float32),
@@ -241,7 +229,7 @@ class Tracker:
                 track.pace = track.pace + new * ((z[:2] - track.place[:2]) / (now - track.last) - track.pace)
                 track.place = np.append(z[:2], track.place[2] + new * (z[3] - track.place[2]))
             track.landmarks, track.variance, track.last = shape, float(variance), now
-            track.score, track.search = score, self._searches
+            track.score, track.search = score, self.memory.searches
 
     def _confirm(self, track: Track, bare: float) -> None:
         """Number a track that was seen clearly once, or long enough; ``bare``: share of its box outside others'."""
@@ -249,18 +237,18 @@ class Tracker:
         long = self._settings.confirm
         doubtful = bare <= 1 - WITHIN and seen < LINGER
         if not (track.number or doubtful) and (track.score >= self._birth or (long is not None and 0 < seen >= long)):
-            self._confirmed += 1
-            track.number = self._confirmed
+            self.memory.confirmed += 1
+            track.number = self.memory.confirmed
 
     def _bury(self, horizon: float) -> tuple[int, ...]:
         """Forget the tracks last seen before ``horizon``, s, and return the numbers of those confirmed."""
-        over = [track for track in self._tracks if track.last < horizon]
-        self._tracks = [track for track in self._tracks if track.last >= horizon]
+        over = [track for track in self.memory.tracks if track.last < horizon]
+        self.memory.tracks = [track for track in self.memory.tracks if track.last >= horizon]
         return tuple(sorted(track.number for track in over if track.number))
 
     def _seen(self, ended: tuple[int, ...]) -> Seen:
         """Return the confirmed faces that the last search showed, where they are now."""
-        shown = [track for track in self._tracks if track.number and track.search == self._searches]
+        shown = [track for track in self.memory.tracks if track.number and track.search == self.memory.searches]
         tracks = sorted(shown, key=lambda track: track.number)
         boxes = boxes_of([track.motion for track in tracks])
         points = np.array([track.landmarks for track in tracks], np.float32).reshape(-1, 5, 2)

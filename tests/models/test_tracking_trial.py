@@ -77,7 +77,7 @@ def test_rows_only_where_a_face_was_seen_and_few_tracks_in_mind(scenes, walk):
         # A number that has ended never comes back.
         ended.update(seen.ended)
         assert not ended.intersection(seen.numbers)
-        assert len(tracker._tracks) <= 4
+        assert len(tracker.memory.tracks) <= 4
     assert len(ended) >= 4
 
 

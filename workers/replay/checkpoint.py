@@ -12,7 +12,7 @@ import msgspec
 from pipeline.durable import write_whole
 from pipeline.errors import OutputError, StateError
 from pipeline.state import pack, unpack
-from pipeline.tracker.follower import Memory
+from pipeline.tracker.follower import FollowerMemory
 
 VERSION: Final = 3
 """Of the layout: to be raised with every change to ``Checkpoint`` or to what is in it."""
@@ -21,7 +21,7 @@ VERSION: Final = 3
 class Followed(msgspec.Struct):
     """What following remembers after a part."""
 
-    memory: Memory
+    memory: FollowerMemory
     frames: int
     """Decoded so far."""
     before: int | None
@@ -36,7 +36,7 @@ class Checkpoint(msgspec.Struct):
     followed: bytes
     """See ``Followed``."""
     given: set[int]
-    """See ``follower.Memory``: that of the last row, which following may be ahead of."""
+    """See ``follower.FollowerMemory``: that of the last row, which following may be ahead of."""
     sink: bytes
     """State of the sink stage."""
     written: int

@@ -51,7 +51,7 @@ class Joiner:
             frames.append((first + frame.scores.faces.stamp.frame, seen, _reused(frame, seen)))
         self.frames += scan.decoded
         self._last = scan.last
-        followed = pack("joiner", VERSION, Followed(self._follower.state(), self.frames, self._last))
+        followed = pack("joiner", VERSION, Followed(self._follower.memory, self.frames, self._last))
         return Joined(first, frames, followed)
 
     def restore(self, followed: bytes, given: set[int]) -> int | None:
@@ -66,8 +66,8 @@ class Joiner:
 
     @property
     def given(self) -> set[int]:
-        """See ``follower.Memory``."""
-        return self._follower.given
+        """See ``follower.FollowerMemory``."""
+        return self._follower.memory.given
 
     def give(self, joined: Joined, again: Mapping[int, Scores]) -> Iterator[Scores]:
         """Return the rows of the next part that was followed, with what a second scan gave.

@@ -147,7 +147,7 @@ def test_memory_does_not_grow_with_past_tracks():
         tracker = Tracker(TrackerSettings(patience=0.1), threshold=0.6)
         for n in range(faces):
             tracker.step(n * 1.0, found(FACE, (300, 100, 50)))
-        return len(pack("tracker", 1, tracker.state()))
+        return len(pack("tracker", 1, tracker.memory))
 
     assert after(200) == pytest.approx(after(10), abs=50)
 
@@ -184,7 +184,7 @@ def test_what_is_seen_of_a_covered_face_is_not_taken_for_its_looks(tracker):
         tracker.step(n * 0.1, found((100, 100, 50), (300, 100, 50)), np.array([DARK, LIGHT]))
     for n in range(10, 20):
         tracker.step(n * 0.1, found((100, 100, 50), (120, 100, 50)), np.array([LIGHT, LIGHT]))
-    for track, appearance in zip(tracker.state().tracks, (DARK, LIGHT), strict=False):
+    for track, appearance in zip(tracker.memory.tracks, (DARK, LIGHT), strict=False):
         np.testing.assert_allclose(track.appearance, appearance, atol=0.1)
 
 
@@ -197,7 +197,7 @@ def test_looks_follow_a_face_that_changes(tracker):
     for n in range(200):
         level = np.float32(60 + n / 4)
         assert tracker.step(n * 0.1, found((100, 100, 50)), np.full((1, VALUES), level)).numbers == (1,)
-    assert abs(tracker.state().tracks[0].appearance[0] - level) < 10
+    assert abs(tracker.memory.tracks[0].appearance[0] - level) < 10
 
 
 TWO_HEADS = (110, 105, 40)
