@@ -1,5 +1,7 @@
 """Following through one run: what must be done frame by frame, in order, and takes little time."""
 
+from typing import Final
+
 import msgspec
 import numpy as np
 from msgspec.structs import replace
@@ -8,6 +10,9 @@ from pipeline.messages import Bytes, Faces
 from pipeline.tracker.cuts import is_cut
 from pipeline.tracker.finder import Sighting
 from pipeline.tracker.tracker import BRIDGE, Seen, Tracker, TrackerMemory
+
+LAYOUT: Final = 4
+"""Version of what is stored of a follower: to be raised with every change to ``FollowerMemory`` or to what is in it."""
 
 
 class FollowerMemory(msgspec.Struct, eq=False):

@@ -1,7 +1,6 @@
 """The tracker as a stage of the pipeline: frames in, the faces of each frame out."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from pipeline.messages import End, Faces, Floats, Frame
 from pipeline.settings import TrackerSettings
@@ -10,11 +9,8 @@ from pipeline.tally import Count, Tally
 from pipeline.tracker.describer import Describer
 from pipeline.tracker.detector import Detector
 from pipeline.tracker.finder import Finder
-from pipeline.tracker.follower import Follower, FollowerMemory
+from pipeline.tracker.follower import LAYOUT, Follower, FollowerMemory
 from pipeline.tracker.tracker import Tracker
-
-VERSION: Final = 4
-"""Of the layout of the state: to be raised with every change to ``follower.FollowerMemory`` or to what is in it."""
 
 
 class TrackerStage:
@@ -48,11 +44,11 @@ class TrackerStage:
 
     def state(self) -> bytes:
         """Return what is remembered of all runs: 2 kB each, and 1.2 kB for each of their tracks that have not ended."""
-        return pack("tracker", VERSION, [(*key, run.memory) for key, run in self._runs.items()])
+        return pack("tracker", LAYOUT, [(*key, run.memory) for key, run in self._runs.items()])
 
     def restore(self, state: bytes) -> None:
         """Go on from the ``state`` of a stage of the same settings; raises ``StateError``."""
-        memories = unpack(state, "tracker", VERSION, list[tuple[str, str, FollowerMemory]])
+        memories = unpack(state, "tracker", LAYOUT, list[tuple[str, str, FollowerMemory]])
         self._runs = {}
         for source, run, memory in memories:
             follower = self._runs[source, run] = self._begin()

@@ -12,10 +12,11 @@ import msgspec
 from pipeline.durable import write_whole
 from pipeline.errors import OutputError, StateError
 from pipeline.state import pack, unpack
-from pipeline.tracker.follower import FollowerMemory
+from pipeline.tracker.follower import LAYOUT, FollowerMemory
 
-VERSION: Final = 3
-"""Of the layout: to be raised with every change to ``Checkpoint`` or to what is in it."""
+VERSION: Final = LAYOUT + 3
+"""Of the layout. It rises with that of a follower; the number added is to be raised with every other change to
+``Checkpoint``, ``Followed`` or to what is in them."""
 
 
 class Followed(msgspec.Struct):

@@ -12,7 +12,8 @@ from pipeline.settings import TrackerSettings
 from pipeline.state import pack, unpack
 from pipeline.tally import Count, Tally
 from pipeline.tracker.detector import Detector
-from pipeline.tracker.stage import VERSION, TrackerStage
+from pipeline.tracker.follower import LAYOUT
+from pipeline.tracker.stage import TrackerStage
 from tests.networks import TEMPLATE
 from tests.pipeline.tracker.yunet import SIDE, network, picture
 
@@ -305,8 +306,8 @@ def test_a_state_of_another_version_changes_nothing(make):
     tracker = make()
     tracker.process([frame(0, FACE)])
     before = tracker.state()
-    other = pack("tracker", VERSION + 1, unpack(before, "tracker", VERSION, list))
-    with pytest.raises(StateError, match=f"version {VERSION + 1} of the tracker's"):
+    other = pack("tracker", LAYOUT + 1, unpack(before, "tracker", LAYOUT, list))
+    with pytest.raises(StateError, match=f"version {LAYOUT + 1} of the tracker's"):
         tracker.restore(other)
     with pytest.raises(StateError, match="damaged"):
         tracker.restore(before[:-1])
