@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.altered import altered
 from models.tracking.measures import MATCH, Compared, compared
 from models.tracking.watch import Watched
-from pipeline.messages import Bytes
+from pipeline.messages import Bytes, Floats
 from pipeline.settings import TrackerSettings
 from pipeline.tracker import association, kalman, tracker
 from pipeline.tracker import follower as following
@@ -58,8 +58,6 @@ class Variant:
     """Whether detections below the threshold are used at all."""
     true_times: bool = True
     """Whether the tracker knows the true times, rather than count frames of 1/25 s."""
-    appearance: bool = True
-    """Whether the tracker knows what faces look like."""
     every: int = 1
     """Frames from one that is searched for faces to the next."""
     patched: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
@@ -81,6 +79,11 @@ def _lost(places: Doubles, paces: Doubles, elapsed: Doubles, measurements: Doubl
     return np.full((len(places), len(measurements)), np.inf)
 
 
+def _unseen(known: Floats, seen: Floats) -> Doubles:
+    """Stand in for ``appearance.unlikeness``: looks tell nothing."""
+    return np.zeros((len(known), len(seen)))
+
+
 WHOLE: Final = Variant("whole tracker")
 
 VARIANTS: Final = (
@@ -96,7 +99,7 @@ VARIANTS: Final = (
         "no recovery from last place and pace",
         patched=lambda: altered(tracker, strayed=_lost),
     ),
-    Variant("no appearance (motion alone)", appearance=False),
+    Variant("no appearance (motion alone)", patched=lambda: altered(tracker, unlikeness=_unseen)),
     Variant("tracks begin within others' boxes at once", patched=lambda: altered(tracker, WITHIN=2.0)),
     Variant("second numbers of returned faces are kept", tracker=Twinned),
     Variant("no re-activation", tracker=Forgetful),
@@ -144,11 +147,11 @@ def run(
     results, seconds = [], 0.0
     with variant.patched():
         for number, frame in enumerate(frames):
-            found, appearances = frame.found, frame.appearances if variant.appearance else None
+            found, appearances = frame.found, frame.appearances
             if not variant.second_round:
                 sure = found.scores >= threshold
                 found = Detections(found.boxes[sure], found.landmarks[sure], found.scores[sure])
-                appearances = None if appearances is None else appearances[sure]
+                appearances = appearances[sure]
             pts = frame.pts if variant.true_times else number / 25
             sighting = Sighting(pts, found, frame.pixel, frame.thumbnail, appearances)
             begun = perf_counter()

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from pipeline.messages import Bytes, Floats, Frame
-from pipeline.tracker.appearance import appearances
+from pipeline.tracker.appearance import VALUES, appearances
 from pipeline.tracker.cuts import thumbnail
 from pipeline.tracker.detector import Detections, Detector
 
@@ -30,7 +30,7 @@ class Sighting(msgspec.Struct, frozen=True, eq=False):
     """px of the frame per px of the detector's picture."""
     thumbnail: Bytes
     """See ``cuts.thumbnail``."""
-    appearances: Floats | None = None
+    appearances: Floats
     """(n, ``appearance.VALUES``) of the n faces found; see ``appearance``."""
 
 
@@ -56,4 +56,5 @@ class Finder:
 
     def glance(self, frame: Frame) -> Sighting:
         """Look at one frame without searching it for faces, which takes hardly any time."""
-        return Sighting(frame.stamp.pts, None, frame.height / len(frame.image), thumbnail(frame.image))
+        pixel = frame.height / len(frame.image)
+        return Sighting(frame.stamp.pts, None, pixel, thumbnail(frame.image), np.empty((0, VALUES), np.float32))

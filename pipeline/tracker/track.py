@@ -30,8 +30,8 @@ class Track(msgspec.Struct, eq=False):
     search: int
     """Which search of the run that was, from 1."""
     appearance: Floats
-    """(``appearance.VALUES``,) the mean over about ``appearance.MEMORY``; (0,) if not known. A picture of a person:
-    it ends with the track, and is nowhere but in the stored state."""
+    """(``appearance.VALUES``,) the mean over about ``appearance.MEMORY``. A picture of a person: it ends with the
+    track, and is nowhere but in the stored state."""
     sightings: int
     """How many ``appearance`` rests on; 0 if it may be of whoever was in front."""
     number: int = 0

@@ -82,14 +82,13 @@ class Tracker:
         """Changed in place by every frame; assigned, the tracker goes on from what one of the same settings stored."""
 
     def step(
-        self, pts: float, found: Detections, appearances: Floats | None = None, *, pixel: float = 1.0, cut: bool = False
+        self, pts: float, found: Detections, appearances: Floats, *, pixel: float = 1.0, cut: bool = False
     ) -> Seen:
         """Take in one frame's n detections, in px of the displayed frame.
 
         ``pts``: media time, s; a time that is not after the last frame's counts as no time passing.
-        ``appearances``: (n, ``appearance.VALUES``), or None in all frames of a run: then motion alone tells who is who.
-        ``pixel``: px of the frame per px of the detector's picture. ``cut``: the scene is another than in the last
-        frame, so that every track ends.
+        ``appearances``: (n, ``appearance.VALUES``). ``pixel``: px of the frame per px of the detector's picture.
+        ``cut``: the scene is another than in the last frame, so that every track ends.
         """
         now = self.memory.searched = self._move(pts)
         self.memory.searches += 1
@@ -98,7 +97,7 @@ class Tracker:
         # The order in which a detector lists its finds must not matter.
         order = np.lexsort((*found.boxes.T, -found.scores))
         found = Detections(found.boxes[order], found.landmarks[order], found.scores[order])
-        appearances = np.empty((len(order), 0), np.float32) if appearances is None else appearances[order]
+        appearances = appearances[order]
         bare = 1 - covered(found.boxes)
         cost = self._costs(now, measured(found.boxes), appearances, bare, pixel)
         owners = self._match(cost, found.scores >= self._threshold)
@@ -139,26 +138,25 @@ class Tracker:
 
     def _costs(self, now: float, measurements: Doubles, appearances: Floats, bare: Floats, pixel: float) -> Doubles:
         """Return what it costs that (n,) detections show the tracks, (tracks, n); see ``association``."""
-        if not self.memory.tracks or not len(measurements):
-            return np.empty((len(self.memory.tracks), len(measurements)))
-        motions = [track.motion for track in self.memory.tracks]
+        tracks = self.memory.tracks
+        if not tracks or not len(measurements):
+            return np.empty((len(tracks), len(measurements)))
+        motions = [track.motion for track in tracks]
         cost = costs(expected(motions), innovation(motions, pixel), measurements)
-        last = max(track.last for track in self.memory.tracks)
+        last = max(track.last for track in tracks)
         off = strayed(
-            np.array([track.place for track in self.memory.tracks]),
-            np.array([track.pace for track in self.memory.tracks]),
-            now - np.array([track.last for track in self.memory.tracks]),
+            np.array([track.place for track in tracks]),
+            np.array([track.pace for track in tracks]),
+            now - np.array([track.last for track in tracks]),
             measurements,
         )
         cost = np.minimum(cost, DETOUR + (LIMIT - DETOUR) * off)
-        cost += RETURN * np.array([[track.last < last] for track in self.memory.tracks])
-        if not appearances.shape[1]:
-            return cost
+        cost += RETURN * np.array([[track.last < last] for track in tracks])
         # What is covered in part looks less like itself.
-        unlike = bare * unlikeness(np.array([track.appearance for track in self.memory.tracks]), appearances)
-        unlike *= np.array([[track.sightings > 0] for track in self.memory.tracks])
+        unlike = bare * unlikeness(np.array([track.appearance for track in tracks]), appearances)
+        unlike *= np.array([[track.sightings > 0] for track in tracks])
         # Nor is a face another only because, a moment after it was lost, half of it comes out of what hid it.
-        soon = np.array([[now - track.last < SOON] for track in self.memory.tracks])
+        soon = np.array([[now - track.last < SOON] for track in tracks])
         unlike = np.where(soon, np.minimum(unlike, np.maximum(LIMIT - NARROWLY - cost, 0)), unlike)
         # What is out of reach is another, however alike.
         return np.where(cost < LIMIT, cost + unlike, cost)
@@ -198,8 +196,6 @@ class Tracker:
 
     def _remember(self, now: float, appearances: Floats, bare: Floats, owners: NDArray[np.intp]) -> None:
         """Add to every track what its detection looks like, unless another face may be before it."""
-        if not appearances.shape[1]:
-            return
         for row in np.flatnonzero((owners >= 0) & (bare > 1 - COVERED)):
             track = self.memory.tracks[owners[row]]
             track.sightings += 1

@@ -72,7 +72,7 @@ def test_rows_only_where_a_face_was_seen_and_few_tracks_in_mind(scenes, walk):
     tracker = Tracker(TrackerSettings(), scenes.threshold)
     ended: set[int] = set()
     for again, frame in itertools.product(range(3), walk):
-        seen = tracker.step(10.0 * again + frame.pts, frame.found, pixel=frame.pixel)
+        seen = tracker.step(10.0 * again + frame.pts, frame.found, frame.appearances, pixel=frame.pixel)
         assert len(seen.numbers) <= len(frame.found.scores)
         # A number that has ended never comes back.
         ended.update(seen.ended)

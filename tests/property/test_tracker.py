@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.settings import TrackerSettings
-from pipeline.tracker.detector import Detections
 from pipeline.tracker.tracker import Seen, Tracker
-from tests.pipeline.tracker.found import found
+from tests.pipeline.tracker.found import alike
 
 THRESHOLD = 0.6
 
@@ -26,7 +25,7 @@ def play(scene, order=lambda faces: faces, pace: float = 1.0, patience: float = 
     pts, seen = 0.0, []
     for gap, faces, cut in scene:
         pts += gap * pace
-        seen.append(tracker.step(pts, found(*order(faces)), cut=cut))
+        seen.append(tracker.step(pts, *alike(*order(faces)), cut=cut))
     return seen
 
 
@@ -77,7 +76,7 @@ def test_a_face_at_constant_velocity_keeps_its_number_at_any_frame_rate(gaps, ac
     tracker = Tracker(TrackerSettings(), THRESHOLD)
     for pts in np.cumsum([0.0, *gaps]):
         face = (500 + across * height * pts, 300 + down * height * pts, height)
-        assert tracker.step(pts, found(face)).numbers == (1,)
+        assert tracker.step(pts, *alike(face)).numbers == (1,)
 
 
 @given(st.lists(st.tuples(st.floats(-0.05, 0.05), st.floats(-0.05, 0.05)), min_size=2, max_size=20), st.floats(10, 500))
@@ -86,7 +85,7 @@ def test_the_scale_of_the_picture_does_not_matter(moves, height):
         tracker, x, y, out = Tracker(TrackerSettings(), THRESHOLD), 5.0, 5.0, []
         for n, (right, down) in enumerate(moves):
             x, y = x + right, y + down
-            out.append(tracker.step(n * 0.04, found((x * scale, y * scale, scale)), pixel=scale / 50).boxes / scale)
+            out.append(tracker.step(n * 0.04, *alike((x * scale, y * scale, scale)), pixel=scale / 50).boxes / scale)
         return np.array(out)
 
     np.testing.assert_allclose(boxes(height), boxes(100.0), rtol=1e-3, atol=1e-3)
@@ -100,10 +99,10 @@ def test_two_faces_far_apart_do_not_touch_each_other(data):
     alone = []
     for path in paths:
         tracker = Tracker(TrackerSettings(), THRESHOLD)
-        alone.append([tracker.step(n * 0.04, found((*place, 60))).boxes[0] for n, place in enumerate(path)])
+        alone.append([tracker.step(n * 0.04, *alike((*place, 60))).boxes[0] for n, place in enumerate(path)])
     tracker = Tracker(TrackerSettings(), THRESHOLD)
     for n, places in enumerate(zip(*paths, strict=True)):
-        seen = tracker.step(n * 0.04, found(*((*place, 60) for place in places)))
+        seen = tracker.step(n * 0.04, *alike(*((*place, 60) for place in places)))
         assert seen.numbers == (1, 2)
         np.testing.assert_allclose(seen.boxes, [alone[0][n], alone[1][n]], atol=1e-4)
 
@@ -112,7 +111,6 @@ def test_two_faces_far_apart_do_not_touch_each_other(data):
 @given(st.lists(st.booleans(), min_size=5, max_size=60))
 def test_a_row_is_given_exactly_where_the_face_was_seen(score, sightings):
     tracker = Tracker(TrackerSettings(patience=100), THRESHOLD)
-    tracker.step(0.0, found((100, 100, 50)))
+    tracker.step(0.0, *alike((100, 100, 50)))
     for n, there in enumerate(sightings, 1):
-        face = Detections(*(part[: int(there)] for part in found((100, 100, 50, score))))
-        assert tracker.step(n * 0.04, face).numbers == ((1,) if there else ())
+        assert tracker.step(n * 0.04, *alike(*[(100, 100, 50, score)] * there)).numbers == ((1,) if there else ())

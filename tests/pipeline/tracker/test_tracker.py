@@ -5,7 +5,7 @@ from pipeline.settings import TrackerSettings
 from pipeline.state import pack
 from pipeline.tracker.appearance import VALUES
 from pipeline.tracker.tracker import BRIDGE, Seen, Tracker
-from tests.pipeline.tracker.found import found
+from tests.pipeline.tracker.found import alike, found
 
 FACE = (100.0, 100.0, 50.0)
 
@@ -22,11 +22,11 @@ def patient() -> Tracker:
 
 
 def play(tracker: Tracker, *frames: tuple[float, tuple]) -> list[Seen]:
-    return [tracker.step(pts, found(*faces)) for pts, faces in frames]
+    return [tracker.step(pts, *alike(*faces)) for pts, faces in frames]
 
 
 def test_a_clear_face_is_there_from_its_first_frame(tracker):
-    seen = tracker.step(0.0, found(FACE))
+    seen = tracker.step(0.0, *alike(FACE))
     assert seen.numbers == (1,)
     np.testing.assert_allclose(seen.boxes, [[80, 75, 40, 50]], rtol=1e-5)
     np.testing.assert_allclose(seen.landmarks, found(FACE).landmarks, rtol=1e-5)
@@ -57,23 +57,23 @@ def test_a_doubtful_face_is_confirmed_by_two_sightings_at_a_low_frame_rate(patie
 
 def test_a_walker_is_carried_on_to_where_he_is(tracker):
     for n in range(20):
-        tracker.step(n * 0.04, found((100 + 4 * n, 100, 50)))
+        tracker.step(n * 0.04, *alike((100 + 4 * n, 100, 50)))
     for n in range(20, 25):
         seen = tracker.carry(n * 0.04)
         assert (seen.numbers, seen.ended) == ((1,), ())
         np.testing.assert_allclose(seen.boxes[0, :2] + seen.boxes[0, 2:] / 2, [100 + 4 * n, 100], atol=6)
         assert seen.scores == pytest.approx([0.9])
-    assert tracker.step(25 * 0.04, found((200, 100, 50))).numbers == (1,)
+    assert tracker.step(25 * 0.04, *alike((200, 100, 50))).numbers == (1,)
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.04])
 def test_only_who_was_seen_last_is_carried_on(tracker, pause):
     other = (300.0, 100.0, 50.0)
-    tracker.step(0, found(FACE, other))
+    tracker.step(0, *alike(FACE, other))
     assert tracker.carry(0.04).numbers == (1, 2)
-    assert tracker.step(0.08, found(FACE)).numbers == (1,)
+    assert tracker.step(0.08, *alike(FACE)).numbers == (1,)
     # Even where time stands still.
-    assert tracker.step(0.08 + pause, found(other)).numbers == (2,)
+    assert tracker.step(0.08 + pause, *alike(other)).numbers == (2,)
     assert tracker.carry(0.08 + pause).numbers == (2,)
     assert tracker.carry(0.08 + pause + BRIDGE + 0.01).numbers == ()
 
@@ -106,8 +106,8 @@ def test_a_gap_longer_than_patience_ends_every_track(tracker):
 
 
 def test_a_cut_ends_every_track(tracker):
-    tracker.step(0.0, found(FACE, (300, 100, 50)))
-    seen = tracker.step(0.04, found(FACE), cut=True)
+    tracker.step(0.0, *alike(FACE, (300, 100, 50)))
+    seen = tracker.step(0.04, *alike(FACE), cut=True)
     assert (seen.ended, seen.numbers) == ((1, 2), (3,))
 
 
@@ -115,7 +115,7 @@ def test_a_cut_ends_every_track(tracker):
 def test_time_that_stands_still_or_runs_back_does_no_harm(tracker, pts):
     play(tracker, *((n * 0.04, (FACE,)) for n in range(11)))
     for _ in range(50):
-        seen = tracker.step(pts, found(FACE))
+        seen = tracker.step(pts, *alike(FACE))
         assert seen.numbers == (1,)
     np.testing.assert_allclose(seen.boxes, [[80, 75, 40, 50]], atol=0.5)
 
@@ -123,7 +123,7 @@ def test_time_that_stands_still_or_runs_back_does_no_harm(tracker, pts):
 def test_faces_that_pass_each_other_keep_their_numbers(tracker):
     for n in range(50):
         left, right = (100 + 8 * n, 100, 50), (500 - 8 * n, 130, 50)
-        seen = tracker.step(n * 0.04, found(left, right))
+        seen = tracker.step(n * 0.04, *alike(left, right))
         centres = seen.boxes[:, 0] + seen.boxes[:, 2] / 2
         assert seen.numbers == (1, 2)
         np.testing.assert_allclose(centres, [left[0], right[0]], atol=4)
@@ -146,7 +146,7 @@ def test_memory_does_not_grow_with_past_tracks():
     def after(faces: int) -> int:
         tracker = Tracker(TrackerSettings(patience=0.1), threshold=0.6)
         for n in range(faces):
-            tracker.step(n * 1.0, found(FACE, (300, 100, 50)))
+            tracker.step(n * 1.0, *alike(FACE, (300, 100, 50)))
         return len(pack("tracker", 1, tracker.memory))
 
     assert after(200) == pytest.approx(after(10), abs=50)

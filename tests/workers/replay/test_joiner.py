@@ -16,6 +16,7 @@ from pipeline.ingest.source import parse_source
 from pipeline.messages import Faces, Scores
 from pipeline.settings import PipelineSettings, TrackerSettings
 from pipeline.tally import Tally
+from pipeline.tracker.appearance import VALUES
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.finder import Sighting
 from pipeline.tracker.follower import Follower
@@ -146,18 +147,19 @@ def sightings(faces, frames, cuts):
     """Draw what a detector sees of faces that cross the picture."""
     seen = []
     for number in range(frames):
-        boxes, scores = [], []
+        boxes, scores, looks = [], [], []
         for x, speed, side, score, seed in faces:
             chance = np.random.default_rng([seed, number]).uniform(-1, 1, 4)
             if chance[0] > -0.8 + 0.9 * (number // 9 % 3 == seed % 5):  # missed at times, hidden for longer ones
                 boxes.append([x + speed * number / 25 + chance[1], 100 + chance[2], side, 1.2 * side])
                 scores.append(min(score + 0.15 * chance[3], 1.0))
+                looks.append(np.full(VALUES, seed % 100 + 3 * chance[3]))
         array = np.array(boxes, np.float32).reshape(-1, 4)
         points = array[:, None, :2] + array[:, None, 2:] * np.linspace(0.3, 0.7, 10, dtype=np.float32).reshape(5, 2)
         found = Detections(array, points, np.array(scores, np.float32))
         scene = sum(number >= cut for cut in cuts)
         view = np.random.default_rng(scene).integers(0, 256, (24, 32, 3), np.uint8)
-        seen.append(Sighting(number / 25, found, 1.0, view))
+        seen.append(Sighting(number / 25, found, 1.0, view, np.array(looks, np.float32).reshape(-1, VALUES)))
     return seen
 
 
