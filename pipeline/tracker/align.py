@@ -28,7 +28,7 @@ def placements(landmarks: Floats, boxes: Floats, template: Floats, size: int) ->
     ``landmarks``: (n, 5, 2). ``boxes``: (n, 4) x, y, w, h. ``template``: (5, 2) where the points belong in a crop of
     ``size`` px. The rotation is the least-squares one. The scale is the geometric mean of two that hardly change as a
     head turns aside, by the distance from eyes to mouth and by the box: on FER+ it spreads less about the truth (17 %)
-    than by landmarks alone (19 %). Landmarks that make no face (all in one point, say) leave an upright cut by the box.
+    than by landmarks alone (19 %). Landmarks that make no face (all in one point, say) give an upright crop by the box.
     """
     wanted = template[:, 0] + 1j * template[:, 1].astype(np.float64)
     points = landmarks[..., 0] + 1j * landmarks[..., 1].astype(np.float64)

@@ -31,7 +31,7 @@ TELLING: Final = 8
 """Cells that count, those in which two appearances differ least: others may be covered, turned away or in shadow."""
 
 WEIGHTS: Final = np.sqrt(np.array([1, 4, 4], np.float32) / 3)
-"""(3,) what a level of luma and of both colour differences counts: faces differ, and change, less in colour."""
+"""(3,) weights of luma and of both colour differences: colours differ less between faces, and vary less on one."""
 
 ALIKE: Final = 5.5
 """Difference of two appearances that is as likely of one face as of two, levels of 255 (root mean square over
@@ -44,13 +44,14 @@ SLOPE: Final = 3.3
 """What the logarithm of the likelihood ratio loses where the difference grows by e."""
 
 SURE: Final = (5.0, 4.0)
-"""Largest logarithm of the likelihood ratio in favour of one face, and in favour of two: a hand may be before it."""
+"""Limits of the logarithm of the likelihood ratio, in favour of one face and against. The limit against is lower,
+because a covered face looks unlike itself."""
 
 MEMORY: Final = 3.0
 """s over which the appearance of a track is averaged."""
 
 COVERED: Final = 0.2
-"""Share of its box within another's from which a sighting adds nothing to its track's appearance: it may be theirs."""
+"""Share of a face's box within another's from which its track's appearance ignores it: it may show the other."""
 
 
 def appearances(image: Bytes, boxes: Floats) -> Floats:
@@ -63,7 +64,7 @@ def appearances(image: Bytes, boxes: Floats) -> Floats:
     size = image.shape[1::-1]
     near = np.clip(np.rint(boxes[:, :2]), 0, np.subtract(size, 1)).astype(int)
     far = np.clip(np.rint(boxes[:, :2] + boxes[:, 2:]), near + 1, size).astype(int)
-    # One under the other, so that colours are separated once for all.
+    # Stacked, so that one call converts the colours of all.
     cells = np.concatenate(
         [
             cv2.resize(image[top:bottom, left:right], (CELLS, CELLS), interpolation=cv2.INTER_AREA)

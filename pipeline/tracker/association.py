@@ -22,7 +22,7 @@ TAIL: Final = 3.2
 """Degrees of freedom of Student's t."""
 
 LIMIT: Final = 12.5
-"""Cost from which a detection is rather another face: twice the negative log-likelihood that a new face appears just
+"""Cost from which a detection is taken for another face: twice the negative log-likelihood that a new face appears just
 there, per square face height and squared logarithm of the sides."""
 
 LOW_LIMIT: Final = 2.5
@@ -43,21 +43,23 @@ PACE: Final = 0.5
 """s over which pace and size of a face are averaged: its last box is often cut off by what hides it."""
 
 DETOUR: Final = -10.0
-"""Cost of a detection just where a face was last or may have gone since, however unlikely its filter takes it to be."""
+"""Cost of a detection on the line from a face's last place to the extrapolated one. It rises to ``LIMIT`` where
+``STRAY`` ends, and overrides the cost by the filter where that is higher."""
 
 STRAY: Final = (1.0, 1.5, 4.0)
-"""Farthest that a recovered face may be from its way, face heights: at once, more per s, and at most."""
+"""Farthest that a recovered face may be from that line, face heights: at once, how much more with every s since it was
+seen, and at most."""
 
 RESIZED: Final = 0.5
-"""Farthest that the logarithm of its height may be from what it was."""
+"""Farthest that the logarithm of a recovered face's height may be from what it was."""
 
 
 def strayed(places: Doubles, paces: Doubles, elapsed: Doubles, measurements: Doubles) -> Doubles:
-    """Return how far (detections) measurements are off the ways of (tracks) faces, (tracks, detections); 1 is too far.
+    """Return how far each detection is from where each face may have moved, (tracks, detections); 1 is too far.
 
     Observation-centric recovery (Cao et al., "Observation-Centric SORT", 2023): a filter that last saw half a face, or
-    one that turned round, expects it far from where it is, while its last place still tells. A face that was hidden
-    may have stood still or walked on: its way is the line between the two.
+    one that turned round, expects it far from where it is, while its last place is still right. A face that was hidden
+    may have stood still or walked on at its pace: it is looked for along the line between the two.
 
     ``places``: (tracks, 3) last centre, px, and log height. ``paces``: (tracks, 2) px/s. ``elapsed``: (tracks,) s.
     ``measurements``: (detections, 4).
@@ -79,7 +81,7 @@ def costs(expected: Doubles, variances: Doubles, measurements: Doubles) -> Doubl
     ``measurements``: (detections, 4).
     """
     heights = np.exp(expected[:, 3:])
-    # Axis by axis, for small arrays are quick: (tracks, detections) each.
+    # One axis at a time, (tracks, detections) each: small arrays are quicker.
     x, y, w, h = (place - mean[:, None] for place, mean in zip(measurements.T, expected.T, strict=True))
     growth = GROWTH[0] + GROWTH[1] * np.sqrt(variances[:, 2:])
     near = (x**2 + y**2 <= (REACH * heights) ** 2) & (np.abs(w) <= growth[:, :1]) & (np.abs(h) <= growth[:, 1:])

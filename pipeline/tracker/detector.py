@@ -25,7 +25,8 @@ FARTHEST: Final = 1e6
 """Largest coordinate and side of a face, px."""
 
 SAME: Final = 0.7
-"""IoU with a detection from which what was dropped for it is its own face, not a neighbour's: it counts in its mean."""
+"""IoU with a detection from which a box dropped for it is of the same face, and counts in its mean; below, it may be a
+neighbour's."""
 
 AT_ONCE: Final = 256
 """Detections whose means are taken together: bounds the memory."""
@@ -114,7 +115,7 @@ def _distinct(found: Detections, overlap: float) -> Detections:
 def _mean(values: Floats, scores: Floats, rows: NDArray[np.int64]) -> Floats:
     """Return for some of the (n, 14) boxes and landmarks the mean of all that are of the same face as they."""
     weights = np.where(iou(values[rows], values) >= SAME, scores, 0)
-    # Also one whose box is empty, and so overlaps nothing, is of its own face.
+    # An empty box overlaps nothing, not even itself.
     weights[range(len(rows)), rows] = scores[rows]
     mean: Floats = weights @ values / weights.sum(1, keepdims=True)
     return mean

@@ -45,7 +45,7 @@ class Finder:
         return self.search(frame, self.glance(frame))
 
     def search(self, frame: Frame, glimpse: Sighting) -> Sighting:
-        """Add to what was seen at a glance the faces; those too small to be wanted are left out."""
+        """Return ``glimpse``, of the same frame, with the faces found in it; those much too small are left out."""
         rows, columns = frame.image.shape[:2]
         scale = np.array([frame.width / columns, frame.height / rows], np.float32)
         found = self._detector(frame.image)

@@ -1,4 +1,4 @@
-"""Following through one run: what must be done frame by frame, in order, and takes little time."""
+"""Follows the faces of one run: that part of tracking which must see the frames in order, and takes little time."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ class FollowerMemory(msgspec.Struct, eq=False):
 
     following: TrackerMemory
     given: set[int] = set()
-    """Numbers of the tracks that gave a row and have not ended: nobody is told of the end of others."""
+    """Numbers of the tracks that gave a row and have not ended: only their endings are reported."""
     last: tuple[Bytes, float] | None = None
     """Thumbnail and media time, s, of the latest frame."""
     unsearched: int = 0
@@ -28,7 +28,7 @@ class FollowerMemory(msgspec.Struct, eq=False):
 
 
 class Follower:
-    """Follows the faces of one run, and says whose rows are given.
+    """Follows the faces of one run, and decides which of them give a row.
 
     ``tracker``: a new one. ``min_quality``: faces below it give no row. ``every``: frames from one that is searched for
     faces to the next.
@@ -72,7 +72,10 @@ class Follower:
         return last is not None and is_cut(last[0], sighting.thumbnail, sighting.pts - last[1])
 
     def give(self, seen: Seen, faces: Faces) -> Faces:
-        """Return ``faces``, which describe ``seen``, less those of low quality and the endings of what gave no row."""
+        """Drop low-quality faces; report an ending only for tracks that ever gave a row.
+
+        ``faces`` describe ``seen``, in that order; their tracks and endings are named here.
+        """
         good = self.good(faces)
         ended = self.memory.given.intersection(seen.ended)
         numbers = [number for number, kept in zip(seen.numbers, good, strict=True) if kept]

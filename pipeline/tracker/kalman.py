@@ -142,7 +142,7 @@ def corrected(motions: list[Motion], measurements: Doubles, pixel: float) -> Non
     blur = noise(predicted, pixel)
     surprise = (measurements - predicted) ** 2 / ALARM**2 - blur
     excess = np.sqrt(np.maximum(1.0, surprise / (innovation(motions, pixel) - blur)))
-    # One doubt for both coordinates of the centre and one for both sides, in value and rate alike.
+    # One factor for both coordinates of the centre and one for both sides; the same for their rates.
     doubts = excess.reshape(-1, 2, 2).max(2).repeat(2, 1)
     doubts = np.concatenate([doubts, doubts], 1)
     for motion, z, variances, doubt in zip(motions, measurements, blur, doubts, strict=True):

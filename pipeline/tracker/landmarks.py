@@ -17,7 +17,7 @@ BLUR: Final = 0.4
 """Standard deviation of a detected landmark, px of the detector's picture whatever the face's size."""
 
 SPEECH: Final = 0.01
-"""Standard deviation by which talking moves the landmarks and a crop should not, box sides."""
+"""Standard deviation of the landmarks' movement in talking, which a crop should not follow, box sides."""
 
 ALARM: Final = 1.75
 """Surprise, root mean square over the ten coordinates in standard deviations, beyond which the head has turned."""

@@ -51,7 +51,7 @@ def detail(crops: Bytes) -> Floats:
     """Return (n,) share of fine detail in (n, S, S) crops: about 1e-1 where sharp, below 1e-3 where blurred."""
     if not len(crops):
         return np.empty(0, np.float32)
-    # One call for all crops in a column; what it makes of their borders is left out.
+    # One call for all crops, stacked; values at their borders, where neighbours mix, are left out.
     column = crops.reshape(-1, crops.shape[2])
     laplacian = cv2.Laplacian(column, cv2.CV_16S).reshape(crops.shape)
     masked = cv2.sepFilter2D(column, cv2.CV_16S, NOISE_MASK, NOISE_MASK).reshape(crops.shape)

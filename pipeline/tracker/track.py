@@ -22,18 +22,18 @@ class Track(msgspec.Struct, eq=False):
     last: float
     """When it was last seen, s."""
     place: Doubles
-    """(3,) centre then, px, and log height: the mean over about ``association.PACE`` before."""
+    """(3,) centre then, px, and log height averaged over about ``association.PACE``."""
     pace: Doubles
-    """(2,) velocity of the centre, px/s: the mean over about ``association.PACE`` before."""
+    """(2,) velocity of the centre, px/s, averaged over about ``association.PACE``."""
     score: float
-    """Of the detection then."""
+    """Score of the detection then."""
     search: int
-    """Which search of the run that was, from 1."""
+    """Number of the search that saw it last, from 1 in the run."""
     appearance: Floats
     """(``appearance.VALUES``,) the mean over about ``appearance.MEMORY``. A picture of a person: it ends with the
     track, and is nowhere but in the stored state."""
     sightings: int
-    """How many ``appearance`` rests on; 0 if it may be of whoever was in front."""
+    """How many clear sightings ``appearance`` rests on; where none, it may be of whoever was in front."""
     number: int = 0
     """From 1 in order of confirmation, unique in the run; 0 while it may still be a mistake of the detector."""
 
@@ -41,7 +41,7 @@ class Track(msgspec.Struct, eq=False):
 def begin(
     now: float, found: Detections, row: int, appearance: Floats, sightings: int, pixel: float, search: int
 ) -> Track:
-    """Return the track that one detection of a frame, ``row``, begins at ``now``, s; the others are as in ``Track``."""
+    """Return the track that one detection of a frame, ``row``, begins at ``now``, s; the rest is as in ``Track``."""
     boxes = found.boxes[row : row + 1]
     points = relative(found.landmarks[row : row + 1], boxes)[0]
     variance = float(noise(boxes, pixel)[0])

@@ -17,22 +17,22 @@ from pipeline.tracker.landmarks import absolute, noise, relative, steadied
 from pipeline.tracker.track import Track, begin
 
 SOON: Final = 0.3
-"""s for which a face may go unseen and look like another when it is back, without being taken for one."""
+"""s since it was seen for which no face is taken for another by its appearance alone: it may be half hidden still."""
 
 NARROWLY: Final = 0.5
-"""By how much its cost is then below the limit at least: whoever looks more like it comes first."""
+"""Margin kept below ``LIMIT`` in that time, so that a better-looking candidate still wins."""
 
 DOUBT: Final = 0.1
 """s for which a face that is not a track yet may go unseen before it is forgotten."""
 
 WITHIN: Final = 0.7
-"""Share of its box within another's from which a new face may be that face, or one box round two heads."""
+"""Share of its box within another's from which a new face is doubtful: the same face again, or two heads in a box."""
 
 LINGER: Final = 0.3
-"""s for which it must then be seen, or until it comes out, before it is a track."""
+"""s for which such a face must be seen before it is a track, unless it comes out of the other's box before."""
 
 BRIDGE: Final = 0.25
-"""s for which faces are carried on from the last frame that was searched: beyond, their way is a guess."""
+"""s for which faces are carried on from the last frame that was searched: after that, where they are is a guess."""
 
 
 class TrackerMemory(msgspec.Struct, eq=False):
@@ -46,7 +46,7 @@ class TrackerMemory(msgspec.Struct, eq=False):
     searched: float | None = None
     """Time of the last frame in which faces were searched for, s; None before the first."""
     searches: int = 0
-    """How many frames that were so far."""
+    """How many frames were searched so far."""
 
 
 class Seen(msgspec.Struct, frozen=True, eq=False):
@@ -152,13 +152,13 @@ class Tracker:
         )
         cost = np.minimum(cost, DETOUR + (LIMIT - DETOUR) * off)
         cost += RETURN * np.array([[track.last < last] for track in tracks])
-        # What is covered in part looks less like itself.
+        # A face that is partly covered looks less like itself, so its looks count less.
         unlike = bare * unlikeness(np.array([track.appearance for track in tracks]), appearances)
         unlike *= np.array([[track.sightings > 0] for track in tracks])
-        # Nor is a face another only because, a moment after it was lost, half of it comes out of what hid it.
+        # A face that was lost a moment ago may be half hidden still: looks alone must not make it another.
         soon = np.array([[now - track.last < SOON] for track in tracks])
         unlike = np.where(soon, np.minimum(unlike, np.maximum(LIMIT - NARROWLY - cost, 0)), unlike)
-        # What is out of reach is another, however alike.
+        # A detection out of reach is another face, however alike.
         return np.where(cost < LIMIT, cost + unlike, cost)
 
     def _match(self, cost: Doubles, sure: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -179,9 +179,9 @@ class Tracker:
         return owners
 
     def _twins(self, cost: Doubles, owners: NDArray[np.intp]) -> set[int]:
-        """Return the rows of tracks to end: they were there only while a face was away that is back in their place.
+        """Return the rows of tracks that were born while another was lost and that end where it reappears.
 
-        So they were that face under another number. Left alone, the two would take turns.
+        They were the same face under a second number. If both were kept, the face would take turns between them.
         """
         rows = np.flatnonzero(owners >= 0)
         away = [row for row, track in enumerate(self.memory.tracks) if track.number and row not in owners]

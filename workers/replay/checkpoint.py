@@ -1,6 +1,6 @@
 """Where the replay of a long file was stopped, so that the next one goes on from there.
 
-It is written once all rows before it are durable, and believed only where they still are.
+It is written once all rows before it are durable, and gone on from only if they are still there.
 """
 
 import secrets
@@ -37,7 +37,7 @@ class Checkpoint(msgspec.Struct):
     followed: bytes
     """See ``Followed``."""
     given: set[int]
-    """See ``follower.FollowerMemory``: that of the last row, which following may be ahead of."""
+    """See ``follower.FollowerMemory``: as it was after the last row; what was followed may be further on."""
     sink: bytes
     """State of the sink stage."""
     written: int

@@ -86,7 +86,7 @@ class Joiner:
 def _reused(frame: ScannedFrame, seen: Seen) -> Scores | None:
     """Return the distributions of the faces in ``seen`` if all of them were scanned just there.
 
-    Equal boxes, landmarks and scores make equal crops, and so do equal everything else.
+    Equal boxes, landmarks and scores give equal crops, pose and quality, and so equal distributions.
     """
     places = {place: row for row, place in enumerate(_places(frame.seen))}
     rows = [places.get(place, -1) for place in _places(seen)]
@@ -108,6 +108,6 @@ def _reused(frame: ScannedFrame, seen: Seen) -> Scores | None:
 
 
 def _places(seen: Seen) -> Iterator[bytes]:
-    """Give all that a crop follows from, for each face."""
+    """Give, for each face, the bytes of all that its description depends on, beside the frame."""
     arrays: tuple[Floats, ...] = (seen.boxes, seen.landmarks, seen.scores)
     yield from (b"".join(array[row].tobytes() for array in arrays) for row in range(len(seen.numbers)))

@@ -1,10 +1,10 @@
 """Scans one part of a file, without knowing what came before it.
 
 Most of the work on a frame is done anywhere and in any order: decoding, finding faces, and, given where they are, crops
-and their distributions. Where they are depends on all the frames before, though, and only slowly less so. So a part is
-followed as if the file began there, and all of it is kept: what was found, where that put the faces, and their
-distributions there. Whoever has followed from the file's first frame on sees which faces were in the right place to
-the last bit (after about a second, nearly all of them) and has the other frames scanned again.
+and their distributions. Positions depend on all earlier frames, though; the influence fades over about a second. So a
+part is followed as if the file began there, and all of it is kept: what was found, where that put the faces, and their
+distributions there. The ``joiner``, which follows from the file's first frame on, sees which faces were in the right
+place to the last bit (after about a second, nearly all of them) and has the other frames scanned again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
