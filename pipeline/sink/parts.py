@@ -27,7 +27,7 @@ _PART: Final = re.compile(r"part-(?P<run>.+)-\d{10,}-(?P<last>\d{10,})\.parquet"
 _HIDDEN: Final = re.compile(r"\.part-(?P<run>.+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
 
 
-class Part(NamedTuple):
+class PartFile(NamedTuple):
     """One part that is there."""
 
     source: str
@@ -51,11 +51,11 @@ def hidden_name(run: str) -> str:
     return f".part-{run}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
-def parts(folder: Path) -> Iterator[Part]:
+def parts(folder: Path) -> Iterator[PartFile]:
     """Give the parts of one source, of the folder ``OUT/emotions/source=<id>`` or ``OUT/tracks/source=<id>``."""
     for path in folder.glob("date=*/part-*"):
         if match := _PART.fullmatch(path.name):
-            yield Part(folder.name.removeprefix("source="), match["run"], int(match["last"]), path)
+            yield PartFile(folder.name.removeprefix("source="), match["run"], int(match["last"]), path)
 
 
 def unfinished(folder: Path, run: str, *, abandoned: bool) -> Iterator[Path]:

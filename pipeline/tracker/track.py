@@ -9,7 +9,7 @@ from pipeline.tracker.kalman import Doubles, Motion, born, measured
 from pipeline.tracker.landmarks import noise, relative
 
 
-class Track(msgspec.Struct, eq=False):
+class ActiveTrack(msgspec.Struct, eq=False):
     """One face that is being followed."""
 
     motion: Motion
@@ -40,13 +40,13 @@ class Track(msgspec.Struct, eq=False):
 
 def begin(
     now: float, found: Detections, row: int, appearance: Floats, sightings: int, pixel: float, search: int
-) -> Track:
-    """Return the track that one detection of a frame, ``row``, begins at ``now``, s; the rest is as in ``Track``."""
+) -> ActiveTrack:
+    """Return the track that one detection of a frame, ``row``, begins at ``now``, s; see ``ActiveTrack``."""
     boxes = found.boxes[row : row + 1]
     points = relative(found.landmarks[row : row + 1], boxes)[0]
     variance = float(noise(boxes, pixel)[0])
     z = measured(boxes)[0]
     place, score = z[[0, 1, 3]], float(found.scores[row])
-    return Track(
+    return ActiveTrack(
         born(z, pixel), points, variance, now, now, place, np.zeros(2), score, search, appearance.copy(), sightings
     )

@@ -14,7 +14,7 @@ from pipeline.tracker.association import DETOUR, LIMIT, LOW_LIMIT, PACE, RETURN,
 from pipeline.tracker.detector import Detections
 from pipeline.tracker.kalman import Doubles, boxes_of, corrected, expected, innovation, measured, moved
 from pipeline.tracker.landmarks import absolute, noise, relative, steadied
-from pipeline.tracker.track import Track, begin
+from pipeline.tracker.track import ActiveTrack, begin
 
 SOON: Final = 0.3
 """s since it was seen for which no face is taken for another by its appearance alone: it may be half hidden still."""
@@ -38,7 +38,7 @@ BRIDGE: Final = 0.25
 class TrackerMemory(msgspec.Struct, eq=False):
     """All that a tracker remembers: what later frames give depends on nothing else of earlier ones."""
 
-    tracks: list[Track] = []
+    tracks: list[ActiveTrack] = []
     pts: float | None = None
     """Time of the last frame, s; None before the first."""
     confirmed: int = 0
@@ -227,7 +227,7 @@ class Tracker:
             track.landmarks, track.variance, track.last = shape, float(variance), now
             track.score, track.search = score, self.memory.searches
 
-    def _confirm(self, track: Track, bare: float) -> None:
+    def _confirm(self, track: ActiveTrack, bare: float) -> None:
         """Number a track that was seen clearly once, or long enough; ``bare``: share of its box outside others'."""
         seen = track.last - track.first
         long = self._settings.confirm

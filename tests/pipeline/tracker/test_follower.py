@@ -4,7 +4,7 @@ import msgspec
 
 from pipeline.tracker.follower import LAYOUT, FollowerMemory
 from pipeline.tracker.kalman import Motion
-from pipeline.tracker.track import Track
+from pipeline.tracker.track import ActiveTrack
 from pipeline.tracker.tracker import TrackerMemory
 
 LAYOUTS = {
@@ -12,7 +12,7 @@ LAYOUTS = {
         (FollowerMemory, "following given last unsearched"),
         (TrackerMemory, "tracks pts confirmed searched searches"),
         (
-            Track,
+            ActiveTrack,
             "motion landmarks variance first last place pace score search appearance sightings number",
         ),
         (Motion, "x P"),
