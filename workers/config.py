@@ -183,6 +183,12 @@ def own_settings(source: SourceConfig, config: Config) -> tuple[IngestSettings, 
     return override(config.ingest, source.ingest, where, "ingest"), detector
 
 
+def of_source(source: Source, config: Config) -> Config:
+    """Return what is set where a source is read: by its own settings, save for what is one for all sources."""
+    own = {name: getattr(source.detector, name) for name in OWN}
+    return config.model_copy(update={"ingest": source.settings, "detector": config.detector.model_copy(update=own)})
+
+
 def explain(error: ValidationError, model: type[BaseModel], section: str = "") -> str:
     """Say in one line what was wrong, without values that may hold a secret.
 

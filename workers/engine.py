@@ -14,11 +14,11 @@ from pipeline.inference.stage import InferenceStage
 from pipeline.ingest.failures import explain
 from pipeline.ingest.source import Source
 from pipeline.run import file_run
-from pipeline.settings import PipelineSettings
 from pipeline.sink.stage import SinkStage
 from pipeline.tally import Tally
 from pipeline.tracker.detector import Detector
 from pipeline.tracker.opened import open_detector
+from workers.config import Config, of_source, override
 
 if TYPE_CHECKING:
     from pipeline.tracker.describer import Describer
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Engine:
     """Opened networks, and the stages made of them."""
 
-    settings: PipelineSettings
+    config: Config
+    """Everything that is set, with what the networks' cards say where it was left open."""
     detector: Detector
     classifier: Classifier
     threshold: float
@@ -40,18 +41,18 @@ class Engine:
     """SHA-256 of the detector's file, and ``EmotionCard.perception``."""
 
     @classmethod
-    def load(cls, settings: PipelineSettings) -> Self:
-        """Open the networks that the settings name, or those shipped.
+    def load(cls, config: Config) -> Self:
+        """Open the networks that are configured, or those shipped.
 
         Raises:
-            InputError: a file or the execution provider is missing.
+            InputError: a file or the execution provider is missing, or what is set contradicts a card.
             ModelError: a file is not a network of its kind, or not the one that its card describes.
         """
-        opened = open_detector(settings)
-        classifier = Classifier.load(settings.emotion, settings.runtime)
-        found = settings.detector.model_copy(update={"threshold": opened.threshold})
+        opened = open_detector(config)
+        classifier = Classifier.load(config.emotion, config.runtime)
+        sure = override(config.detector, {"threshold": opened.threshold}, "the card of the face detector", "detector")
         return cls(
-            settings=settings.model_copy(update={"detector": found, "tracker": opened.tracking}),
+            config=config.model_copy(update={"detector": sure, "tracker": opened.tracking}),
             detector=opened.detector,
             classifier=classifier,
             threshold=opened.threshold,
@@ -64,10 +65,8 @@ class Engine:
         Raises:
             SourceError: it cannot be read; it may have gone since it was named.
         """
-        detector = source.detector.model_copy(update={"threshold": self.threshold})
-        settings = self.settings.model_copy(update={"ingest": source.settings, "detector": detector})
         try:
-            return file_run(source.path, settings, self.hashes, via)
+            return file_run(source.path, of_source(source, self.config), self.hashes, via)
         except OSError as error:
             raise explain(error, source) from None
 
@@ -75,15 +74,14 @@ class Engine:
         """Make a tracker stage; several may share the detector."""
         from pipeline.tracker.stage import TrackerStage
 
-        settings = self.settings
         return TrackerStage(
             self.detector,
-            settings.tracker,
+            self.config.tracker,
             threshold=self.threshold,
             template=self.classifier.template,
             size=self.classifier.size,
             tally=tally,
-            every=settings.detector.every,
+            every=self.config.detector.every,
         )
 
     def finder(self) -> Finder:
@@ -97,7 +95,7 @@ class Engine:
         from pipeline.tracker.follower import Follower
         from pipeline.tracker.tracker import Tracker
 
-        tracking = self.settings.tracker
+        tracking = self.config.tracker
         return Follower(Tracker(tracking, self.threshold), tracking.min_quality)
 
     def describer(self) -> Describer:
@@ -112,4 +110,4 @@ class Engine:
 
     def sink(self, tally: Tally) -> SinkStage:
         """Make the sink stage."""
-        return SinkStage(self.settings.smoother, self.settings.smoother.lag, tally)
+        return SinkStage(self.config.smoother, self.config.smoother.lag, tally)

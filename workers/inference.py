@@ -15,7 +15,7 @@ def inference_worker(
     Live, a face waits for others no longer than the latency bound. In replay batches depend on the faces alone, so
     that two replays give the same numbers to the last bit.
     """
-    settings = engine.settings.emotion
+    settings = engine.config.emotion
     link: MemoryLink[Faces | End, Scores | End] = MemoryLink(
         inbox, outbox, enough=FullBatch(settings.batch), within=settings.latency if live else None
     )

@@ -45,13 +45,13 @@ class Session:
         tally: what was counted so far.
     """
 
-    def __init__(self, sources: Sequence[Source], engine: Engine, config: Config, redis: str | None) -> None:
+    def __init__(self, sources: Sequence[Source], engine: Engine, redis: str | None) -> None:
         self.tally = Tally()
         patient = len(sources) > 1
         # A run for each: ids of tracks are unique within a run, and must be among all sources.
         self.readers = [LiveReader(source, live_run(), self.tally, patient=patient) for source in sources]
         self._stack = ExitStack()
-        self._writers = self._stack.enter_context(open_writers(config, redis, self.tally, sources, live=True))
+        self._writers = self._stack.enter_context(open_writers(engine.config, redis, self.tally, sources, live=True))
         self.runner = Runner(engine, self.readers, self._writers, self.tally, live=True)
 
     def __enter__(self) -> Self:

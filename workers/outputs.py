@@ -14,7 +14,7 @@ from pipeline.sink.redis import RedisWriter
 from pipeline.sink.tables import Origin
 from pipeline.sink.writer import Writer
 from pipeline.tally import Tally
-from workers.config import Config
+from workers.config import Config, of_source
 from workers.embedded import EmbeddedRedis
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,11 @@ OFF = "none"
 def origin(config: Config, source: Source | None = None) -> Origin:
     """Return what a part's metadata tells of who wrote it, the settings that may change rows, and the source."""
     sections = {"ingest", "detector", "tracker", "emotion", "smoother", "runtime"}
-    told = {"affectstream.version": version("affectstream")}
+    metadata = {"affectstream.version": version("affectstream")}
     if source is not None:
-        config = config.model_copy(update={"ingest": source.settings, "detector": source.detector})
-        told[READ_FROM] = source.safe_url if source.live else source.url
-    return told | {"affectstream.settings": config.model_dump_json(include=sections)}
+        config = of_source(source, config)
+        metadata[READ_FROM] = source.safe_url if source.live else source.url
+    return metadata | {"affectstream.settings": config.model_dump_json(include=sections)}
 
 
 def check_redis(config: Config) -> None:

@@ -122,7 +122,7 @@ def corners(engine: Engine, person: Cutout, height: float, path: Path, seed: int
         middle = np.array([person.box[0] + person.box[2] / 2, person.box[1] + person.box[3] / 2])
         shift = np.array(SIZE) / 2 + (x, y) - scale * middle
         place = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-        frame = gray_frame(draw(person, place, rng), "r", time, engine.settings.detector)
+        frame = gray_frame(draw(person, place, rng), "r", time, engine.config.detector)
         (faces,) = (answer for answer in stage.process([frame]) if isinstance(answer, Faces))
         if time >= SETTLED and len(faces.tracks):
             places.append(place)

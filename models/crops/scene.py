@@ -124,7 +124,7 @@ def found(engine: Engine, images: Bytes, height: float, seed: int, *, unsure: bo
     """
     stage, find, describe = engine.tracker(Tally()), engine.finder(), engine.describer()
     parts = []
-    for page in pages(images, height, engine.settings.detector, seed):
+    for page in pages(images, height, engine.config.detector, seed):
         if unsure:
             seen = find(page.frame).found
             assert seen is not None

@@ -9,6 +9,7 @@ costs is seen best in processor time, which neighbours on the machine disturb le
 import os
 import time
 from concurrent.futures import Future
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -78,16 +79,16 @@ def test_parts_against_one_go(benchmark, tmp_path, capsys):
     lengthen(tmp_path / "demo.mp4", tmp_path / "long.mp4")
     sources = expand([str(tmp_path / "long.mp4")])
     workers = min(os.cpu_count() or 1, 8)
-    engine = Engine.load(load_config(None, {}))
+    loaded = Engine.load(load_config(None, {}))
 
     def took(name, executor):
-        config = load_config(None, {"out": tmp_path / name, "redis": {"url": "none"}})
+        engine = replace(loaded, config=loaded.config.model_copy(update={"out": tmp_path / name}))
         how = (lambda _: None, lambda: False)
         begun = time.perf_counter(), time.process_time()
         if executor is None:
-            (outcome,) = replay(sources, engine, config, None, *how)
+            (outcome,) = replay(sources, engine, None, *how)
         else:
-            (outcome,) = replay_side_by_side(executor, engine, config, None, sources, *how)
+            (outcome,) = replay_side_by_side(executor, engine, None, sources, *how)
         assert (outcome.status, outcome.note) == (Status.DONE, "")
         return np.array([time.perf_counter() - begun[0], time.process_time() - begun[1]]) / outcome.frames * 1000
 

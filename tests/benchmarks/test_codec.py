@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from pipeline.ingest.picture import Pictures
 from pipeline.messages import Frame, Scores
-from pipeline.settings import BusSettings, DetectorSettings, PipelineSettings
+from pipeline.settings import BusSettings, DetectorSettings
 from pipeline.tally import Tally
 from tests import messages
 from workers.bus.codec import decode, encode
+from workers.config import load_config
 from workers.engine import Engine
 from workers.scene import render
 
@@ -61,7 +62,7 @@ def took(function, *inputs):
 
 def rows_of(frames):
     """Boxes and distributions that the shipped networks find, (12,) by track, of each frame."""
-    engine = Engine.load(PipelineSettings())
+    engine = Engine.load(load_config(None, {}))
     found = engine.inference().process(engine.tracker(Tally()).process(frames))
     return [dict(zip(one.faces.tracks, np.hstack([one.faces.boxes, one.probabilities]), strict=True)) for one in found]
 

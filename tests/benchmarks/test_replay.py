@@ -21,6 +21,7 @@ from pipeline.onnx import open_session
 from pipeline.settings import PipelineSettings, RuntimeSettings
 from pipeline.sink.parquet import ParquetWriter
 from pipeline.tally import Count, Tally
+from workers.config import load_config
 from workers.engine import Engine
 from workers.runner import Runner
 from workers.scene import render
@@ -30,12 +31,12 @@ ROUNDS = 5
 
 @pytest.fixture(scope="module")
 def engine():
-    return Engine.load(PipelineSettings())
+    return Engine.load(load_config(None, {}))
 
 
 def through_the_pipeline(engine, clip, out, run):
     tally = Tally()
-    writer = ParquetWriter(out, engine.settings.parquet)
+    writer = ParquetWriter(out, engine.config.parquet)
     reader = FileReader(parse_source(str(clip)), run, tally)
     runner = Runner(engine, [reader], [writer], tally, live=False)
     runner.start()

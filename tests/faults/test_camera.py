@@ -37,7 +37,7 @@ def until(session, condition, seconds=20.0):
 def test_the_pipeline_goes_on_when_the_camera_comes_back(server, tmp_path):
     config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}, "ingest": {"backoff": (0.2, 1.0)}})
     sources = live_sources([server.url], config)
-    with Session(sources, Engine.load(config), config, None) as session:
+    with Session(sources, Engine.load(config), None) as session:
         (reader,) = session.readers
         name = reader.source.id
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_read_at_the_start_is_told_and_keeps_nobody_from_the_othe
     config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}, "ingest": {"backoff": (0.1, 0.2)}})
     wrong = server.url.replace("live", "other")
     good, bad, absent = sources = live_sources([server.url, wrong, "/dev/video987"], config)
-    with Session(sources, Engine.load(config), config, None) as session, Watch(session) as watch:
+    with Session(sources, Engine.load(config), None) as session, Watch(session) as watch:
         until(session, lambda: session.tally.of(good.id)[Count.FACES] >= 5 and len(caplog.records) >= 2)
         watch.refresh()
         session.runner.stop()
@@ -90,7 +90,7 @@ def test_what_cannot_be_read_at_the_start_is_told_and_keeps_nobody_from_the_othe
 def test_a_run_ends_when_none_of_its_cameras_can_ever_work(server, tmp_path):
     config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}})
     sources = live_sources([server.url.replace("live", path) for path in ("one", "two")], config)
-    with Session(sources, Engine.load(config), config, None) as session:
+    with Session(sources, Engine.load(config), None) as session:
         deadline = time.monotonic() + 20
         while not session.wait(0.05):
             assert time.monotonic() < deadline

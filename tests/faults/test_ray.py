@@ -64,8 +64,7 @@ def rows(out, table):
 
 def test_a_node_that_dies_changes_nothing(cluster, archive, tmp_path):
     sources, whole, out = expand([str(archive)]), tmp_path / "whole", tmp_path / "out"
-    engine = Engine.load(config(whole))
-    expected = [*replay(sources, engine, config(whole), None, lambda _: None, lambda: False)]
+    expected = [*replay(sources, Engine.load(config(whole)), None, lambda _: None, lambda: False)]
 
     node = cluster.add_node(num_cpus=1)
     killer = threading.Thread(target=cluster.remove_node, args=(node,), kwargs={"allow_graceful": False})
@@ -77,7 +76,7 @@ def test_a_node_that_dies_changes_nothing(cluster, archive, tmp_path):
     with RayCluster(cluster.address, None) as executor:
         assert executor.workers == 2
         running = replay_side_by_side(
-            executor, engine, everywhere(config(out)), None, sources, kill, lambda: False, LEAST
+            executor, Engine.load(everywhere(config(out))), None, sources, kill, lambda: False, LEAST
         )
         # With the first report, or the first file: five tasks take turns on the two nodes.
         outcomes = [outcome for outcome in running if kill(outcome) is None]
@@ -101,7 +100,7 @@ def test_what_a_task_raises_comes_back(cluster, tmp_path):
         outcomes = {
             outcome.source: outcome
             for outcome in replay_side_by_side(
-                executor, Engine.load(settings), settings, None, sources, lambda _: None, lambda: False
+                executor, Engine.load(settings), None, sources, lambda _: None, lambda: False
             )
         }
     assert outcomes["text"].status is Status.FAILED
@@ -119,6 +118,6 @@ def test_stops_when_told(cluster, archive, tmp_path):
     stop = threading.Event()
     with RayCluster(cluster.address, 2) as executor:
         (outcome,) = replay_side_by_side(
-            executor, Engine.load(settings), settings, None, sources, lambda _: stop.set(), stop.is_set, LEAST
+            executor, Engine.load(settings), None, sources, lambda _: stop.set(), stop.is_set, LEAST
         )
     assert outcome.status is Status.STOPPED

@@ -4,13 +4,13 @@ import pytest
 from models.crops import jitter
 from models.crops.jitter import PATHS, SIZE, corners, draw, measure, table
 from models.tracking.cast import Cutout, cast
-from pipeline.settings import PipelineSettings
+from workers.config import load_config
 from workers.engine import Engine
 
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine.load(PipelineSettings())
+    return Engine.load(load_config(None, {}))
 
 
 @pytest.fixture(scope="module")

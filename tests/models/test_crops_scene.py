@@ -11,15 +11,16 @@ from models.emotion.faces import LabelledFaces
 from models.emotion.metrics import Faces
 from pipeline.errors import InputError
 from pipeline.labels import LABELS
-from pipeline.settings import DetectorSettings, PipelineSettings
+from pipeline.settings import DetectorSettings
 from pipeline.tracker.align import crops
+from workers.config import load_config
 from workers.engine import Engine
 from workers.scene import FACE, portrait
 
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine.load(PipelineSettings())
+    return Engine.load(load_config(None, {}))
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def test_ten_minutes(tmp_path):
     worst, peaks, deaths = 0.0, [], 0
     with RtspServer(clip) as server, EmbeddedRedis(config.out) as redis:
         sources = live_sources([server.url], config)
-        with Session(sources, engine, config, redis.url) as session:
+        with Session(sources, engine, redis.url) as session:
             (reader,) = session.readers
             begun = time.monotonic()
             next_death = begun + 60

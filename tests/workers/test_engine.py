@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from pipeline.card import read_card, shipped
+from pipeline.errors import InputError
 from pipeline.ingest.source import parse_source
 from pipeline.tracker.opened import CARDLESS_THRESHOLD
 from workers.config import load_config
@@ -20,8 +21,8 @@ def test_an_engine_follows_faces_as_the_detector_asks(tmp_path, said, threshold,
         network.with_suffix(".json").write_text(json.dumps(card | said))
     engine = Engine.load(load_config(None, {"detector": {"model": network}, "tracker": {"patience": 2}}))
     assert engine.threshold == threshold
-    assert (engine.settings.tracker.birth, engine.settings.tracker.patience) == (birth, 2)
-    assert engine.settings.detector.threshold == threshold
+    assert (engine.config.tracker.birth, engine.config.tracker.patience) == (birth, 2)
+    assert engine.config.detector.threshold == threshold
     assert engine.hashes == (read_card(shipped("detector")).sha256, read_card(shipped("emotion")).perception)
 
 
@@ -55,3 +56,9 @@ def test_a_run_follows_from_what_the_cards_say_of_perception(tmp_path):
     assert len(others | {said}) == 5
     options["detector"]["threshold"] = read_card(shipped("detector")).threshold
     assert run("detector", threshold=0.42) == said  # what is set goes before what the card says
+
+
+def test_what_is_set_must_not_contradict_the_card():
+    sure = read_card(shipped("detector")).threshold
+    with pytest.raises(InputError, match=rf"card of the face detector.*threshold = {sure:g} is below low = 0\.9"):
+        Engine.load(load_config(None, {"detector": {"low": 0.9}}))

@@ -63,7 +63,7 @@ def test_a_file_belongs_to_replay(tmp_path):
 def test_no_two_sources_of_a_session_share_track_ids(tmp_path):
     config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}})
     cameras = live_sources(["rtsp://127.0.0.1:1/one", "rtsp://127.0.0.1:1/two"], config)
-    with Session(cameras, Engine.load(config), config, None) as session:
+    with Session(cameras, Engine.load(config), None) as session:
         runs = [reader.run for reader in session.readers]
         session.runner.stop()
         assert session.runner.wait(30)
@@ -89,7 +89,7 @@ def test_a_session_ends_with_the_last_source_that_gives_frames(tmp_path, caplog)
     config = load_config(None, {"out": tmp_path / "out", "redis": {"url": "none"}})
     with web(answer) as url:
         film, absent = cameras = live_sources([f"{url}/a.mp4", f"{url}/video"], config)
-        with Session(cameras, Engine.load(config), config, None) as session:
+        with Session(cameras, Engine.load(config), None) as session:
             to_its_end(session)
     assert session.tally.of(film.id)[Count.FRAMES] == 20
     assert list(session.runner.failures) == [absent.id]
@@ -100,7 +100,7 @@ def test_a_source_that_is_alone_is_not_tried_for_the_sake_of_others(tmp_path, ca
     config = load_config(None, {"out": tmp_path, "redis": {"url": "none"}})
     with web(lambda request: request.send_error(404)) as url:
         (camera,) = live_sources([f"{url}/video"], config)
-        with Session([camera], Engine.load(config), config, None) as session:
+        with Session([camera], Engine.load(config), None) as session:
             to_its_end(session)
     assert list(session.runner.failures) == [camera.id]
     assert caplog.text == ""

@@ -29,13 +29,13 @@ def demo(out: options.Out = None, redis: options.Redis = None) -> None:
     clip = settings.out / "demo.mp4"
     console = terminal.console()
     with stoppable() as stopped, redis_server(settings) as url:
-        banner(engine, settings, url)
+        banner(engine, url)
         if not clip.exists():
             with console.status("rendering the clip"):
                 render(clip)
         source = parse_source(str(clip), ingest=settings.ingest, detector=settings.detector)
         with Screen([source], settings.out) as screen:
-            for outcome in replay([source], engine, settings, url, screen.report, stopped.is_set):
+            for outcome in replay([source], engine, url, screen.report, stopped.is_set):
                 screen.finish(outcome)
         screen.summary()
         if code := screen.code(stopped=stopped.is_set()):

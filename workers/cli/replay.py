@@ -114,12 +114,12 @@ def replay(
             executor = stack.enter_context(RayCluster(ray_address, jobs))
         elif jobs is not None and jobs > 1:
             executor = stack.enter_context(Processes(jobs))
-        banner(networks, settings, url)
+        banner(networks, url)
         stack.enter_context(screen)
         outcomes = (
-            one_by_one(sources, networks, settings, url, screen.report, stopped.is_set)
+            one_by_one(sources, networks, url, screen.report, stopped.is_set)
             if executor is None
-            else replay_side_by_side(executor, networks, settings, url, sources, screen.report, stopped.is_set)
+            else replay_side_by_side(executor, networks, url, sources, screen.report, stopped.is_set)
         )
         for outcome in outcomes:
             screen.finish(outcome)

@@ -76,10 +76,10 @@ def run(
     engine = Engine.load(settings)
     made = not settings.out.exists()
     with stoppable() as stopped, redis_server(settings) as url:
-        banner(engine, settings, url)
+        banner(engine, url)
         _announce(chosen, settings.out, url)
         deadline = None if duration is None else time.monotonic() + duration
-        with Session(chosen, engine, settings, url) as session, Watch(session) as watch:
+        with Session(chosen, engine, url) as session, Watch(session) as watch:
             while not session.wait(0.2):
                 if stopped.is_set() or (deadline is not None and time.monotonic() >= deadline):
                     session.runner.stop()

@@ -19,14 +19,13 @@ from pipeline.labels import LABELS
 from pipeline.redaction import shown
 from pipeline.sink.parts import footer, parts, read_part
 from workers.cli import terminal
-from workers.config import Config
 from workers.engine import Engine
 from workers.replay.outcome import Outcome, Progress, Status
 
 STYLES = {Status.DONE: "green", Status.ALREADY: "green", Status.STOPPED: "yellow", Status.FAILED: "red"}
 
 
-def banner(engine: Engine, config: Config, redis: str | None) -> None:
+def banner(engine: Engine, redis: str | None) -> None:
     """Say what is being inferred, by what, and where it goes."""
     console = terminal.console(stderr=True)
     console.print(
@@ -34,7 +33,7 @@ def banner(engine: Engine, config: Config, redis: str | None) -> None:
         "view. Those filmed must be told; inferring emotions at work or in education is prohibited in the EU."
     )
     console.print(
-        f"[dim]network {engine.classifier.id} · Parquet in {escape(str(config.out))} · "
+        f"[dim]network {engine.classifier.id} · Parquet in {escape(str(engine.config.out))} · "
         f"Redis {escape(shown(redis)) if redis else 'off'}[/dim]"
     )
 

@@ -80,7 +80,7 @@ def worker(
     logging.getLogger().setLevel(min(logging.getLogger().level, logging.INFO))
     warn_of_gaps(settings, [settings.ingest.fps])
     with stoppable() as stopped:
-        node = Node(layout, url, Engine.load(settings), settings, most=sources, pulse=Pulse(stages))
+        node = Node(layout, url, Engine.load(settings), most=sources, pulse=Pulse(stages))
         terminal.console(stderr=True).print(
             f"{' + '.join(layout.stages)}, joined to the others by Redis at {address(url)}. Apparent expressions of "
             "those filmed are inferred; tell them. Ctrl-C ends after the step in hand.",

@@ -5,7 +5,6 @@ from typing import Any
 
 from pipeline.tally import Tally
 from workers.bus.broker import Broker
-from workers.config import Config
 from workers.engine import Engine
 from workers.worker import Stage
 
@@ -13,10 +12,10 @@ from workers.worker import Stage
 class Context:
     """What the shards of a process share: its networks among it, each opened once."""
 
-    def __init__(self, broker: Broker, engine: Engine, config: Config, tally: Tally) -> None:
+    def __init__(self, broker: Broker, engine: Engine, tally: Tally) -> None:
         self.broker = broker
         self.engine = engine
-        self.config = config
+        self.config = config = engine.config
         self.tally = tally
         self.quality = config.bus.quality if config.bus.frames == "jpeg" else None
 

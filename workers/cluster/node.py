@@ -20,7 +20,6 @@ from workers.cluster.context import Context
 from workers.cluster.keeper import GRACE, Keeper
 from workers.cluster.layout import Layout
 from workers.cluster.pulse import Pulse
-from workers.config import Config
 from workers.engine import Engine
 from workers.worker import Worker
 
@@ -42,9 +41,7 @@ class Node:
         BrokerError: Redis refuses for good.
     """
 
-    def __init__(
-        self, layout: Layout, url: str, engine: Engine, config: Config, *, most: int | None, pulse: Pulse
-    ) -> None:
+    def __init__(self, layout: Layout, url: str, engine: Engine, *, most: int | None, pulse: Pulse) -> None:
         self._broker = Broker(url)
         self._tally = Tally()
         self._pulse = pulse
@@ -52,11 +49,11 @@ class Node:
         """Sources whose counts Redis has refused."""
         self._stopped = threading.Event()
         self._error: BaseException | None = None
-        context = Context(self._broker, engine, config, self._tally)
+        context = Context(self._broker, engine, self._tally)
         kinds = [names for names in (layout.chain, ("sink",) if layout.sink else ()) if names]
         self._keepers = [Keeper(names, context, most) for names in kinds]
         self._pool = [threading.Thread(target=self._infer, args=(context,), daemon=True)] if layout.pool else []
-        self._period = config.bus.lease / 3
+        self._period = engine.config.bus.lease / 3
         """s between beats: two may come late before a lease expires."""
 
     def run(self, stopped: threading.Event) -> None:

@@ -11,7 +11,6 @@ from pipeline.errors import AffectError, SourceError
 from pipeline.ingest.decode import Video
 from pipeline.ingest.failures import unexpected
 from pipeline.ingest.source import Source
-from workers.config import Config
 from workers.engine import Engine
 from workers.replay import tasks
 from workers.replay.executor import Executor
@@ -26,7 +25,6 @@ MANY: Final = 4
 def replay_side_by_side(
     executor: Executor,
     engine: Engine,
-    config: Config,
     redis: str | None,
     sources: Sequence[Source],
     report: Report,
@@ -37,8 +35,7 @@ def replay_side_by_side(
 
     Args:
         executor: runs what there is to do.
-        engine: the networks, for what is done here.
-        config: everything else that is set.
+        engine: the networks, for what is done here, and everything that is set.
         redis: URL of the server, or None.
         sources: the files.
         report: called about ten times a second for each file with how far it has come.
@@ -46,7 +43,7 @@ def replay_side_by_side(
         least: s of video in a part of a long file.
     """
     # Which frames are searched for faces follows from all the frames before, which a part does not know.
-    divides = config.detector.every == 1
+    divides = engine.config.detector.every == 1
     long = long_files(sources, executor.workers, least) if divides else {}
     # What takes longest begins first.
     todo = deque(sorted(sources, key=lambda source: source.id not in long))
@@ -73,10 +70,10 @@ def replay_side_by_side(
                 if stopped():
                     yield Outcome(source.id, Status.STOPPED, note="not begun")
                 elif source.id in long:
-                    how = (executor, engine, config, redis, source, long[source.id], least, over)
+                    how = (executor, engine, redis, source, long[source.id], least, over)
                     waiting[threads.submit(replay_long, *how)] = source
                 else:
-                    waiting[executor.submit(tasks.replay_whole, config, source, redis)] = source
+                    waiting[executor.submit(tasks.replay_whole, engine.config, source, redis)] = source
             done, _ = wait(waiting, POLL, FIRST_COMPLETED)
             if stopped():
                 executor.stop()

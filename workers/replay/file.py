@@ -13,7 +13,6 @@ from pipeline.ingest.failures import unexpected
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import Source
 from pipeline.tally import Count, Tally
-from workers.config import Config
 from workers.engine import Engine
 from workers.outputs import open_writers
 from workers.replay.event_time import as_begun
@@ -25,14 +24,13 @@ POLL = 0.1
 
 
 def replay_file(
-    source: Source, engine: Engine, config: Config, redis: str | None, report: Report, stopped: Callable[[], bool]
+    source: Source, engine: Engine, redis: str | None, report: Report, stopped: Callable[[], bool]
 ) -> Outcome:
     """Run one file through the pipeline.
 
     Args:
         source: the file.
-        engine: the networks.
-        config: everything else that is set.
+        engine: the networks, and everything that is set.
         redis: URL of the server, or None.
         report: called about ten times a second with how far it has come.
         stopped: asked as often whether to stop.
@@ -41,7 +39,7 @@ def replay_file(
         AffectError: results cannot be written; that will not get better with the next file.
     """
     try:
-        return _replayed(source, engine, config, redis, report, stopped)
+        return _replayed(source, engine, redis, report, stopped)
     except SourceError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
     except AffectError:
@@ -51,10 +49,10 @@ def replay_file(
 
 
 def _replayed(
-    source: Source, engine: Engine, config: Config, redis: str | None, report: Report, stopped: Callable[[], bool]
+    source: Source, engine: Engine, redis: str | None, report: Report, stopped: Callable[[], bool]
 ) -> Outcome:
     begun = time.monotonic()
-    tally = Tally()
+    tally, config = Tally(), engine.config
     run = engine.run_of(source)
     try:
         # Writers are closed first: workers may wait for them.
@@ -88,7 +86,6 @@ def _replayed(
 def replay(
     sources: Sequence[Source],
     engine: Engine,
-    config: Config,
     redis: str | None,
     report: Report,
     stopped: Callable[[], bool],
@@ -98,4 +95,4 @@ def replay(
         if stopped():
             yield Outcome(source.id, Status.STOPPED, note="not begun")
         else:
-            yield replay_file(source, engine, config, redis, report, stopped)
+            yield replay_file(source, engine, redis, report, stopped)

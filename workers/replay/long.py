@@ -25,7 +25,6 @@ from pipeline.ingest.source import Source
 from pipeline.messages import End, Scores
 from pipeline.sink.writer import Writer, position
 from pipeline.tally import Count, Tally
-from workers.config import Config
 from workers.engine import Engine
 from workers.outputs import open_writers
 from workers.replay import tasks
@@ -63,7 +62,6 @@ def parts_of(length: float, workers: int, least: float) -> int:
 def replay_long(
     executor: Executor,
     engine: Engine,
-    config: Config,
     redis: str | None,
     source: Source,
     parts: int,
@@ -75,7 +73,7 @@ def replay_long(
     Raises:
         AffectError: results cannot be written, or a task was lost.
     """
-    begun = time.monotonic()
+    begun, config = time.monotonic(), engine.config
     complete, note = False, "run again to complete it"
     try:
         run = executor.submit(tasks.identify, config, source).result()
@@ -86,7 +84,7 @@ def replay_long(
                 return Outcome(source.id, Status.ALREADY, run)
             source = as_begun(source, run, config.out)
             planned = executor.submit(tasks.plan, source, parts, least).result()
-            work = _Work(executor, engine, config, source, run, planned, tally)
+            work = _Work(executor, engine, source, run, planned, tally)
             written = min(writer.frontier(source.id, run).frame for writer in writers)
             work.resume(load(stopped_at), written)
             complete = work.run(writers, stopped)
@@ -117,7 +115,6 @@ class _Work:
         self,
         executor: Executor,
         engine: Engine,
-        config: Config,
         source: Source,
         run: str,
         parts: Sequence[Part],
@@ -125,7 +122,6 @@ class _Work:
     ) -> None:
         self._executor = executor
         self._engine = engine
-        self._config = config
         self._source = source
         self._run = run
         self._tally = tally
@@ -181,7 +177,7 @@ class _Work:
         while self._todo and len(self._scans) + len(self._joined) < self._executor.workers + AHEAD:
             number, part = self._todo.popleft()
             self._scans.append(
-                (part, self._executor.submit(tasks.scan, self._config, self._source, self._run, part, number))
+                (part, self._executor.submit(tasks.scan, self._engine.config, self._source, self._run, part, number))
             )
         heads: list[Future[Any]] = [queue[0][-1] for queue in (self._scans, self._joined) if queue]
         ready, _ = wait(heads, POLL, FIRST_COMPLETED)
@@ -204,7 +200,7 @@ class _Work:
         again: Future[dict[int, Scores] | None] = Future()
         if places:
             again = self._executor.submit(
-                tasks.rescan, self._config, self._source, self._run, part, joined.first, places
+                tasks.rescan, self._engine.config, self._source, self._run, part, joined.first, places
             )
         else:
             again.set_result({})

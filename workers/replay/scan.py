@@ -114,7 +114,7 @@ def rescan(
 
 def _scored(engine: Engine, described: Iterable[tuple[Key, Faces]]) -> Iterator[tuple[Key, Scores]]:
     """Run the expression network in full batches."""
-    stage, enough = engine.inference(), FullBatch(engine.settings.emotion.batch)
+    stage, enough = engine.inference(), FullBatch(engine.config.emotion.batch)
     keys: list[Key] = []
     batch: list[Faces] = []
 

@@ -47,7 +47,7 @@ def replay_whole(config: Config, source: Source, redis: str | None) -> Outcome:
     if _Process.desk.stopped():
         return Outcome(source.id, Status.STOPPED, note="not begun")
     try:
-        return replay_file(source, _engine(config), config, redis, _Process.desk.report, _Process.desk.stopped)
+        return replay_file(source, _engine(config), redis, _Process.desk.report, _Process.desk.stopped)
     except AffectError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
 

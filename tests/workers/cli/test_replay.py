@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.card import detector_card, shipped
 from pipeline.labels import LABELS
 from pipeline.settings import PipelineSettings
 from tests import video
@@ -71,10 +72,18 @@ def test_follows_both_faces_where_they_are(replayed):
 def test_every_file_tells_what_made_it(replayed):
     written = list(replayed.glob("*/source=scene/date=*/part-*.parquet"))
     assert len(written) == 2  # a part of each table
+    card = detector_card(shipped("detector"))
     for part in written:
         metadata = pq.read_metadata(part).metadata
         assert metadata[b"affectstream.version"].decode() == version("affectstream")
-        assert PipelineSettings.model_validate_json(metadata[b"affectstream.settings"]) == PipelineSettings()
+        settings = PipelineSettings.model_validate_json(metadata[b"affectstream.settings"])
+        detector, tracker = settings.detector, settings.tracker
+        assert (detector.threshold, tracker.birth) == (card.threshold, card.birth)  # what was used, left open or not
+        rest = {
+            "detector": detector.model_copy(update={"threshold": None}),
+            "tracker": tracker.model_copy(update={"birth": None}),
+        }
+        assert settings.model_copy(update=rest) == PipelineSettings()
 
 
 def test_gives_distributions(replayed):

@@ -5,6 +5,7 @@ import logging
 import re
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -52,8 +53,9 @@ class Site(SimpleNamespace):
 
     def keeper(self, *names, most=None, length=100_000, **bus):
         bus = BusSettings(lease=30, pending_frames=4, **bus)
-        config = Config(bus=bus, redis=RedisSettings(length=length), out=self.out)
-        made = Keeper(names or ("ingest",), Context(self.broker, self.engine, config, self.tally), most)
+        changes = {"bus": bus, "redis": RedisSettings(length=length), "out": self.out}
+        engine = replace(self.engine, config=self.engine.config.model_copy(update=changes))
+        made = Keeper(names or ("ingest",), Context(self.broker, engine, self.tally), most)
         self.keepers.append(made)
         return made
 
@@ -237,13 +239,13 @@ def test_a_changed_source_whose_first_run_was_over_is_taken_over_in_the_middle(s
 
 @pytest.mark.parametrize(("frames", "quality", "same"), [("raw", 90, True), ("jpeg", 90, False), ("jpeg", 50, False)])
 def test_frames_sent_as_jpeg_make_a_run_of_their_own(site, frames, quality, same):
-    alone = file_run(site.film, site.engine.settings, site.engine.hashes)
+    alone = file_run(site.film, site.engine.config, site.engine.hashes)
     site.add("door")
     site.keeper(frames=frames, quality=quality)
     site.until(lambda: site.frames("door"))
     run = site.frames("door")[0].stamp.run
     assert (run == alone) is same
-    assert run == file_run(site.film, site.engine.settings, site.engine.hashes, "" if same else f"jpeg{quality}")
+    assert run == file_run(site.film, site.engine.config, site.engine.hashes, "" if same else f"jpeg{quality}")
 
 
 def test_a_chain_that_sends_no_frames_makes_the_run_of_one_process(site):
@@ -251,7 +253,7 @@ def test_a_chain_that_sends_no_frames_makes_the_run_of_one_process(site):
     site.keeper("ingest", "tracker", frames="jpeg")
     site.until(lambda: site.client.xlen(keys.FACES))
     found = decode(site.client.xrange(keys.FACES, count=1)[0][1][b"m"])
-    assert found.stamp.run == file_run(site.film, site.engine.settings, site.engine.hashes)
+    assert found.stamp.run == file_run(site.film, site.engine.config, site.engine.hashes)
 
 
 def test_a_finished_file_is_left_alone_by_everybody(site):
@@ -413,7 +415,7 @@ def blocked(site, out):
 
 def damaged(site, out):
     """A part of the run was cut short."""
-    run = file_run(site.film, site.engine.settings, site.engine.hashes)
+    run = file_run(site.film, site.engine.config, site.engine.hashes)
     part = out / "date=2026-01-01" / part_name(run, 0, 9)
     part.parent.mkdir(parents=True)
     part.write_bytes(b"PAR1")

@@ -24,7 +24,6 @@ def client(tmp_path):
             parse_layout("+".join(STAGES)),
             server.url,
             Engine.load(config),
-            config,
             most=None,
             pulse=Pulse("all"),
         )

@@ -4,14 +4,13 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import av
 import pandas as pd
 import pytest
 
 from pipeline.ingest.source import expand
-from pipeline.settings import DetectorSettings
 from tests import video
 from tests.tables import assert_alike
 from tests.workers.films import film
@@ -31,15 +30,14 @@ LEAST = 0.8
 """s of video in a part."""
 
 
-def config(out):
-    return load_config(
-        None, {"out": out, "redis": {"url": "none"}, "parquet": {"part_rows": 20}, "smoother": {"lag": 0.4}}
-    )
-
-
 @pytest.fixture(scope="module")
 def engine():
-    return Engine.load(config(Path("unused")))
+    settings = {"redis": {"url": "none"}, "parquet": {"part_rows": 20}, "smoother": {"lag": 0.4}}
+    return Engine.load(load_config(None, settings))
+
+
+def into(engine, out):
+    return replace(engine, config=engine.config.model_copy(update={"out": out}))
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +55,14 @@ def long(tmp_path_factory):
 def whole(long, engine, tmp_path_factory):
     """The rows of the long file, read in one go."""
     out = tmp_path_factory.mktemp("whole")
-    (outcome,) = replay(expand([str(long)]), engine, config(out), None, lambda _: None, lambda: False)
+    (outcome,) = replay(expand([str(long)]), into(engine, out), None, lambda _: None, lambda: False)
     assert outcome.status is Status.DONE
     return out
 
 
 def in_parts(executor, engine, out, paths, *, report=lambda _: None, stopped=lambda: False):
     sources = expand([str(path) for path in paths])
-    outcomes = replay_side_by_side(executor, engine, config(out), None, sources, report, stopped, LEAST)
+    outcomes = replay_side_by_side(executor, into(engine, out), None, sources, report, stopped, LEAST)
     return {outcome.source: outcome for outcome in outcomes}
 
 
@@ -150,7 +148,7 @@ def test_damage_just_before_a_cut_is_found_out(processes, engine, tmp_path):
         content[packet.pos + 5 : packet.pos + packet.size] = bytes(packet.size - 5)
     path.write_bytes(content)
     sources = expand([str(path)])
-    (expected,) = replay(sources, engine, config(tmp_path / "whole"), None, lambda _: None, lambda: False)
+    (expected,) = replay(sources, into(engine, tmp_path / "whole"), None, lambda _: None, lambda: False)
     assert expected.frames < 60
     outcome = in_parts(processes, engine, tmp_path / "out", [path])["hurt"]
     assert (outcome.status, outcome.frames) == (Status.DONE, expected.frames)
@@ -170,7 +168,7 @@ def test_what_is_no_video_fails_alone(processes, engine, tmp_path):
 def test_a_long_file_that_goes_away_fails_alone(processes, engine, long, tmp_path):
     source = expand([str(shutil.copy(long, tmp_path / "gone.mp4"))])[0]
     source.path.unlink()
-    outcome = replay_long(processes, engine, config(tmp_path / "out"), None, source, 4, LEAST, lambda: False)
+    outcome = replay_long(processes, into(engine, tmp_path / "out"), None, source, 4, LEAST, lambda: False)
     assert outcome.status is Status.FAILED
     assert "is not there" in outcome.note
 
@@ -204,13 +202,10 @@ for number in range(5000):
 
 
 def test_no_file_is_divided_where_not_every_frame_is_searched(processes, long, tmp_path):
-    def seldom(out):
-        return config(tmp_path / out).model_copy(update={"detector": DetectorSettings(every=3)})
-
-    engine, sources = Engine.load(seldom("whole")), expand([str(long)])
-    (expected,) = replay(sources, engine, seldom("whole"), None, lambda _: None, lambda: False)
+    engine, sources = Engine.load(load_config(None, {"detector": {"every": 3}})), expand([str(long)])
+    (expected,) = replay(sources, into(engine, tmp_path / "whole"), None, lambda _: None, lambda: False)
     shared = (lambda _: None, lambda: False, LEAST)
-    (outcome,) = replay_side_by_side(processes, engine, seldom("parts"), None, sources, *shared)
+    (outcome,) = replay_side_by_side(processes, into(engine, tmp_path / "parts"), None, sources, *shared)
     assert (outcome.status, outcome.faces) == (Status.DONE, expected.faces)
     assert_same(tmp_path / "parts", tmp_path / "whole")
 

@@ -28,7 +28,7 @@ def test_a_file_that_is_gone_when_its_turn_comes_fails_alone(config, tmp_path):
     gone, there = (video.clip(tmp_path / name, frames=5) for name in ("a.mp4", "b.mp4"))
     sources = expand([str(gone), str(there)])
     gone.unlink()
-    failed, done = replay(sources, Engine.load(config), config, None, lambda _: None, lambda: False)
+    failed, done = replay(sources, Engine.load(config), None, lambda _: None, lambda: False)
     assert (failed.status, done.status) == (Status.FAILED, Status.DONE)
     assert failed.note == f"{gone} is not there"
 
@@ -48,7 +48,7 @@ def test_rows_are_new_once_a_card_was_corrected(config, scene, tmp_path):
 
     def outcome(labels):
         network.with_suffix(".json").write_text(json.dumps(card | {"labels": labels}))
-        (one,) = replay(sources, Engine.load(config), config, None, lambda _: None, lambda: False)
+        (one,) = replay(sources, Engine.load(config), None, lambda _: None, lambda: False)
         return one
 
     neutral, happiness, *others = card["labels"]
@@ -68,7 +68,7 @@ def test_what_was_skipped_is_told_of_a_file_that_was_stopped_too(config, tmp_pat
         nonlocal frames
         frames = progress.frames
 
-    (outcome,) = replay([source], Engine.load(config), config, None, report, lambda: frames > 50)
+    (outcome,) = replay([source], Engine.load(config), None, report, lambda: frames > 50)
     assert outcome.status is Status.STOPPED
     assert outcome.note == "run again to complete it; 2 corrupt packets skipped"
 
@@ -92,9 +92,9 @@ def test_an_interrupted_file_that_was_touched_keeps_its_event_times(config, scen
         frames = progress.frames
 
     engine = Engine.load(config)
-    (stopped,) = replay([parse_source(str(path))], engine, config, None, report, lambda: frames > 90)
+    (stopped,) = replay([parse_source(str(path))], engine, None, report, lambda: frames > 90)
     os.utime(path, (1_600_000_000, 1_600_000_000))
-    (done,) = replay([parse_source(str(path))], engine, config, None, report, lambda: False)
+    (done,) = replay([parse_source(str(path))], engine, None, report, lambda: False)
     assert (stopped.status, done.status, stopped.run) == (Status.STOPPED, Status.DONE, done.run)
     rows = pd.read_parquet(config.out / "emotions")
     assert set(rows["frame"]) == set(range(300))
@@ -109,7 +109,7 @@ def test_what_nobody_foresaw_fails_one_file_alone(config, tmp_path, monkeypatch,
     odd, plain = video.photos(tmp_path / "a.avi", 1), video.clip(tmp_path / "b.mp4", frames=5)
     caplog.set_level(logging.DEBUG, "pipeline.ingest.failures")
     sources = expand([str(odd), str(plain)])
-    failed, done = replay(sources, Engine.load(config), config, None, lambda _: None, lambda: False)
+    failed, done = replay(sources, Engine.load(config), None, lambda _: None, lambda: False)
     assert (failed.status, done.status) == (Status.FAILED, Status.DONE)
     assert failed.note == (
         f"{odd} failed in a way that was not foreseen (ValueError: 31 is not a valid Type); please report it"
@@ -126,6 +126,6 @@ def test_what_nobody_foresaw_behind_the_decoder_fails_one_file_alone(config, tmp
         raise ZeroDivisionError("of one file")
 
     monkeypatch.setattr(Engine, "sink", sink)
-    failed, done = replay(sources, Engine.load(config), config, None, lambda _: None, lambda: False)
+    failed, done = replay(sources, Engine.load(config), None, lambda _: None, lambda: False)
     assert (failed.status, done.status) == (Status.FAILED, Status.DONE)
     assert "(ZeroDivisionError: of one file)" in failed.note

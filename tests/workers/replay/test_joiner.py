@@ -14,7 +14,7 @@ from pipeline.ingest.file import FileReader
 from pipeline.ingest.part import Part, Undivided, divide
 from pipeline.ingest.source import parse_source
 from pipeline.messages import Faces, Scores
-from pipeline.settings import PipelineSettings, TrackerSettings
+from pipeline.settings import TrackerSettings
 from pipeline.tally import Tally
 from pipeline.tracker.appearance import VALUES
 from pipeline.tracker.detector import Detections
@@ -23,6 +23,7 @@ from pipeline.tracker.follower import Follower
 from pipeline.tracker.tracker import Tracker
 from tests.messages import stamp
 from tests.workers.films import film
+from workers.config import load_config
 from workers.engine import Engine
 from workers.replay.joiner import Joiner
 from workers.replay.scan import Scan, ScannedFrame, rescan, scan
@@ -30,12 +31,12 @@ from workers.replay.scan import Scan, ScannedFrame, rescan, scan
 
 @pytest.fixture(scope="module")
 def engine():
-    return Engine.load(PipelineSettings(tracker=TrackerSettings(patience=0.4, min_quality=0.05)))
+    return Engine.load(load_config(None, {"tracker": {"patience": 0.4, "min_quality": 0.05}}))
 
 
 def in_one_go(engine, source):
     tally = Tally()
-    tracker, inference, enough = engine.tracker(tally), engine.inference(), FullBatch(engine.settings.emotion.batch)
+    tracker, inference, enough = engine.tracker(tally), engine.inference(), FullBatch(engine.config.emotion.batch)
     outputs, batch = [], []
     for message in FileReader(source, "r1", tally):
         batch += tracker.process([message])

@@ -102,7 +102,7 @@ def test_a_divided_file_is_stopped_and_completed(server, tmp_path):
     engine, sources = Engine.load(config), expand([str(path)])
 
     def done(executor, stopped):
-        given = (executor, engine, config, server.url, sources, lambda _: None, stopped, 0.8)
+        given = (executor, engine, server.url, sources, lambda _: None, stopped, 0.8)
         (outcome,) = replay_side_by_side(*given)
         return outcome
 
