@@ -52,10 +52,10 @@ class Processes:
 
     def reports(self) -> Sequence[Progress]:
         """See ``Executor.reports``."""
-        told = []
+        reports = []
         while not self._reports.empty():
-            told.append(self._reports.get())
-        return told
+            reports.append(self._reports.get())
+        return reports
 
     def stop(self, *, insist: bool = False) -> None:
         """See ``Executor.stop``."""

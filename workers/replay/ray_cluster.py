@@ -82,7 +82,8 @@ class RayCluster:
         # On this node: it lives as long as this process, and no longer.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._reception = ray.remote(_Reception).options(num_cpus=0, scheduling_strategy=here).remote()
-        self._told: Any = None
+        self._awaited: Any = None
+        """Reports that the reception was asked for and has not given yet."""
         self._lock = threading.Lock()
         self._running = 0
         self._queue: deque[tuple[Future[bytes], Callable[..., Any], tuple[Any, ...]]] = deque()
@@ -107,14 +108,14 @@ class RayCluster:
 
     def reports(self) -> Sequence[Progress]:
         """See ``Executor.reports``."""
-        if self._told is None:
-            self._told = self._reception.take.remote()
-        ready, _ = self._ray.wait([self._told], timeout=0)
+        if self._awaited is None:
+            self._awaited = self._reception.take.remote()
+        ready, _ = self._ray.wait([self._awaited], timeout=0)
         if not ready:
             return ()
-        told: Sequence[Progress] = self._ray.get(self._told)
-        self._told = None
-        return told
+        reports: Sequence[Progress] = self._ray.get(self._awaited)
+        self._awaited = None
+        return reports
 
     def stop(self, *, insist: bool = False) -> None:
         """See ``Executor.stop``."""
@@ -170,15 +171,15 @@ class _Reception:
     """The actor to which tasks report, wherever they run."""
 
     def __init__(self) -> None:
-        self._told: list[Progress] = []
+        self._reports: list[Progress] = []
         self._stopping = False
 
     def report(self, progress: Progress) -> None:
-        self._told.append(progress)
+        self._reports.append(progress)
 
     def take(self) -> list[Progress]:
-        told, self._told = self._told, []
-        return told
+        reports, self._reports = self._reports, []
+        return reports
 
     def stop(self) -> None:
         self._stopping = True
