@@ -1,11 +1,13 @@
 """What the README tells to run runs as it stands."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline.settings import ParquetSettings, RedisSettings
@@ -58,3 +60,30 @@ def test_the_lines_that_read_parquet(tmp_path):
     assert int(found) > 100
     assert int(tracks) >= 2
     assert columns == ["track", "pts", "s_happiness"]
+
+
+def test_the_lines_that_merge_the_parts_of_a_day(tmp_path):
+    out, whole = tmp_path / "results", tmp_path / "archive"
+    writer = ParquetWriter(out, ParquetSettings(part_rows=40))
+    for result in results(240):
+        writer.write(result)
+    writer.close()
+    days = [*out.glob("emotions/source=door/date=*")]
+    assert any(len([*day.iterdir()]) > 1 for day in days)
+    (program,) = re.findall(r"```python\n(import pathlib\n.*?)```", README.read_text(), re.DOTALL)
+    subprocess.run([sys.executable, "-c", program.replace("2026-04-", "")], cwd=tmp_path, check=True)
+    assert len([*whole.glob("emotions/source=door/date=*/*")]) == len(days)
+    for table in ("emotions", "tracks"):
+        merged, parts = (pd.read_parquet(folder / table).astype({"track": str}) for folder in (whole, out))
+        pd.testing.assert_frame_equal(merged, parts, check_categorical=False)
+
+
+def test_systemd_takes_the_service(tmp_path):
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("no systemd-analyze")
+    (unit,) = re.findall(r"```ini\n(\[Unit\]\n.*?)```", README.read_text(), re.DOTALL)
+    service = tmp_path / "affectstream.service"
+    service.write_text(re.sub(r"(?<=ExecStart=)\S+", sys.executable, unit))
+    told = subprocess.run([analyze, "verify", service], capture_output=True, text=True, check=False)
+    assert "affectstream.service" not in told.stderr
