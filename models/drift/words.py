@@ -21,6 +21,9 @@ WHOLES: Final = {Unit.DAY: "days of sources", Unit.RUN: "runs", Unit.TRACK: "tra
 FALLEN_APART: Final = 1.2
 """Rows per second of a face over those of the other output from which settings are said to differ."""
 
+NAMED: Final = 10
+"""Sources that are named at most."""
+
 POINTS: Final = 0.05
 """Change of a label's share from which it is named."""
 
@@ -43,7 +46,8 @@ def notes(ref: Sample, new: Sample) -> list[str]:
     for name, sample, other in (("REF", ref, new), ("NEW", new, ref)):
         alone = sorted({*sample.sources} - {*other.sources})
         if alone:
-            told.append(f"Only in {name}: {', '.join(alone)}.")
+            more = f" and {len(alone) - NAMED:,} more" if len(alone) > NAMED else ""
+            told.append(f"Only in {name}: {', '.join(alone[:NAMED])}{more}.")
     if ref.clocks != new.clocks:
         told.append(f"Times come from {' and '.join(ref.clocks)} in REF, from {' and '.join(new.clocks)} in NEW.")
     rates = (ref.rate, new.rate)
@@ -64,9 +68,7 @@ def notes(ref: Sample, new: Sample) -> list[str]:
 
 def together(found: Paired) -> str:
     """What two outputs say of the same faces, in one sentence."""
-    apart = ", ".join(
-        f"{label} {numbers(label, each)[0]}" for label, each in zip(LABELS, found.differences, strict=True)
-    )
+    apart = ", ".join(f"{label} {each:.4f}" for label, each in zip(LABELS, found.differences, strict=True))
     return (
         f"The same faces in the same frames of {_count(len(found.sources), 'source')} "
         f"({found.both:,} of {found.rows[0]:,} and {found.rows[1]:,} rows): the dominant label is the same in "

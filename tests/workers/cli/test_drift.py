@@ -119,7 +119,7 @@ def test_two_networks_on_the_same_faces_are_compared_face_by_face(affectstream, 
     told = json.loads((tmp_path / "drift.json").read_text())["paired"]
     assert told["rows"] == [told["both"]] * 2
     assert f"the dominant label is the same in {told['agreement']:.1%};" in ended.out
-    assert f"happiness {told['differences']['happiness']:.3f}" in ended.out
+    assert f"happiness {told['differences']['happiness']:.4f}" in ended.out
 
 
 def test_replays_of_one_clip_have_too_few_tracks_but_their_settings_are_told(affectstream, scene, tmp_path):
