@@ -132,8 +132,8 @@ def nearest(images: NDArray[np.uint8], others: NDArray[np.uint8], *, shift: int 
     for down, across in product(steps, steps):
         keys = _reduced(images[:, margin + down : 48 - margin + down, margin + across : 48 - margin + across])
         for at in range(0, len(keys), 1024):
-            rows = slice(at, at + 1024)
-            found[rows] = np.maximum(found[rows], (keys[rows] @ both.T).max(1))
+            part = slice(at, at + 1024)
+            found[part] = np.maximum(found[part], (keys[part] @ both.T).max(1))
     return found
 
 
