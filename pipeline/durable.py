@@ -50,6 +50,12 @@ def write_whole(write: Callable[[BinaryIO], object], path: Path, hidden: Path, f
     _sync(path.parent)
 
 
+def remove(path: Path) -> None:
+    """Delete a file so that it does not come back whatever becomes of the machine; it may be gone already."""
+    path.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
 def _sync(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

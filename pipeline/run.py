@@ -1,6 +1,7 @@
 """Ids of runs: what makes rows of one reading of one source belong together."""
 
 import hashlib
+import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,3 +47,12 @@ def file_run(path: Path, settings: PipelineSettings, networks: tuple[str, str], 
     digest.update(msgspec.json.encode(relevant))
     digest.update(via.encode())
     return f"r{digest.hexdigest()[:11]}"
+
+
+def is_of_file(run: str) -> bool:
+    """Return whether a run reads a file, which may be read once more under the same id.
+
+    >>> is_of_file("r0123456789a"), is_of_file(live_run())
+    (True, False)
+    """
+    return re.fullmatch(r"r[0-9a-f]{11}", run) is not None

@@ -92,8 +92,7 @@ class EmbeddedRedis:
         self._guard.join()
         try:
             with self._locked():
-                holders = [entry for entry in self._holder.client_list() if entry["name"] == HOLDER]
-                if len(holders) == 1:
+                if not self.shared:
                     self._stop()
         except redis.RedisError as error:
             log.warning("the embedded Redis ended before its time: %s", error)
@@ -102,6 +101,11 @@ class EmbeddedRedis:
         finally:
             self._holder.close()
             os.close(self._folder)
+
+    @property
+    def shared(self) -> bool:
+        """Whether another process holds the server too; raises ``redis.RedisError`` where it does not answer."""
+        return sum(entry["name"] == HOLDER for entry in self._holder.client_list()) > 1
 
     def __enter__(self) -> Self:
         return self

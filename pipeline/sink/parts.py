@@ -58,11 +58,11 @@ def parts(folder: Path) -> Iterator[PartFile]:
             yield PartFile(folder.name.removeprefix("source="), match["run"], int(match["last"]), path)
 
 
-def unfinished(folder: Path, run: str, *, abandoned: bool) -> Iterator[Path]:
-    """Give what was being written of a run of one source; ``abandoned``: only by processes that are gone."""
+def unfinished(folder: Path, run: str | None, *, abandoned: bool) -> Iterator[Path]:
+    """Give what was being written of one source, of a run or of any; ``abandoned``: only by processes that are gone."""
     for path in folder.glob("date=*/.part-*"):
         match = _HIDDEN.fullmatch(path.name)
-        if match and match["run"] == run and not (abandoned and _is_writing(int(match["pid"]))):
+        if match and run in {None, match["run"]} and not (abandoned and _is_writing(int(match["pid"]))):
             yield path
 
 

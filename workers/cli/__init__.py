@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.errors import AffectError, InputError
-from workers.cli import demo, doctor, drift, evaluate, models, replay, run, sources, terminal, train, worker
+from workers.cli import demo, doctor, drift, erase, evaluate, models, replay, run, sources, terminal, train, worker
 
 app = typer.Typer(
     name="affectstream",
@@ -32,6 +32,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.command("drift")(drift.drift)
+app.command("erase")(erase.erase)
 app.command("train")(train.train)
 
 

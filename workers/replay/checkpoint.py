@@ -3,6 +3,7 @@
 It is written once all rows before it are durable, and gone on from only if they are still there.
 """
 
+import re
 import secrets
 from pathlib import Path
 from typing import Final
@@ -66,3 +67,9 @@ def load(path: Path) -> Checkpoint | None:
         return unpack(path.read_bytes(), "checkpoint", VERSION, Checkpoint)
     except (OSError, StateError):
         return None
+
+
+def of_source(out: Path, source: str) -> list[Path]:
+    """Return the checkpoints of all runs of a source, those among them that were never finished."""
+    ours = re.compile(rf"\.stopped-{re.escape(source)}-r[0-9a-f]{{11}}\.state(\.[0-9a-f]{{8}}\.tmp)?")
+    return sorted(path for path in out.glob(".stopped-*") if ours.fullmatch(path.name))

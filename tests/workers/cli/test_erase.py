@@ -1,0 +1,208 @@
+"""``affectstream erase`` as a user meets it, on outputs of real replays and in real Redis servers."""
+
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import redis
+
+from tests.redis_server import Server, executables, newest
+
+pytestmark = pytest.mark.skipif(not executables(), reason="no redis-server")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("redis"), newest(), "--appendonly", "yes").start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def made(scene, server, tmp_path_factory):
+    """Two files of the same two faces, replayed into small parts and a Redis of their own."""
+    folder = tmp_path_factory.mktemp("made")
+    for name in ("one", "two"):
+        shutil.copy(scene, folder / f"{name}.mp4")
+    with (folder / "two.mp4").open("ab") as film:
+        film.write(b"\0\0\0\x08free")  # an empty box, or the two would be taken for one file
+    command = [sys.executable, "-m", "workers.cli", "replay", folder, "--out", folder / "out", "--redis", server.url]
+    (folder / "site.yaml").write_text("parquet: {part_seconds: 2}\n")
+    subprocess.run([*command, "--config", folder / "site.yaml"], check=True, capture_output=True)
+    with redis.Redis.from_url(server.url) as client:
+        kept = {key: (client.pttl(key), client.dump(key)) for key in client.keys("affect:*")}
+    return folder, kept
+
+
+@pytest.fixture
+def replayed(made, server, tmp_path):
+    """The folder of both files and of ``out``, and the Redis as the replay has left it."""
+    folder = tmp_path / "site"
+    shutil.copytree(made[0] / "out", folder / "out")
+    with server.client() as client:
+        client.flushall()
+    with redis.Redis.from_url(server.url) as client:
+        for key, (ttl, value) in made[1].items():
+            client.restore(key, max(ttl, 0), value)
+    return folder / "out"
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+
+
+def rows(out, table="emotions", **which):
+    found = pd.read_parquet(out / table)
+    for name, value in which.items():
+        found = found[found[name] == value]
+    return found.astype(dict.fromkeys(found.select_dtypes("category").columns, str)).reset_index(drop=True)
+
+
+def everything(client):
+    """All text that a server holds, by key."""
+    found = {}
+    for key in client.keys("*"):
+        kind = client.type(key)
+        found[key] = str(client.xrange(key) if kind == "stream" else client.hgetall(key) if kind == "hash" else "")
+    return found
+
+
+def test_nothing_of_a_source_is_left_and_the_others_stay_as_they_are(affectstream, replayed, server):
+    two = contents(replayed / "emotions" / "source=two"), contents(replayed / "tracks" / "source=two")
+    with server.client() as client:
+        before = everything(client)
+        ended = affectstream("erase", replayed, "--source", "one", "--redis", server.url, "--yes")
+        assert ended.code == 0, ended.err
+        after = everything(client)
+    assert two == (contents(replayed / "emotions" / "source=two"), contents(replayed / "tracks" / "source=two"))
+    assert after == {key: text for key, text in before.items() if key.split(":")[2] == "two"}
+    assert len(after) == 5  # rows, events, progress, two faces
+    assert sorted(path.name for path in replayed.glob("*/*")) == ["source=two", "source=two"]
+    assert set(rows(replayed)["source"]) == set(rows(replayed, "tracks")["source"]) == {"two"}
+    assert "BGREWRITEAOF" in ended.out
+    assert "Out of reach" in ended.out
+
+
+def test_a_source_that_was_erased_may_be_replayed_as_a_new_one(affectstream, made, replayed, server):
+    was = rows(replayed, source="one")
+    affectstream("erase", replayed, "--source", "one", "--redis", server.url, "--yes")
+    assert " done " in affectstream("replay", made[0] / "one.mp4", "--out", replayed, "--redis", server.url).out
+    pd.testing.assert_frame_equal(rows(replayed, source="one"), was)
+
+
+def test_of_a_track_nothing_is_left_and_a_replay_brings_nothing_back(affectstream, made, replayed, server):
+    two = contents(replayed / "emotions" / "source=two"), contents(replayed / "tracks" / "source=two")
+    was = rows(replayed, source="one")
+    metadata = {path: pq.read_schema(path).metadata for path in replayed.glob("*/source=one/*/part-*")}
+    assert len(metadata) > 3
+    track = next(track for track in sorted(was["track"].unique()) if (was["track"] == track).sum() < 100)
+    number = track.rpartition("-")[2]
+    ended = affectstream("erase", replayed, "--source", "one", "--track", number, "--redis", server.url, "--yes")
+    assert ended.code == 0, ended.err
+
+    pd.testing.assert_frame_equal(rows(replayed, source="one"), was[was["track"] != track].reset_index(drop=True))
+    assert track not in set(rows(replayed, "tracks", source="one")["track"])
+    assert two == (contents(replayed / "emotions" / "source=two"), contents(replayed / "tracks" / "source=two"))
+    for path in replayed.glob("*/source=one/*/part-*"):
+        assert pq.read_schema(path).metadata == metadata[path]
+        assert track.encode() not in path.read_bytes()
+    with server.client() as client:
+        of_one = {key: text for key, text in everything(client).items() if key.split(":")[2] == "one"}
+        assert len(of_one) == 4  # rows, events, progress, the other face
+        assert not any(track in key or track in text for key, text in of_one.items())
+        assert client.xlen("affect:emotions:one") == (was["track"] != track).sum()
+
+    now = contents(replayed)
+    assert "already" in affectstream("replay", made[0] / "one.mp4", "--out", replayed, "--redis", server.url).out
+    assert contents(replayed) == now
+    with server.client() as client:
+        assert {key: text for key, text in everything(client).items() if key.split(":")[2] == "one"} == of_one
+
+
+def test_when_all_tracks_go_a_replay_still_brings_nothing_back(affectstream, made, replayed, server):
+    tracks = sorted(rows(replayed, source="one")["track"].unique())
+    affectstream("erase", replayed, "--source", "one", *(f"--track={track}" for track in tracks), "--redis=none", "-y")
+    assert rows(replayed, source="one").empty
+    assert rows(replayed, "tracks", source="one").empty
+    assert len(list(replayed.glob("*/source=one/*/part-*"))) == 2  # the last of each table
+    assert "already" in affectstream("replay", made[0] / "one.mp4", "--out", replayed, "--redis", server.url).out
+    assert rows(replayed, source="one").empty
+
+
+def test_only_what_is_from_before_a_day_goes(affectstream, replayed, server):
+    was = rows(replayed, source="one")
+    day = was["time"].min().date()
+    ended = affectstream("erase", replayed, "--source", "one", "--before", day, "--redis", server.url, "--yes")
+    assert (ended.code, ended.out) == (0, "There is nothing of that; nothing was deleted.\n")
+    pd.testing.assert_frame_equal(rows(replayed, source="one"), was)
+
+    after = day + pd.Timedelta(days=1)
+    ended = affectstream("erase", replayed, "--source", "one", "--before", after, "--redis", server.url, "--yes")
+    assert ended.code == 0, ended.err
+    assert rows(replayed, source="one").empty
+    with server.client() as client:
+        assert client.keys("affect:*:one*") == ["affect:progress:one"]
+
+
+def test_it_asks_and_takes_no_for_an_answer(replayed, server):
+    was = contents(replayed)
+    command = [sys.executable, "-m", "workers.cli", "erase", replayed, "--source", "one", "--redis", server.url]
+    ended = subprocess.run(command, input="n\n", capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "affect:emotions:one" in ended.stdout
+    assert "Delete this for good?" in ended.stdout
+    assert contents(replayed) == was
+    with server.client() as client:
+        assert client.exists("affect:emotions:one")
+
+
+def test_the_embedded_redis_of_the_folder_is_seen_to(affectstream, scene, tmp_path):
+    out = tmp_path / "out"
+    affectstream("replay", scene, "--out", out, "--fps", 5)
+    assert b"affect:emotions:scene" in (out / "redis.rdb").read_bytes()
+    ended = affectstream("erase", out, "--source", "scene", "--yes")
+    assert ended.code == 0, ended.err
+    assert b"scene" not in (out / "redis.rdb").read_bytes()
+    assert not list(out.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--source", "three"], "there is no source 'three'"),
+        (["--source", "../one"], "cannot be the id of a source"),
+        (["--source", "one", "--track", "99"], "there is no track '99'; there are: r"),
+        (["--source", "one", "--redis", "redis://127.0.0.1:1"], "cannot connect"),
+    ],
+)
+def test_what_is_not_there_is_told(affectstream, replayed, words, says):
+    was = contents(replayed)
+    ended = affectstream("erase", replayed, *words, "--yes")
+    assert ended.code in {1, 2}
+    assert says in ended.err
+    assert contents(replayed) == was
+
+
+def test_it_refuses_while_something_writes(affectstream, replayed, server):
+    was = contents(replayed)
+    erase = ["erase", replayed, "--source", "one", "--redis", server.url, "--yes"]
+    with server.client() as client:
+        now = client.time()[0]
+        client.hset("affect:progress:one", "20240101t120000-01234567", f"7 0 {now}")
+        assert "end it first" in affectstream(*erase).err
+        client.hset("affect:progress:one", "20240101t120000-01234567", f"7 0 {now - 3600}")
+        client.hset("affect:sources", "one", '{"url": "rtsp://door/1"}')
+        assert "sources remove one" in affectstream(*erase).err
+        client.delete("affect:sources")
+    part = next(replayed.glob("emotions/source=one/*/part-*"))
+    with subprocess.Popen(["sleep", "60"]) as other:
+        hidden = part.with_name(f".part-r1-{other.pid}-0123abcd.tmp")
+        hidden.touch()
+        assert "is being written" in affectstream(*erase).err
+        other.kill()
+    assert contents(replayed) == was
+    assert affectstream(*erase).code == 0
+    assert not hidden.exists()  # of a process that is gone

@@ -1,0 +1,168 @@
+"""``affectstream erase``: rows taken out of what is kept, as of people who want to be gone."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workers.cli import terminal
+
+if TYPE_CHECKING:
+    from pipeline.sink.erasure import Loss, Selection
+    from workers.erasure import Server
+
+
+def erase(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The --out folder of a replay or run.")],
+    source: Annotated[str, typer.Option("--source", metavar="ID", help="The source whose rows are to go.")],
+    tracks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--track",
+            metavar="TRACK",
+            help="Only this track: its id, or the number after its last - where one track alone has that; more than "
+            "once for several (default: all).",
+        ),
+    ] = None,
+    before: Annotated[
+        datetime | None,
+        typer.Option(
+            "--before",
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="Only what is from before this day, UTC (default: all).",
+        ),
+    ] = None,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            "--redis",
+            metavar="URL",
+            help="Erase it from this server too; 'none': from no Redis, OUT/redis.rdb included (default: "
+            "$AFFECTSTREAM_REDIS__URL). OUT/redis.rdb is looked through where it is.",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete the rows of a source, of some of its tracks or from before a day: from Parquet and from Redis.
+
+    It lists what it would delete, and asks. Let no run or replay write to OUT or publish the source meanwhile; where it
+    sees one it refuses.
+
+    A replay of the same file finds it done already and brings nothing back, unless the whole source was erased. With
+    other networks or settings, or to a Redis that has not had it, it is analysed and published anew.
+
+    Examples:
+
+      affectstream erase results --source door --before 2026-05-01
+
+      affectstream erase results --source interview --track r0123456789a-2
+    """
+    from datetime import UTC
+
+    from pipeline.durable import remove
+    from pipeline.errors import InputError
+    from pipeline.sink import erasure
+    from workers.cluster.registry import check_id
+    from workers.config import load_config
+    from workers.erasure import servers_of
+    from workers.replay import checkpoint
+
+    check_id(source)
+    if not out.is_dir():
+        raise InputError(f"there is no folder {str(out)!r}; name the --out folder of a replay or run")
+    leftovers = erasure.being_written(out, source, abandoned=True)
+    if writing := {*erasure.being_written(out, source, abandoned=False)} - {*leftovers}:
+        raise InputError(f"{min(writing)} is being written; end the run or replay that does first")
+    selection = erasure.Selection(
+        source,
+        frozenset(_meant(tracks, erasure.known_tracks(out, source)) if tracks else ()),
+        before.replace(tzinfo=UTC) if before else None,
+    )
+    settings = load_config(None, {"redis": {"url": redis}} if redis is not None else {}).redis
+    console = terminal.console()
+    waiting = terminal.console(stderr=True)
+    # What following and smoothing remember of the faces of a replay that was stopped.
+    files = [*leftovers, *checkpoint.of_source(out, source)]
+    with servers_of(out, settings.url, source) as servers:
+        with waiting.status("looking for it"):
+            losses = erasure.losses(out, selection)
+            for server in servers:
+                server.look(selection)
+        if not (losses or files or any(server.found for server in servers)):
+            there = sorted({folder.name.removeprefix("source=") for folder in out.glob("*/source=*")})
+            if source not in there:
+                raise InputError(
+                    f"there is no source {source!r} in {str(out)!r}; there are: {', '.join(there) or 'none'}"
+                )
+            console.print("There is nothing of that; nothing was deleted.")
+            return
+        _tell(losses, files, servers)
+        if not yes and not typer.confirm("Delete this for good?"):
+            raise typer.Exit(1)
+        with waiting.status("erasing"):
+            for server in servers:
+                server.erase(selection)
+            for path in files:
+                remove(path)
+            for loss in losses:
+                erasure.erase(loss, selection)
+        console.print("Deleted.")
+        for note in _notes(out, selection, servers):
+            console.print(note, markup=False, soft_wrap=True)
+
+
+def _meant(given: Sequence[str], known: set[str]) -> Iterator[str]:
+    """Give the ids of the tracks that are meant.
+
+    Raises:
+        InputError: there is no such track, or there are several.
+    """
+    from pipeline.errors import InputError
+
+    for name in given:
+        those = [name] if name in known else sorted(track for track in known if track.rpartition("-")[2] == name)
+        if len(those) > 1:
+            raise InputError(f"--track {name}: that is the number of {', '.join(those)}; give the whole id of one")
+        if not those:
+            more = ", …" if len(known) > 10 else ""
+            raise InputError(f"there is no track {name!r}; there are: {', '.join(sorted(known)[:10]) or 'none'}{more}")
+        yield those[0]
+
+
+def _tell(losses: "Sequence[Loss]", files: Sequence[Path], servers: "Sequence[Server]") -> None:
+    """Print what is to be deleted."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("to be deleted", "how much", "from"):
+        table.add_column(name, overflow="fold")
+    for name in ("emotions", "tracks"):
+        of_table = [loss for loss in losses if loss.table == name]
+        if of_table:
+            rows = sum(loss.gone for loss in of_table)
+            table.add_row(name, f"{rows:,} row{'s' * (rows != 1)}", f"{len(of_table):,} of Parquet's files")
+    for path in files:
+        table.add_row(escape(path.name), "whole", "what was stopped")
+    for server in servers:
+        for key in server.found:
+            count = "whole" if key.entries is None else f"{key.entries:,} entr{'y' if key.entries == 1 else 'ies'}"
+            table.add_row(escape(key.key), count, escape(server.name))
+    terminal.console().print(table)
+
+
+def _notes(out: Path, selection: "Selection", servers: "Sequence[Server]") -> Iterator[str]:
+    """Give what is still to be said: what may come back, and what is out of reach."""
+    from pipeline.sink.erasure import incomplete_runs
+
+    for run in incomplete_runs(out, selection.source):
+        yield f"Run {run} was stopped before its end: completed, it may add later rows of the same faces."
+    for server in servers:
+        yield from server.notes()
+    yield (
+        "Out of reach: the video itself, what readers of the streams or the files have copied, backups, and snapshots "
+        "of disks."
+    )

@@ -1,0 +1,180 @@
+"""What a Redis server has of a source, taken out of it.
+
+What is selected is what ``pipeline.sink.erasure`` takes out of the tables. The progress of runs stays unless the whole
+source goes, so that a replay that is repeated adds nothing.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import redis
+
+from pipeline.connection import CHOICE, address, connect, refusal
+from pipeline.errors import InputError
+from pipeline.sink.erasure import Selection
+from workers.cluster import registry
+from workers.embedded import EmbeddedRedis
+from workers.outputs import OFF
+
+READ: Final = 1000
+"""Entries that are read, or deleted, at a time."""
+
+QUIET: Final = 60
+"""s after its last record from which on a run that has not ended counts as one that was killed."""
+
+
+class Doomed(NamedTuple):
+    """What is to go of one key."""
+
+    key: str
+    entries: int | None
+    """How many; None for what is no stream."""
+    ids: tuple[bytes, ...] | None
+    """Of the entries of a stream that keeps others; None: the key goes as a whole."""
+
+
+class Server:
+    """One server that may have something of a source.
+
+    Attributes:
+        name: for people to read.
+        found: what is to go; filled by ``look``.
+    """
+
+    def __init__(self, name: str, url: str, *, embedded: bool) -> None:
+        """Connect; raises as ``connect``."""
+        self.name = name
+        self.found: list[Doomed] = []
+        self._url = url
+        self._embedded = embedded
+        self._client: Any = connect(url)
+        self._logged = False
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def check_idle(self, source: str) -> None:
+        """Refuse where the source is being read.
+
+        Raises:
+            InputError: it is, as far as this server knows.
+            BrokerError: the server does not answer.
+        """
+        with self._told():
+            if registry.is_known(self._client, source, under_way=True):
+                raise InputError(
+                    f"workers read {source!r}, or have something of it under way; take it out first: affectstream "
+                    f"sources remove {source} --forget"
+                )
+            for run, stored in self._client.hgetall(_progress(source)).items():
+                _, complete, at = stored.split()
+                silent = max(0, round(time.time()) - int(at))
+                if complete != b"1" and silent < QUIET:
+                    raise InputError(
+                        f"run {run.decode()} of {source!r} published rows {silent} s ago; end it first, or, if it was "
+                        f"killed, try again in a minute"
+                    )
+
+    def look(self, selection: Selection) -> None:
+        """Find what is to go; raises ``BrokerError`` where the server does not answer."""
+        with self._told():
+            self.found = list(self._found(selection))
+
+    def erase(self, selection: Selection) -> None:
+        """Delete what was found; raises ``BrokerError`` where the server does not answer."""
+        with self._told():
+            for key, _, ids in self.found:
+                if ids is None:
+                    self._client.unlink(key)
+                    continue
+                for first in range(0, len(ids), READ):
+                    self._client.xdel(key, *ids[first : first + READ])
+            if selection.whole:  # messages that workers have set aside hold crops of its faces
+                registry.forget(self._client, selection.source)
+            if self.found and self._client.info("persistence").get("aof_enabled"):
+                self._client.bgrewriteaof()
+                self._logged = True
+
+    def notes(self) -> Iterator[str]:
+        """Say what the server may hold for a while yet."""
+        if any(ids is not None for _, _, ids in self.found):
+            yield (
+                f"{self.name}: entries that were deleted one by one can no longer be read, but Redis gives their "
+                "memory back, and leaves them out of its files, only when their neighbours go as well."
+            )
+        if self._logged:
+            yield f"{self.name} was asked to write its append-only file anew (BGREWRITEAOF); it holds them until then."
+        elif self.found and not self._embedded:
+            yield f"{self.name}: a file in which it saves its data holds them until it saves next; replicas follow."
+
+    def _found(self, selection: Selection) -> Iterator[Doomed]:
+        source = selection.source
+        streams = [f"affect:emotions:{source}", f"affect:events:{source}"]
+        faces = sorted(key.decode() for key in self._client.scan_iter(f"affect:face:{source}:*", count=READ))
+        if selection.tracks:
+            faces = [key for key in faces if key.rpartition(":")[2] in selection.tracks]
+        for key in (*streams, *faces):
+            count = self._client.xlen(key)
+            ids = tuple(self._ids(key, selection))
+            if len(ids) == count and self._client.exists(key):
+                yield Doomed(key, count, None)
+            elif ids:
+                yield Doomed(key, len(ids), ids)
+        if selection.whole and self._client.exists(_progress(source)):
+            yield Doomed(_progress(source), None, None)
+
+    def _ids(self, key: str, selection: Selection) -> Iterator[bytes]:
+        """Give the ids of the entries of a stream that are to go."""
+        before = selection.before and f"{selection.before:%Y-%m-%dT%H:%M:%S.%fZ}"
+        start: bytes = b"-"
+        while batch := self._client.xrange(key, start, "+", count=READ):
+            for name, fields in batch:
+                chosen = not selection.tracks or fields[b"track"].decode() in selection.tracks
+                if chosen and (before is None or fields[b"time"].decode() < before):
+                    yield name
+            start = b"(" + batch[-1][0]
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (redis.RedisError, OSError) as error:
+            raise refusal(self._url, error, CHOICE) from None
+
+
+@contextmanager
+def servers_of(out: Path, url: str | None, source: str) -> Iterator[list[Server]]:
+    """Give the servers that may have something of a source: the one that is named, and the embedded one of a folder.
+
+    Args:
+        out: folder; its embedded server is started where it has data.
+        url: of the one that is named, or None; ``none``: neither is looked at.
+        source: id.
+
+    Raises:
+        BrokerError: a server cannot be used.
+        InputError: something writes there.
+    """
+    with ExitStack() as stack:
+        servers = []
+        if url is not None and url != OFF:
+            servers.append(Server(f"Redis at {address(url)}", url, embedded=False))
+            stack.callback(servers[-1].close)
+        if url != OFF and ((out / "redis.rdb").exists() or (out / "redis.rdb.settings").exists()):
+            # However much it holds, nothing may be pushed out to make room.
+            embedded = stack.enter_context(EmbeddedRedis(out, memory=0))
+            if embedded.shared:
+                raise InputError(f"another process uses {out / 'redis.rdb'}; end what writes to {out} first")
+            servers.append(Server(str(out / "redis.rdb"), embedded.url, embedded=True))
+            stack.callback(servers[-1].close)
+        for server in servers:
+            server.check_idle(source)
+        yield servers
+
+
+def _progress(source: str) -> str:
+    return f"affect:progress:{source}"
