@@ -1,5 +1,7 @@
 """From a decoded frame to what the tracker needs: a view of its luma, and one small colour image."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import av
@@ -97,6 +99,7 @@ class Pictures:
         self._layout: _Layout
         self._image = VideoReformatter()
         self._luma = VideoReformatter()
+        self._whole = VideoReformatter()
 
     def picture(self, frame: av.VideoFrame) -> Picture:
         """Return the frame upright: luma as a view (a copy only where luma is not 8-bit planar), image at its size.
@@ -104,30 +107,28 @@ class Pictures:
         Raises:
             SourceError: swscale, which FFmpeg converts with, does not know the pixel format.
         """
-        try:
+        with _known(frame):
             return self._converted(frame)
-        except (av.FFmpegError, OSError) as error:
-            raise SourceError(
-                f"pictures of the pixel format {frame.format.name!r} cannot be converted ({error.strerror}); encode "
-                "them otherwise, as by H.264"
-            ) from None
+
+    def whole(self, frame: av.VideoFrame) -> Bytes:
+        """Return the frame in full as it is displayed, in which boxes are measured: (height, width, 3) BGR, 0-255.
+
+        Raises:
+            SourceError: as ``picture``.
+        """
+        layout = self._layout_of(frame)
+        width, height = layout.width, layout.height
+        if layout.transpose:
+            width, height = height, width
+        with _known(frame):
+            coloured = _coloured(self._whole, frame, width, height, Interpolation.BILINEAR)
+        return np.ascontiguousarray(_upright(coloured, layout))
 
     def _converted(self, frame: av.VideoFrame) -> Picture:
         layout = self._layout_of(frame)
         full_range = is_full_range(frame)
-        space = frame.colorspace
-        if space == _UNSPECIFIED_SPACE and frame.height >= _HD_ROWS:
-            space = Colorspace.ITU709
-        small = self._image.reformat(
-            frame,
-            *layout.image,
-            format="bgr24",
-            src_colorspace=space,
-            src_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.AREA if layout.shrinks else Interpolation.BILINEAR,
-            threads=1,  # the stages already run beside each other
-        )
+        scaling = Interpolation.AREA if layout.shrinks else Interpolation.BILINEAR
+        small = _coloured(self._image, frame, *layout.image, scaling)
         if not layout.plane:
             # swscale's gray is always full range.
             frame = self._luma.reformat(
@@ -138,14 +139,13 @@ class Pictures:
                 threads=1,
             )
             full_range = True
-        width, height = layout.image
         luma = _plane(frame, frame.width, frame.height)
         return Picture(
             width=layout.width,
             height=layout.height,
             luma=_upright(luma.copy() if self._copies and layout.plane else luma, layout),
             full_range=full_range,
-            image=_upright(_plane(small, width * 3, height).reshape(height, width, 3), layout),
+            image=_upright(small, layout),
         )
 
     def _layout_of(self, frame: av.VideoFrame) -> _Layout:
@@ -175,6 +175,39 @@ class Pictures:
             image=image,
             shrinks=image[0] <= frame.width and image[1] <= frame.height,
         )
+
+
+@contextmanager
+def _known(frame: av.VideoFrame) -> Iterator[None]:
+    """Say what to do about a pixel format that swscale, which FFmpeg converts with, does not know."""
+    try:
+        yield
+    except (av.FFmpegError, OSError) as error:
+        raise SourceError(
+            f"pictures of the pixel format {frame.format.name!r} cannot be converted ({error.strerror}); encode "
+            "them otherwise, as by H.264"
+        ) from None
+
+
+def _coloured(
+    reformatter: VideoReformatter, frame: av.VideoFrame, width: int, height: int, scaling: Interpolation
+) -> Bytes:
+    """Return a frame, not turned yet, as (height, width, 3) BGR, 0-255."""
+    space = frame.colorspace
+    if space == _UNSPECIFIED_SPACE and frame.height >= _HD_ROWS:
+        space = Colorspace.ITU709
+    image = reformatter.reformat(
+        frame,
+        width,
+        height,
+        format="bgr24",
+        src_colorspace=space,
+        src_color_range=ColorRange.JPEG if is_full_range(frame) else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=scaling,
+        threads=1,  # the stages already run beside each other
+    )
+    return _plane(image, width * 3, height).reshape(height, width, 3)
 
 
 def _plane(frame: av.VideoFrame, columns: int, rows: int) -> Bytes:

@@ -9,7 +9,21 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.errors import AffectError, InputError
-from workers.cli import demo, doctor, drift, erase, evaluate, models, replay, run, sources, terminal, train, worker
+from workers.cli import (
+    demo,
+    doctor,
+    drift,
+    erase,
+    evaluate,
+    models,
+    replay,
+    run,
+    show,
+    sources,
+    terminal,
+    train,
+    worker,
+)
 
 app = typer.Typer(
     name="affectstream",
@@ -31,6 +45,7 @@ app.add_typer(sources.app, name="sources")
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
+app.command("show")(show.show)
 app.command("drift")(drift.drift)
 app.command("erase")(erase.erase)
 app.command("train")(train.train)

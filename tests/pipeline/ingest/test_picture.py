@@ -193,3 +193,20 @@ def test_pictures_that_cannot_be_converted_are_a_failure_of_the_file(tmp_path: P
         out.mux(stream.encode())
     with pytest.raises(SourceError, match=r"'rgb4'.*H\.264"):
         first(path)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "size", "turned"),
+    [
+        (None, (320, 96), UPRIGHT),
+        ((0, ONE, 0, -ONE, 0, 0, 0, 0, W), (96, 320), np.rot90(UPRIGHT, -1)),
+        ((0, -ONE, 0, ONE, 0, 0, 0, 0, W), (96, 320), np.rot90(UPRIGHT)),
+    ],
+)
+def test_whole_pictures_are_as_they_are_displayed(
+    matrix: tuple[int, ...] | None, size: tuple[int, int], turned: NDArray[np.int64], tmp_path: Path
+) -> None:
+    with av.open(str(clip(tmp_path / "a.mp4", frames=1, aspect=Fraction(2), matrix=matrix))) as container:
+        whole = Pictures(DetectorSettings(), 2.0).whole(next(container.decode(video=0)))
+    assert whole.shape == (*size[::-1], 3)
+    assert quadrants(whole) == pytest.approx(turned, abs=3)
