@@ -46,7 +46,7 @@ def rates(ref: Sample, new: Sample, unit: Unit) -> Rates:
     before, after = (float(tracks / hours) for tracks, hours in totals)
     ratio = after / before
     if unit is Unit.TRACK:
-        low, high = (ratio / f.ppf(tail, 2 * totals[1][0], 2 * totals[0][0]) for tail in reversed(TAILS))
+        low, high = (ratio * f.ppf(tail, 2 * totals[1][0], 2 * totals[0][0]) for tail in TAILS)
     else:
         sides = [side[side[:, 1] > 0] for side in sides]
         fewest = min(map(len, sides))

@@ -8,6 +8,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from models.drift.pairs import Paired
+from models.drift.rates import LEAST
 from models.drift.shifts import LARGE, Comparison, Interval, Shift, Size
 from models.drift.tracks import Sample
 from models.drift.units import FEWEST, Unit, count
@@ -85,8 +86,9 @@ def sentences(found: Comparison) -> list[str]:
     if found.enough and not math.isnan(found.ratio.value):
         ratio = found.ratio
         told.append(
-            f"Tracks per hour, from the first to the last of a day: {found.hourly[0]:.0f} in REF, "
-            f"{found.hourly[1]:.0f} in NEW ({ratio.low:.2g} to {ratio.high:.2g} times as many"
+            f"Tracks per hour, from the first to the last of a day, on days with {LEAST} tracks or more: "
+            f"{found.hourly[0]:.0f} in REF, {found.hourly[1]:.0f} in NEW "
+            f"({ratio.low:.2g} to {ratio.high:.2g} times as many"
             f"{', so perhaps the same' if found.rarer is None else ''})."
         )
     if found.enough and any(shift.plain for shift in found.shifts):

@@ -41,8 +41,12 @@ def test_nights_do_not_count(sample: Sample) -> None:
     open_ = np.tile(np.arange(20) * 180.0, 5) + days * 86400.0
     found = rates(replace(begun(sample, open_), days=days), begun(sample, np.arange(100) * 180.0), Unit.TRACK)
     assert found.hourly == pytest.approx((20, 20))
-    few = np.minimum(days, 100 // LEAST)
-    assert rates(replace(begun(sample, open_), days=few), sample, Unit.TRACK).hourly[0] == pytest.approx(20)
+
+
+def test_a_day_with_few_tracks_does_not_count(sample: Sample) -> None:
+    days = np.repeat([0, 1], [91, LEAST - 1])
+    begins = np.r_[np.arange(91) * 180.0, 86400.0 + np.arange(LEAST - 1)]
+    assert rates(replace(begun(sample, begins), days=days), sample, Unit.TRACK).hourly[0] == pytest.approx(20)
 
 
 @pytest.mark.parametrize("unit", [Unit.TRACK, Unit.DAY])
@@ -60,3 +64,17 @@ def test_nineteen_in_twenty_intervals_hold_the_truth(sample: Sample, unit: Unit)
         _, low, high = rates(sides[0], sides[1], unit).ratio
         held += low < 2 < high
     assert 180 <= held <= 199
+
+
+def test_the_interval_misses_as_often_above_as_below_though_the_sides_differ_in_size(sample: Sample) -> None:
+    rng = np.random.default_rng(0)
+    few = replace(sample, keys=sample.keys[:10], runs=sample.runs[:10], days=sample.days[:10])
+    above = below = 0
+    for _ in range(1000):
+        ref = begun(few, rng.exponential(60, 10).cumsum())
+        new = begun(sample, rng.exponential(30, 100).cumsum())
+        _, low, high = rates(ref, new, Unit.TRACK).ratio
+        above += low > 2
+        below += high < 2
+    assert 10 <= above <= 42
+    assert 10 <= below <= 42
