@@ -67,6 +67,13 @@ def test_an_output_beside_itself_has_not_moved(affectstream, outs):
     assert "80 tracks of 80 and 80 are in both." in ended.out
 
 
+def test_where_nothing_differs_few_tracks_are_enough_to_say_so(affectstream, tmp_path):
+    out = write_output(tmp_path, 5)
+    ended = affectstream("drift", out, out, "--fail-on", "large")
+    assert "No drift: all distributions are the same." in ended.out
+    assert ended.code == 0
+
+
 def test_sources_are_compared_apart(affectstream, outs, tmp_path):
     ended = affectstream("drift", *outs, "--by", "source", "--json", tmp_path / "drift.json")
     assert ended.code == 0, ended.err
