@@ -12,12 +12,13 @@ from typing import Any, Final, NamedTuple
 
 import redis
 
-from pipeline.connection import CHOICE, address, connect, refusal
+from pipeline.connection import CHOICE, address, explain, refusal, unasked
 from pipeline.errors import InputError
 from pipeline.sink.erasure import Selection
 from workers.cluster import registry
 from workers.embedded import EmbeddedRedis
 from workers.outputs import OFF
+from workers.rewriting import rewrite_stream
 
 READ: Final = 1000
 """Entries that are read, or deleted, at a time."""
@@ -42,15 +43,19 @@ class Server:
     Attributes:
         name: for people to read.
         found: what is to go; filled by ``look``.
+        tracks: ids of the selected tracks that it has, or had until now; likewise.
     """
 
     def __init__(self, name: str, url: str, *, embedded: bool) -> None:
-        """Connect; raises as ``connect``."""
+        """Prepare to ask it; raises ``InputError`` where the URL cannot be used."""
         self.name = name
         self.found: list[Doomed] = []
         self._url = url
         self._embedded = embedded
-        self._client: Any = connect(url)
+        self._client: Any = unasked(url)  # a full server can be taken out of
+        self.tracks: set[str] = set()
+        self._marked: dict[str, str] = {}
+        """Streams in which deleted entries are only marked, and why."""
         self._logged = False
 
     def close(self) -> None:
@@ -93,6 +98,10 @@ class Server:
                     continue
                 for first in range(0, len(ids), READ):
                     self._client.xdel(key, *ids[first : first + READ])
+                try:
+                    rewrite_stream(self._client, key)
+                except redis.ResponseError as error:
+                    self._marked[key] = explain(self._url, error, "")
             if selection.whole:  # messages that workers have set aside hold crops of its faces
                 registry.forget(self._client, selection.source)
             if self.found and self._client.info("persistence").get("aof_enabled"):
@@ -101,10 +110,10 @@ class Server:
 
     def notes(self) -> Iterator[str]:
         """Say what the server may hold for a while yet."""
-        if any(ids is not None for _, _, ids in self.found):
+        for key, why in self._marked.items():
             yield (
-                f"{self.name}: entries that were deleted one by one can no longer be read, but Redis gives their "
-                "memory back, and leaves them out of its files, only when their neighbours go as well."
+                f"{self.name}: what was deleted from {key} cannot be read any more, but stays in memory and in files "
+                f"until its neighbours go too, for the stream could not be written anew: {why}"
             )
         if self._logged:
             yield f"{self.name} was asked to write its append-only file anew (BGREWRITEAOF); it holds them until then."
@@ -133,8 +142,11 @@ class Server:
         start: bytes = b"-"
         while batch := self._client.xrange(key, start, "+", count=READ):
             for name, fields in batch:
-                chosen = not selection.tracks or fields[b"track"].decode() in selection.tracks
-                if chosen and (before is None or fields[b"time"].decode() < before):
+                track = fields[b"track"].decode()
+                if selection.tracks and track not in selection.tracks:
+                    continue
+                self.tracks.add(track)
+                if before is None or fields[b"time"].decode() < before:
                     yield name
             start = b"(" + batch[-1][0]
 

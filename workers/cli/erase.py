@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.errors import InputError
 from workers.cli import terminal
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ def erase(
     from datetime import UTC
 
     from pipeline.durable import remove
-    from pipeline.errors import InputError
     from pipeline.sink import erasure
     from workers.cluster.registry import check_id
     from workers.config import load_config
@@ -76,9 +76,10 @@ def erase(
     leftovers = erasure.being_written(out, source, abandoned=True)
     if writing := {*erasure.being_written(out, source, abandoned=False)} - {*leftovers}:
         raise InputError(f"{min(writing)} is being written; end the run or replay that does first")
+    known = erasure.known_tracks(out, source) if tracks else set()
     selection = erasure.Selection(
         source,
-        frozenset(_meant(tracks, erasure.known_tracks(out, source)) if tracks else ()),
+        frozenset(_meant(tracks or [], known)),
         before.replace(tzinfo=UTC) if before else None,
     )
     settings = load_config(None, {"redis": {"url": redis}} if redis is not None else {}).redis
@@ -91,6 +92,8 @@ def erase(
             losses = erasure.losses(out, selection)
             for server in servers:
                 server.look(selection)
+        if missing := selection.tracks - known.union(*(server.tracks for server in servers)):
+            raise _no_track(min(missing), known)
         if not (losses or files or any(server.found for server in servers)):
             there = sorted({folder.name.removeprefix("source=") for folder in out.glob("*/source=*")})
             if source not in there:
@@ -115,21 +118,23 @@ def erase(
 
 
 def _meant(given: Sequence[str], known: set[str]) -> Iterator[str]:
-    """Give the ids of the tracks that are meant.
+    """Give the ids of the tracks that are meant; an id that Parquet does not know may be one of Redis.
 
     Raises:
-        InputError: there is no such track, or there are several.
+        InputError: there is no track of that number, or there are several.
     """
-    from pipeline.errors import InputError
-
     for name in given:
-        those = [name] if name in known else sorted(track for track in known if track.rpartition("-")[2] == name)
+        those = [name] if "-" in name else sorted(track for track in known if track.rpartition("-")[2] == name)
         if len(those) > 1:
             raise InputError(f"--track {name}: that is the number of {', '.join(those)}; give the whole id of one")
         if not those:
-            more = ", …" if len(known) > 10 else ""
-            raise InputError(f"there is no track {name!r}; there are: {', '.join(sorted(known)[:10]) or 'none'}{more}")
+            raise _no_track(name, known)
         yield those[0]
+
+
+def _no_track(name: str, known: set[str]) -> InputError:
+    more = ", …" if len(known) > 10 else ""
+    return InputError(f"there is no track {name!r}; there are: {', '.join(sorted(known)[:10]) or 'none'}{more}")
 
 
 def _tell(losses: "Sequence[Loss]", files: Sequence[Path], servers: "Sequence[Server]") -> None:

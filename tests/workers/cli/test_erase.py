@@ -122,6 +122,50 @@ def test_of_a_track_nothing_is_left_and_a_replay_brings_nothing_back(affectstrea
         assert {key: text for key, text in everything(client).items() if key.split(":")[2] == "one"} == of_one
 
 
+def test_not_even_the_bytes_of_a_track_are_left_in_redis(affectstream, replayed, server):
+    track = rows(replayed, source="one")["track"].min()
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("rdbcompression", "no")
+        client.xgroup_create("affect:emotions:one", "readers", id="0")
+        client.xgroup_create("affect:events:one", "readers", id="$")
+        read = client.xreadgroup("readers", "me", {"affect:emotions:one": ">"}, count=220)
+        before = {key: client.dump(key) for key in ("affect:emotions:one", "affect:events:one")}
+        lives = {key: client.pttl(key) for key in before}
+        assert all(track.encode() in text for text in before.values())
+        last = client.xinfo_stream("affect:emotions:one")["last-generated-id"]
+        others = [entry for entry in client.xrange("affect:emotions:one") if entry[1][b"track"] != track.encode()]
+        # Parquet first: what is left of it in Redis can still be erased.
+        assert affectstream("erase", replayed, "--source", "one", "--track", track, "--redis=none", "-y").code == 0
+        ended = affectstream("erase", replayed, "--source", "one", "--track", track, "--redis", server.url, "--yes")
+        assert ended.code == 0, ended.err
+        for key in before:
+            assert track.encode() not in client.dump(key)
+            assert 0 < lives[key] - client.pttl(key) < 60_000
+        assert client.xrange("affect:emotions:one") == others
+        assert client.xinfo_stream("affect:emotions:one")["last-generated-id"] == last
+        pending = client.xpending_range("affect:emotions:one", "readers", "-", "+", 1000)
+        there = {name for name, _ in others}
+        assert [one["message_id"] for one in pending] == [name for name, _ in read[0][1] if name in there]
+        seen = {name for name, _ in read[0][1]}
+        rest = client.xreadgroup("readers", "me", {"affect:emotions:one": ">"})[0][1]
+        assert rest == [entry for entry in others if entry[0] not in seen]
+        assert not client.keys("affect:copy:*")
+
+
+def test_a_full_server_is_taken_out_of_and_what_stays_in_its_memory_is_told(affectstream, replayed, server):
+    track = rows(replayed, source="one")["track"].min()
+    with server.client() as client:
+        client.config_set("maxmemory", 1)
+        try:
+            ended = affectstream("erase", replayed, "--source=one", "--track", track, "--redis", server.url, "--yes")
+        finally:
+            client.config_set("maxmemory", 0)
+        assert ended.code == 0, ended.err
+        assert "deleted from affect:emotions:one cannot be read any more, but stays in memory" in ended.out
+        assert not any(track in text for text in everything(client).values())
+        assert not client.keys("affect:copy:*")
+
+
 def test_when_all_tracks_go_a_replay_still_brings_nothing_back(affectstream, made, replayed, server):
     tracks = sorted(rows(replayed, source="one")["track"].unique())
     affectstream("erase", replayed, "--source", "one", *(f"--track={track}" for track in tracks), "--redis=none", "-y")
@@ -175,6 +219,7 @@ def test_the_embedded_redis_of_the_folder_is_seen_to(affectstream, scene, tmp_pa
         (["--source", "three"], "there is no source 'three'"),
         (["--source", "../one"], "cannot be the id of a source"),
         (["--source", "one", "--track", "99"], "there is no track '99'; there are: r"),
+        (["--source", "one", "--track", "r0123456789a-1"], "there is no track 'r0123456789a-1'; there are: r"),
         (["--source", "one", "--redis", "redis://127.0.0.1:1"], "cannot connect"),
     ],
 )
