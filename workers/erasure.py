@@ -15,6 +15,7 @@ import redis
 from pipeline.connection import CHOICE, address, explain, refusal, unasked
 from pipeline.errors import InputError
 from pipeline.sink.erasure import Selection
+from workers.bus import keys
 from workers.cluster import registry
 from workers.embedded import EmbeddedRedis
 from workers.outputs import OFF
@@ -56,7 +57,7 @@ class Server:
         self.tracks: set[str] = set()
         self._marked: dict[str, str] = {}
         """Streams in which deleted entries are only marked, and why."""
-        self._logged = False
+        self._log = ""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -102,11 +103,10 @@ class Server:
                     rewrite_stream(self._client, key)
                 except redis.ResponseError as error:
                     self._marked[key] = explain(self._url, error, "")
-            if selection.whole:  # messages that workers have set aside hold crops of its faces
+            if selection.whole and self._client.exists(keys.POISON):  # messages set aside hold crops of its faces
                 registry.forget(self._client, selection.source)
-            if self.found and self._client.info("persistence").get("aof_enabled"):
-                self._client.bgrewriteaof()
-                self._logged = True
+            if self.found and not self._embedded:
+                self._log = self._rewrite_log()
 
     def notes(self) -> Iterator[str]:
         """Say what the server may hold for a while yet."""
@@ -115,10 +115,21 @@ class Server:
                 f"{self.name}: what was deleted from {key} cannot be read any more, but stays in memory and in files "
                 f"until its neighbours go too, for the stream could not be written anew: {why}"
             )
-        if self._logged:
-            yield f"{self.name} was asked to write its append-only file anew (BGREWRITEAOF); it holds them until then."
-        elif self.found and not self._embedded:
-            yield f"{self.name}: a file in which it saves its data holds them until it saves next; replicas follow."
+        if self._log:
+            yield f"{self.name}: {self._log}"
+
+    def _rewrite_log(self) -> str:
+        """Have the server write its append-only file anew, where it has one; return what is to be said of its files."""
+        try:
+            if not self._client.info("persistence").get("aof_enabled"):
+                return "a file in which it saves its data holds what was deleted until it saves next."
+            self._client.bgrewriteaof()
+        except redis.ResponseError as error:
+            return (
+                "its append-only file, if it has one, holds what was deleted until it is rewritten (BGREWRITEAOF); "
+                + explain(self._url, error, "")
+            )
+        return "its append-only file holds what was deleted until it is rewritten, which was asked for (BGREWRITEAOF)."
 
     def _found(self, selection: Selection) -> Iterator[Doomed]:
         source = selection.source

@@ -149,7 +149,9 @@ def _tell(losses: "Sequence[Loss]", files: Sequence[Path], servers: "Sequence[Se
         of_table = [loss for loss in losses if loss.table == name]
         if of_table:
             rows = sum(loss.gone for loss in of_table)
-            table.add_row(name, f"{rows:,} row{'s' * (rows != 1)}", f"{len(of_table):,} of Parquet's files")
+            table.add_row(
+                name, f"{rows:,} row{'s' * (rows != 1)}", f"{len(of_table):,} Parquet file{'s' * (len(of_table) != 1)}"
+            )
     for path in files:
         table.add_row(escape(path.name), "whole", "what was stopped")
     for server in servers:
@@ -161,8 +163,12 @@ def _tell(losses: "Sequence[Loss]", files: Sequence[Path], servers: "Sequence[Se
 
 def _notes(out: Path, selection: "Selection", servers: "Sequence[Server]") -> Iterator[str]:
     """Give what is still to be said: what may come back, and what is out of reach."""
-    from pipeline.sink.erasure import incomplete_runs
+    from pipeline.sink.erasure import incomplete_runs, known_tracks
 
+    if selection.tracks:
+        left = {track.rpartition("-")[0] for track in known_tracks(out, selection.source)}
+        if others := left - {track.rpartition("-")[0] for track in selection.tracks}:
+            yield f"Other runs may have the same faces under other ids: {', '.join(sorted(others))}."
     for run in incomplete_runs(out, selection.source):
         yield f"Run {run} was stopped before its end: completed, it may add later rows of the same faces."
     for server in servers:

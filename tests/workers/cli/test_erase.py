@@ -166,6 +166,18 @@ def test_a_full_server_is_taken_out_of_and_what_stays_in_its_memory_is_told(affe
         assert not client.keys("affect:copy:*")
 
 
+def test_a_user_who_may_not_rewrite_the_log_is_told_to_have_it_done(affectstream, replayed, server):
+    with server.client() as client:
+        client.acl_setuser(
+            "eraser", enabled=True, passwords=["+pw"], keys=["affect:*"], commands=["+@all", "-bgrewriteaof"]
+        )
+    url = server.url.replace("redis://", "redis://eraser:pw@")
+    ended = affectstream("erase", replayed, "--source", "one", "--redis", url, "--yes")
+    assert ended.code == 0, ended.err
+    assert "holds what was deleted until it is rewritten (BGREWRITEAOF); NOPERM" in ended.out
+    assert not list(replayed.glob("*/source=one"))
+
+
 def test_when_all_tracks_go_a_replay_still_brings_nothing_back(affectstream, made, replayed, server):
     tracks = sorted(rows(replayed, source="one")["track"].unique())
     affectstream("erase", replayed, "--source", "one", *(f"--track={track}" for track in tracks), "--redis=none", "-y")
@@ -211,6 +223,22 @@ def test_the_embedded_redis_of_the_folder_is_seen_to(affectstream, scene, tmp_pa
     assert ended.code == 0, ended.err
     assert b"scene" not in (out / "redis.rdb").read_bytes()
     assert not list(out.rglob("*.parquet"))
+
+
+def test_other_runs_of_the_same_faces_and_rows_that_may_still_come_are_told(affectstream, made, tmp_path):
+    out = tmp_path / "out"
+    for fps in (5, 2):
+        affectstream("replay", made[0] / "one.mp4", "--out", out, "--fps", fps, "--redis", "none")
+    found = rows(out)
+    track = found["track"].min()
+    run = track.rpartition("-")[0]
+    other = (set(found["run"]) - {run}).pop()
+    for part in out.glob(f"*/source=one/*/part-{run}-*"):  # as if it had been stopped there
+        table = pq.read_table(part, partitioning=None)
+        pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"affectstream.complete": b"0"}), part)
+    ended = affectstream("erase", out, "--source", "one", "--track", track, "--redis", "none", "--yes")
+    assert f"the same faces under other ids: {other}." in ended.out
+    assert f"Run {run} was stopped before its end" in ended.out
 
 
 @pytest.mark.parametrize(
