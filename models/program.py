@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
+from pipeline.card import STANDARD, Kind, variants
 from pipeline.errors import AffectError, InputError
 
 
@@ -22,6 +24,16 @@ def run(main: Callable[[], None]) -> None:
         _leave(f"{str(error.filename)!r} cannot be used: {str(error.strerror).lower()}", InputError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def model_words(kind: Kind, network: Path) -> str:
+    """What a program's command adds to be told of `network`: " --model NAME"; nothing for the standard one.
+
+    NAME is that of a network that ships, else that of its file without its folder: folders are local.
+    """
+    known = {path.resolve(): name for name, path in variants(kind).items()}
+    name = known.get(network.resolve(), network.name)
+    return "" if name == STANDARD else f" --model {name}"
 
 
 def _leave(why: str, code: int) -> NoReturn:

@@ -22,9 +22,9 @@ from models.detector.evaluate import told as views_told
 from models.detector.find import Finder, fit, read
 from models.detector.matching import SAME_REAL, match
 from models.detector.speed import per_picture
-from models.program import run
+from models.program import model_words, run
 from models.written import writable, write_file
-from pipeline.card import shipped
+from pipeline.card import network_file
 from pipeline.errors import InputError
 from pipeline.tracker.overlap import iou
 
@@ -237,17 +237,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.detector.measure", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds photos/ and detect_valid/")
     parser.add_argument("--teacher", type=Path, required=True, help="the teacher's ONNX file")
-    parser.add_argument("--model", type=Path, default=shipped("detector"), help="ONNX file (default: the one shipped)")
+    parser.add_argument(
+        "--model", type=Path, help="ONNX file, or name of a shipped detector (default: the standard one)"
+    )
     parser.add_argument("--threshold", type=float, help="score (default: the card's)")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: everything)")
     parser.add_argument("--write", action="store_true", help="put the figures into the card")
     args = parser.parse_args()
-    file = args.model.with_suffix(".json")
+    model = network_file("detector", args.model)
+    file = model.with_suffix(".json")
     card = json.loads(file.read_text())
     if args.write:
         writable(file)
     threshold = card["threshold"] if args.threshold is None else args.threshold
-    paths = {THIS: args.model, "the teacher": args.teacher}
+    paths = {THIS: model, "the teacher": args.teacher}
     finders = {name: Finder(path, LOW) for name, path in paths.items()}
     figures: list[dict[str, Any]] = []
     if "agreement" in args.only:
@@ -259,6 +262,8 @@ def main() -> None:
         figures += told
     if "speed" in args.only:
         figures += speed_figures(paths)
+    which = model_words("detector", model)
+    figures = [row | {"command": f"{row['command']}{which}"} for row in figures]
     console = Console()
     width = max(len(row["what"]) for row in figures)
     for row in figures:

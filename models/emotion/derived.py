@@ -1,7 +1,6 @@
 """The card of a network that was made of another without training: whole numbers, a second look."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from pipeline.onnx import file_hash
 def derived_card(network: Path, out: Path, suffix: str, summary: str, **made: dict[str, Any]) -> dict[str, Any]:
     """The card of the network at `out`: that of the `network` it was made of, less its figures.
 
-    Its parameters and multiplications are counted anew in the graph at `out`: two looks take twice as many.
+    Its parameters stay those of the trained network, without the scales of whole numbers; its multiplications are
+    counted anew in the graph at `out`: two looks take twice as many.
 
     Args:
         network: ONNX file with its card.
@@ -36,5 +36,5 @@ def derived_card(network: Path, out: Path, suffix: str, summary: str, **made: di
     }
     counted, training = cost(out), old.get("training")
     if counted is not None and isinstance(training, dict):
-        new["training"] = training | asdict(counted)
+        new["training"] = training | {"macs": counted.macs}
     return old | new | {how: {"of": of, **told} for how, told in made.items()}

@@ -24,9 +24,9 @@ from models.emotion.evaluation.robustness import degraded, shrunk
 from models.emotion.faces import LabelledFaces, read_faces
 from models.emotion.metrics import truth
 from models.emotion.speed import per_face
-from models.program import run
+from models.program import model_words, run
 from models.written import writable, write_file
-from pipeline.card import shipped
+from pipeline.card import network_file
 from pipeline.errors import InputError
 from pipeline.inference.classifier import Classifier
 from pipeline.onnx import open_session
@@ -111,16 +111,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.emotion.figures", description=__doc__)
     parser.add_argument("--valid", type=Path, required=True, help="npz of images and votes to measure on")
     parser.add_argument("--data", type=Path, help="npz that it learnt from: for the faces without a near-copy there")
-    parser.add_argument("--model", type=Path, default=shipped("emotion"), help="ONNX file (default: the one shipped)")
+    parser.add_argument(
+        "--model", type=Path, help="ONNX file, or name of a shipped network (default: the standard one)"
+    )
     parser.add_argument(
         "--seconds", type=float, default=2.0, help="of timing per batch size; 0: no timing (default: %(default)s)"
     )
     parser.add_argument("--write", action="store_true", help="put them into the card, in place of those of before")
     options = parser.parse_args()
-    console, path = Console(), options.model.with_suffix(".json")
+    model = network_file("emotion", options.model)
+    console, path = Console(), model.with_suffix(".json")
     if options.write:
         writable(path)
-    faces, network = read_faces(options.valid), open_network(options.model)
+    faces, network = read_faces(options.valid), open_network(model)
     measured_on, clean = title(faces), report(faces, network)
     figures = pair(clean, measured_on)
     if options.data:
@@ -137,7 +140,7 @@ def main() -> None:
             # JSON has no NaN: a label that was never predicted has no precision.
             precision = round(row.precision.value, 4) if row.predicted else None
             figures.append(told | {"precision": precision, "f1": round(row.f1.value, 4)})
-    session = open_session(options.model, RuntimeSettings(threads=1, provider="cpu"))
+    session = open_session(model, RuntimeSettings(threads=1, provider="cpu"))
     for batch in (1, 8) if options.seconds else ():
         ((median, fastest, calls),) = per_face([session], batch, seconds=options.seconds)
         told = {
@@ -150,6 +153,8 @@ def main() -> None:
         figures.append(
             told | {"data": "random faces", "protocol": protocol, "command": "python -m models.emotion.speed"}
         )
+    which = model_words("emotion", model)
+    figures = [figure | {"command": f"{figure['command']}{which}"} for figure in figures]
     width = max(len(figure["what"]) for figure in figures)
     for figure in figures:
         interval = "{} to {}".format(*figure["ci95"]) if "ci95" in figure else ""

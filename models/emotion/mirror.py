@@ -19,7 +19,7 @@ from onnx import helper, numpy_helper
 from rich.console import Console
 
 from models.emotion.derived import derived_card
-from models.program import run
+from models.program import model_words, run
 from models.written import write_file
 from pipeline.card import EmotionCard, emotion_card, network_file
 
@@ -74,7 +74,7 @@ def write(network: Path, out: Path) -> None:
     """
     card = emotion_card(network)
     write_file(out, mirrored(onnx.load(str(network)), card).SerializeToString())
-    told = {"command": "python -m models.emotion.mirror"}
+    told = {"command": f"python -m models.emotion.mirror{model_words('emotion', network)}"}
     derived = derived_card(network, out, "mirrored", "Looks at each face and at its mirror image.", mirrored=told)
     write_file(out.with_suffix(".json"), json.dumps(derived, indent=2, ensure_ascii=False) + "\n")
 

@@ -35,7 +35,7 @@ from models.emotion.derived import derived_card
 from models.emotion.exchange import BATCHES, MOST_LOST, Exchange, exchange, table
 from models.emotion.faces import read_faces
 from models.emotion.figures import entry, title
-from models.program import run
+from models.program import model_words, run
 from models.written import writable, write_file
 from pipeline.card import EmotionCard, emotion_card, network_file
 from pipeline.errors import ModelError
@@ -157,21 +157,22 @@ def card_of(network: Path, out: Path, way: Way, calibrated: int) -> dict[str, An
         "recipe": f"weights in {7 if way.seven_bits else 8} bits, activations in 8; ranges of activations by "
         f"{way.ranges} over {calibrated} training faces; first layer, and from the last pooling on, in float",
         "onnxruntime": ort.__version__,
-        "command": COMMAND,
+        "command": f"{COMMAND}{model_words('emotion', network)}",
     }
     suffix = out.stem.removeprefix(f"{network.stem}-")
     return derived_card(network, out, suffix, "In whole numbers of 8 bits.", quantisation=quantisation)
 
 
-def figures(measured: Exchange, data: str) -> list[dict[str, Any]]:
-    """The card's figures."""
+def figures(measured: Exchange, data: str, network: Path) -> list[dict[str, Any]]:
+    """The card's figures; `network`: the float one."""
+    command = f"{COMMAND}{model_words('emotion', network)}"
     told = [
         ("majority accuracy", measured.new.accuracy),
         ("KL(votes || prediction), nats", measured.new.divergence),
         ("majority accuracy gained by quantisation, paired", measured.paired.accuracy),
         ("KL(votes || prediction) gained by quantisation, nats, paired", measured.paired.divergence),
     ]
-    rows = [entry(what, found, data, COMMAND) for what, found in told]
+    rows = [entry(what, found, data, command) for what, found in told]
     for batch, (old, new) in zip(BATCHES, measured.times, strict=True):
         for who, (median, fastest, calls) in (("", new), (", float network", old)):
             told_of = {
@@ -179,7 +180,7 @@ def figures(measured: Exchange, data: str) -> list[dict[str, Any]]:
                 "value": round(median, 3),
                 "fastest": round(fastest, 3),
             }
-            rows.append(told_of | {"n": calls, "data": "random faces", "protocol": TIMED, "command": COMMAND})
+            rows.append(told_of | {"n": calls, "data": "random faces", "protocol": TIMED, "command": command})
     return rows
 
 
@@ -225,7 +226,7 @@ def main() -> None:
             return
         if not measured.worth_it:
             raise ModelError(f"not written: it is not faster, or loses more than {100 * MOST_LOST:.1f} points")
-        told |= {"figures": figures(measured, where)}
+        told |= {"figures": figures(measured, where, network)}
         write_file(out, made.read_bytes())
         write_file(out.with_suffix(".json"), json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     console.print(f"written: {out} and its card", soft_wrap=True)

