@@ -73,7 +73,11 @@ RIVALS: Final = (
     Rival("1€", one_euro, {"cutoff": (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.4), "beta": (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)}),
     # As the shipped one, these work on log-ratios, in which the errors of the series are Gaussian.
     Rival("exponential average of log-ratios", exponential_ratios, {"time_constant": CONSTANTS}),
-    Rival("the same, from both sides", partial(exponential_ratios, two_sided=True), {"time_constant": CONSTANTS}),
+    Rival(
+        "exponential average of log-ratios, from both sides",
+        partial(exponential_ratios, two_sided=True),
+        {"time_constant": CONSTANTS},
+    ),
     Rival("median of log-ratios, centred", median_ratios, {"window": WINDOWS}),
 )
 

@@ -23,7 +23,8 @@ def test_each_part_is_switched_off_alone_and_on_again():
     assert len(rows) == 2 * len(parts.VARIANTS) - 1
     for when in ("live", "replay"):
         whole = rows["whole smoother", when]
-        assert sum(row == Row(whole.name, when, row.figures, row.covered, None) for row in rows.values()) == 1
+        alike = [row for row in rows.values() if (row.figures, row.covered) == (whole.figures, whole.covered)]
+        assert alike == [whole]
         slow = rows["changes are not detected", when]
         assert slow.figures.divergence > 1.5 * whole.figures.divergence
         assert rows["odd frames count in full", when].figures.divergence > whole.figures.divergence
