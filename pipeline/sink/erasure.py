@@ -5,13 +5,13 @@ removed, save for the newest of a file's run: replay goes by it, and would bring
 as a whole leaves nothing, so that its file may be replayed as a new one.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -73,7 +73,7 @@ def losses(out: Path, selection: Selection) -> list[Loss]:
     """Return what the parts of a source lose, in the order in which they may safely lose it.
 
     Raises:
-        OutputError: a part is damaged and cannot be told to lose nothing.
+        OutputError: a part is damaged.
     """
     found = []
     for table in TIMES:
@@ -130,7 +130,14 @@ def _rewrite(loss: Loss, selection: Selection) -> None:
             column = _text(kept.column(index)).dictionary_encode()
             kept = kept.set_column(index, field, column)
     kept = kept.unify_dictionaries().replace_schema_metadata(rows.schema.metadata)
-    write = partial(pq.write_table, kept, compression="zstd")
+    written = loss.path.stat().st_mtime_ns
+
+    def write(file: BinaryIO) -> None:
+        pq.write_table(kept, file, compression="zstd")
+        file.flush()
+        # When the run wrote it: replay tells by it whether a file has changed since.
+        os.utime(file.fileno(), ns=(written, written))
+
     write_whole(write, loss.path, loss.path.with_name(hidden_name(loss.run)))
 
 

@@ -97,6 +97,7 @@ def test_of_a_track_nothing_is_left_and_a_replay_brings_nothing_back(affectstrea
     two = contents(replayed / "emotions" / "source=two"), contents(replayed / "tracks" / "source=two")
     was = rows(replayed, source="one")
     metadata = {path: pq.read_schema(path).metadata for path in replayed.glob("*/source=one/*/part-*")}
+    written = {path: path.stat().st_mtime_ns for path in metadata}
     assert len(metadata) > 3
     track = next(track for track in sorted(was["track"].unique()) if (was["track"] == track).sum() < 100)
     number = track.rpartition("-")[2]
@@ -108,6 +109,7 @@ def test_of_a_track_nothing_is_left_and_a_replay_brings_nothing_back(affectstrea
     assert two == (contents(replayed / "emotions" / "source=two"), contents(replayed / "tracks" / "source=two"))
     for path in replayed.glob("*/source=one/*/part-*"):
         assert pq.read_schema(path).metadata == metadata[path]
+        assert path.stat().st_mtime_ns == written[path]
         assert track.encode() not in path.read_bytes()
     with server.client() as client:
         of_one = {key: text for key, text in everything(client).items() if key.split(":")[2] == "one"}
