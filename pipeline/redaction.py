@@ -69,13 +69,14 @@ def bare(url: str) -> str:
     return _FIELD_OF_URL.sub("/", parts.netloc.rpartition("@")[2] + parts.path)
 
 
-def redact(text: str, url: str = "") -> str:
+def redact(text: str, url: str = "", safe_url: str | None = None) -> str:
     """Return a text with ``***`` in the place of logins, queries and what may be a password in every URL in it.
 
     Args:
         text: what somebody else wrote.
-        url: a sound one, or the path of a file. It is shown as ``shown`` does, and its passwords are hidden wherever
-            they stand, as they are written there and as they are meant.
+        url: a sound one, or the path of a file. Its passwords are hidden wherever else they stand as words of their
+            own, as they are written there and as they are meant: within a longer word or number they tell nothing.
+        safe_url: what that URL is shown as; None: as ``shown`` does.
 
     >>> redact("cannot open rtsp://me:pw@door.local/live?token=1: refused")
     'cannot open rtsp://***@door.local/live?*** refused'
@@ -83,11 +84,19 @@ def redact(text: str, url: str = "") -> str:
     'AUTH *** was refused'
     """
     if "://" in url:
-        for written in (url, repr(url)[1:-1]):
-            text = text.replace(written, shown(url))
-        for secret in sorted(_passwords(url), key=len, reverse=True):
-            text = text.replace(secret, "***")
+        written = re.compile("|".join(re.escape(each) for each in (repr(url)[1:-1], url)))
+        others = written.split(text)
+        if secrets := sorted(_passwords(url), key=len, reverse=True):
+            password = re.compile("|".join(_as_word(secret) for secret in secrets))
+            others = [password.sub("***", other) for other in others]
+        text = (shown(url) if safe_url is None else safe_url).join(others)
     return _replaced(text, _TEXT)
+
+
+def _as_word(secret: str) -> str:
+    """Return a pattern of what is not a piece of a longer word."""
+    begin, end = ("(?<![^\\W_])" if secret[0].isalnum() else "", "(?![^\\W_])" if secret[-1].isalnum() else "")
+    return begin + re.escape(secret) + end
 
 
 def _replaced(text: str, rules: _Rules) -> str:

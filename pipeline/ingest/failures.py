@@ -55,20 +55,21 @@ def explain(error: Exception, source: Source) -> SourceError:
     host = urlsplit(source.url).hostname if "://" in source.url else None
     reason = _reason(error, _PASSING)
     if reason is None and host is not None and not _resolves(host):
-        reason = f"cannot be reached: there is no host {host!r}"
+        # A host that stands in the environment is not told.
+        reason = f"cannot be reached: there is no host {host!r}" if host in shown.lower() else "cannot be reached"
     return SourceLost(f"{shown} {reason or 'cannot be read: ' + _words(error, source)}")
 
 
 def unexpected(error: Exception, source: Source) -> SourceError:
     """Turn an error that nobody foresaw into a lasting one of its source, lest it end all others; log its traceback."""
     logger.debug("%s: %s", source.id, traced(error, source))
-    words = redact(f"{type(error).__name__}: {error}", source.url).splitlines()[0]
+    words = redact(f"{type(error).__name__}: {error}", source.url, source.safe_url).splitlines()[0]
     return SourceError(f"{source.safe_url} failed in a way that was not foreseen ({words}); please report it")
 
 
 def traced(error: Exception, source: Source) -> str:
     """Return an error's traceback without secrets."""
-    return redact("".join(traceback.format_exception(error)).rstrip(), source.url)
+    return redact("".join(traceback.format_exception(error)).rstrip(), source.url, source.safe_url)
 
 
 def _reason(error: Exception, reasons: _Reasons) -> str | None:
@@ -76,7 +77,7 @@ def _reason(error: Exception, reasons: _Reasons) -> str | None:
 
 
 def _words(error: Exception, source: Source) -> str:
-    return redact(getattr(error, "strerror", None) or str(error), source.url).strip().rstrip(".")
+    return redact(getattr(error, "strerror", None) or str(error), source.url, source.safe_url).strip().rstrip(".")
 
 
 def _resolves(host: str) -> bool:

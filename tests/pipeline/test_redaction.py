@@ -1,4 +1,4 @@
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
@@ -60,3 +60,30 @@ def test_no_place_of_a_camera_s_url_is_told(secret: str, place: str, escaped: bo
 def test_what_is_said_of_a_file_stays() -> None:
     assert redact("what? /a/b#1.mp4 is cut", "/a/b#1.mp4") == "what? /a/b#1.mp4 is cut"
     assert shown("/a/b#1.mp4") == "/a/b#1.mp4"
+
+
+@pytest.mark.parametrize(
+    ("url", "shows"),
+    [
+        ("rtsp://admin:1@10.0.0.11/", "rtsp://***@10.0.0.11/"),
+        ("rtsp://live@10.0.0.11/live", "rtsp://***@10.0.0.11/live"),
+        ("http://10.0.0.11/1?password=1", "http://10.0.0.11/1?***"),
+    ],
+)
+def test_a_short_password_or_a_name_alone_leaves_the_rest_of_a_text_as_it_is(url: str, shows: str) -> None:
+    text = "{} and {!r}: timed out after 10 s in /opt/delivery/v11.py"
+    assert redact(text.format(url, url), url) == text.format(shows, shows)
+
+
+@pytest.mark.parametrize("said", ["AUTH {}", "{} was refused", "'{}'", "a={}&b", "pass_{}_x", "({}).", "/{}/"])
+@pytest.mark.parametrize("password", ["1", "hunter2", "%2Fhunter2", "a b", "=1"])
+def test_a_password_that_is_a_word_is_hidden_wherever_it_stands(password: str, said: str) -> None:
+    for written in (password, unquote(password)):
+        assert redact(said.format(written), f"redis://:{password}@h") == said.format("***")
+
+
+def test_what_is_shown_of_a_url_may_be_chosen() -> None:
+    url = "rtsp://10.0.0.1/hunter2/live"
+    assert redact(f"{url}, {url!r}", url, "rtsp://10.0.0.1/${TOKEN}/live") == (
+        "rtsp://10.0.0.1/${TOKEN}/live, 'rtsp://10.0.0.1/${TOKEN}/live'"
+    )
