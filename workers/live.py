@@ -1,5 +1,7 @@
 """Live sources through the pipeline, until stopped."""
 
+import math
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -10,7 +12,7 @@ from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
 from pipeline.run import live_run
 from pipeline.tally import Count, Tally
-from workers.config import Config, configured, typed
+from workers.config import Config, SourceConfig, configured
 from workers.engine import Engine
 from workers.outputs import open_writers
 from workers.runner import Runner
@@ -22,19 +24,29 @@ def live_sources(texts: Sequence[str], config: Config) -> list[Source]:
     Raises:
         InputError: there are none, one is not a live source, or two have the same id.
     """
-    sources = [configured(source, config) for source in [typed(text) for text in texts] or config.sources]
+    sources = [live_source(source, config) for source in texts or config.sources]
     if not sources:
         raise InputError("no source given; name a camera (rtsp://…, http://…, 0) or put sources into a --config file")
-    for source in sources:
-        if not source.live:
-            raise InputError(f"{source.safe_url!r} is a file; `affectstream replay` reads files")
+    check_ids(sources)
+    return sources
+
+
+def live_source(source: SourceConfig | str, config: Config) -> Source:
+    """Return what ``configured`` does, which must not be a file. Raises ``InputError``."""
+    found = configured(source, config)
+    if not found.live:
+        raise InputError(f"{found.safe_url!r} is a file; `affectstream replay` reads files")
+    return found
+
+
+def check_ids(sources: Sequence[Source]) -> None:
+    """Raise ``InputError`` where two sources have the same id."""
     ids = [source.id for source in sources]
     for name in ids:
         if ids.count(name) > 1:
             raise InputError(
                 f"two sources have the id {name!r}; give them names of their own: NAME=URL, or in a --config file"
             )
-    return sources
 
 
 class Session:
@@ -50,6 +62,8 @@ class Session:
         patient = len(sources) > 1
         # A run for each: ids of tracks are unique within a run, and must be among all sources.
         self.readers = [LiveReader(source, live_run(), self.tally, patient=patient) for source in sources]
+        self._hopeless = math.inf
+        """Monotonic time since when no source has been hopeful, s; infinity while one is."""
         self._stack = ExitStack()
         self._writers = self._stack.enter_context(open_writers(engine.config, redis, self.tally, sources, live=True))
         self.runner = Runner(engine, self.readers, self._writers, self.tally, live=True)
@@ -82,13 +96,20 @@ class Session:
         """Wait at most ``timeout`` s; return whether every source has ended and all is written.
 
         To be called again and again until then: this is also where writers do what is due, and where a session ends
-        whose sources are all hopeless.
+        whose sources are all hopeless. An attempt that was under way when the last of them was refused is waited for,
+        at most ``open_timeout`` s: a camera that starts up may be back with it. Later ones are not, for among many
+        sources there is always one that is just being tried again.
 
         Raises:
             AffectError: the pipeline could not go on.
         """
-        if not self.hopeful:
-            self.runner.stop()
+        tried = min(reader.tried for reader in self.readers)  # first: what ends now has an outcome then
+        if self.hopeful:
+            self._hopeless = math.inf
+        else:
+            self._hopeless = min(self._hopeless, time.monotonic())
+            if tried >= self._hopeless:
+                self.runner.stop()
         ended = self.runner.wait(timeout)
         for writer in self._writers:
             writer.tick()

@@ -1,5 +1,6 @@
 """Reads a live source: never behind by more than the staleness budget, and back again whenever it breaks off."""
 
+import math
 import random
 import threading
 import time
@@ -62,9 +63,9 @@ class LiveReader:
 
     Iterating raises ``SourceError`` when the source turns out never to work (401, 404, no video) before its first
     frame. A ``patient`` reader tries again after the longest wait instead, and raises that error only when it is
-    stopped: for whoever goes on with other sources, as long as one of them is ``hopeful``. After that frame even such
-    errors are waited out, because a camera that starts up answers like that too. So are errors that nobody foresaw; a
-    frame that cannot be converted is left out and counted as corrupt.
+    stopped: for whoever goes on with other sources, as long as one of them is ``hopeful`` or being ``tried``. After
+    that frame even such errors are waited out, because a camera that starts up answers like that too. So are errors
+    that nobody foresaw; a frame that cannot be converted is left out and counted as corrupt.
 
     With ``resume`` it continues an earlier reader's run as after a reconnection.
     """
@@ -85,6 +86,7 @@ class LiveReader:
         self._tally = tally
         self._patient = patient
         self._resumed = resume is not None
+        self._tried = math.inf
         self._stamper = Stamper(source, run, resume)
         self._fresh = FreshFrames(source.settings.staleness, lambda: tally.add(source.id, Count.STALE))
         self._stopping = threading.Event()
@@ -107,6 +109,14 @@ class LiveReader:
     def hopeful(self) -> bool:
         """Whether it may still give frames, as far as is known; may be read from any thread."""
         return not (self.stopped or self._status.ended or self._status.refusal is not None)
+
+    @property
+    def tried(self) -> float:
+        """Monotonic time since when it has been opened or read, s; infinity while it is not. From any thread.
+
+        Only what is being tried can become ``hopeful`` again.
+        """
+        return self._tried
 
     @property
     def finite(self) -> bool:
@@ -157,12 +167,14 @@ class LiveReader:
         try:
             while not self._stopping.is_set():
                 number = self._stamper.number
-                opened = time.monotonic()
+                self._tried = opened = time.monotonic()
                 try:
                     self._connection()
                     break
                 except Exception as error:
                     self._lose(error)
+                finally:
+                    self._tried = math.inf  # not before it is known how the attempt ended
                 if self._stamper.number > number and self._stamper.due - opened >= HEALTHY:
                     waits = delays(*backoff)
                 pause = next(waits) if self._status.refusal is None else backoff[1]

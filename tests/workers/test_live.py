@@ -1,8 +1,11 @@
+import threading
 import time
+from collections import Counter
 
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.ingest.connection_status import Phase
 from pipeline.tally import Count
 from tests import video
 from tests.web import sends, web
@@ -94,6 +97,69 @@ def test_a_session_ends_with_the_last_source_that_gives_frames(tmp_path, caplog)
     assert session.tally.of(film.id)[Count.FRAMES] == 20
     assert list(session.runner.failures) == [absent.id]
     assert "while others go on" in caplog.text
+
+
+def test_a_session_waits_for_the_attempt_under_way_when_its_last_source_is_refused(tmp_path):
+    """Cameras that start up together: one is about to be back, and the other answers 404 just then."""
+    clip = video.clip(tmp_path / "a.mp4", frames=20, container_options={"movflags": "faststart"}).read_bytes()
+    requests, again, go = Counter(), threading.Event(), threading.Event()
+
+    def answer(request):
+        requests[request.path] += 1
+        if request.path == "/a.mp4" and requests[request.path] > 1:
+            again.set()
+            go.wait(20)
+            sends(clip)(request)
+            return
+        if request.path != "/a.mp4":
+            again.wait(20)
+        request.send_error(404)
+
+    options = {
+        "out": tmp_path / "out",
+        "redis": {"url": "none"},
+        "ingest": {"backoff": (0.05, 0.2), "open_timeout": 25},
+    }
+    config = load_config(None, options)
+    with web(answer) as url:
+        film, absent = cameras = live_sources([f"{url}/a.mp4", f"{url}/video"], config)
+        with Session(cameras, Engine.load(config), None) as session:
+            deadline = time.monotonic() + 15
+            while session.readers[1].state.phase is not Phase.WAITING:
+                assert not session.wait(0.05)
+                assert time.monotonic() < deadline
+            for _ in range(4):
+                session.wait(0.05)
+            go.set()
+            to_its_end(session)
+    assert session.tally.of(film.id)[Count.FRAMES] == 20
+    assert list(session.runner.failures) == [absent.id]
+
+
+def test_hopeless_sources_end_a_session_though_one_of_them_is_always_just_being_tried(tmp_path):
+    requests, changed = Counter(), threading.Condition()
+
+    def answer(request):
+        """Refuse when the other source was asked as often, or once more: attempts overlap for ever."""
+        mine, other = request.path, "/b" if request.path == "/a" else "/a"
+        with changed:
+            requests[mine] += 1
+            changed.notify_all()
+            enough = requests[mine] + (mine == "/b")
+            changed.wait_for(lambda: requests[other] >= enough, timeout=10)
+        request.send_error(404)
+
+    options = {
+        "out": tmp_path / "out",
+        "redis": {"url": "none"},
+        "ingest": {"backoff": (0.02, 0.05), "open_timeout": 60},
+    }
+    config = load_config(None, options)
+    with web(answer) as url:
+        cameras = live_sources([f"{url}/a", f"{url}/b"], config)
+        with Session(cameras, Engine.load(config), None) as session:
+            to_its_end(session)
+    assert sorted(session.runner.failures) == sorted(camera.id for camera in cameras)
 
 
 def test_a_source_that_is_alone_is_not_tried_for_the_sake_of_others(tmp_path, caplog):
