@@ -123,7 +123,8 @@ class Keeper:
             if error is None and shard.finished:
                 self._finished[source] = shard.stored
                 self._failed.pop(source, None)
-                self._tell(source, "")
+                if not shard.idle:  # else it is an earlier owner who knows how it ended
+                    self._tell(source, "")
             elif isinstance(error, SourceError | InputError | OutputError | StateError) or (
                 error is not None and not isinstance(error, AffectError)
             ):

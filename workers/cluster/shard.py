@@ -39,6 +39,7 @@ class Shard(threading.Thread):
             changes nothing but Redis, whose next step is refused if it was anybody's meanwhile.
         error: what ended the work; None if it was stopped, or another has taken over.
         finished: whether there is nothing more to do for the source until its configuration changes.
+        idle: whether it finished without doing anything, because an earlier owner had done all.
 
     Args:
         stored: what the source is configured as (see ``workers.cluster.registry``); None if it was taken out.
@@ -52,6 +53,7 @@ class Shard(threading.Thread):
         self.stored = stored
         self.error: BaseException | None = None
         self.finished = False
+        self.idle = False
         self._context = context
         self._poison = Poison(context.broker, lease.worker, context.tally, lease.stopped)
         self._ledger: Ledger | None = None
@@ -171,7 +173,7 @@ class ChainShard(Shard):
             self._ledger = ledger
             self._reading = self._open(ledger, position)
             if self._reading is None:
-                self.finished = True
+                self.finished = self.idle = True
                 return
         # Without its end a source would be under way for ever.
         chain = self._chain(self._names, position, lambda message: [message] if isinstance(message, End) else [])

@@ -552,6 +552,7 @@ def test_a_file_that_kills_its_owners_again_and_again_ends_for_good(site, deadly
     other = site.keeper("ingest", "tracker")  # has no part in what the first has learnt
     site.until(lambda: "door" in other._finished)
     assert len(passed_on(site)) == len(messages)
+    assert b"ends the process that reads it" in site.client.hget(keys.failures("door"), "ingest")
 
 
 @pytest.fixture(scope="module")
@@ -572,6 +573,7 @@ def ends_for_good(site, keeper, run):
     other = site.keeper()  # has no part in what the first has learnt
     site.until(lambda: "rec" in other._finished)
     assert site.frames("rec") == []
+    assert b"broke off at" in site.client.hget(keys.failures("rec"), "ingest")
 
 
 def test_a_recording_on_the_web_that_breaks_off_ends_for_good(site, recording):
