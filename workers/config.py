@@ -24,7 +24,7 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import InputError
-from pipeline.ingest.source import Source, parse_source, source_id
+from pipeline.ingest.source import SCHEMES, Source, parse_source, source_id
 from pipeline.redaction import redact, shown
 from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, UserPath, at_home
 from pipeline.strict_yaml import parse_yaml, problem
@@ -44,6 +44,8 @@ WORDS = {
 
 _NAMED = re.compile(r"([^\s:/?#=]+)=(.*://.*|\d{1,3}|/dev/video\d{1,3}|\$\{.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_PORT = re.compile(r":(\d*\$\{\w+\}\d*)(?=[/?#]|\Z)")
+_ADDRESS = re.compile(r"\[(\$\{\w+\})\]")
 
 
 def _webcam(value: Any) -> Any:
@@ -132,14 +134,15 @@ def override(section: Any, changes: Mapping[str, Any], where: str, name: str) ->
         raise InputError(f"{where}: {explain(error, type(section), name)}") from None
 
 
-def typed(text: str) -> SourceConfig | str:
-    """Return a source as the command line has it: ``NAME=URL``, or what alone its id is made from.
+def typed(text: str) -> SourceConfig:
+    """Return a source as a line of text has it: ``NAME=URL``, or what alone its id is made from.
 
-    >>> typed("door=rtsp://10.0.0.8/h264").name, typed("rtsp://10.0.0.8/h264?channel=1")
-    ('door', 'rtsp://10.0.0.8/h264?channel=1')
+    >>> typed("door=rtsp://10.0.0.8/h264").name, typed("rtsp://10.0.0.8/h264?channel=1").name
+    ('door', None)
     """
-    match = _NAMED.fullmatch(text.strip())
-    return SourceConfig(url=SecretStr(match[2]), name=match[1]) if match else text
+    text = text.strip()
+    match = _NAMED.fullmatch(text)
+    return SourceConfig(url=SecretStr(match[2] if match else text), name=match[1] if match else None)
 
 
 def configured(source: SourceConfig | str, config: Config) -> Source:
@@ -152,14 +155,37 @@ def configured(source: SourceConfig | str, config: Config) -> Source:
         InputError: it cannot be used as given, or the environment lacks a name.
     """
     if isinstance(source, str):
-        source = SourceConfig(url=SecretStr(source))
+        source = typed(source)
     ingest, detector = own_settings(source, config)
     written = source.url.get_secret_value()
-    if not _VARIABLE.search(written):
+    if not has_variables(written):
         return parse_source(written, name=source.name, ingest=ingest, detector=detector)
-    name = source.name or source_id(written)
+    name = source.name or written_id(written)
     url = _VARIABLE.sub(lambda match: _variable(match[1], name), written)
-    return replace(parse_source(url, name=name, ingest=ingest, detector=detector), safe_url=shown(written))
+    try:
+        found = parse_source(url, name=name, ingest=ingest, detector=detector)
+    except InputError:  # its words are of what the environment holds
+        raise InputError(
+            f"source {name!r}: {shown(written)!r} is, with what the environment holds, no URL that can be read, no "
+            f"webcam and no file that is there; URLs begin with {', '.join(f'{scheme}://' for scheme in SCHEMES)}, and "
+            "in a name or a password %40 stands for @, %2F for /, %3F for ?, %23 for # and %25 for %"
+        ) from None
+    return replace(found, safe_url=shown(written))
+
+
+def has_variables(written: str) -> bool:
+    """Return whether a URL holds any ``${NAME}``."""
+    return _VARIABLE.search(written) is not None
+
+
+def written_id(written: str) -> str:
+    """Return the id that is made from a URL as it is written, ``${NAME}`` and all. Raises ``InputError``.
+
+    >>> written_id("rtsp://${USER}:${PASSWORD}@${HOST}:${PORT}/h264")
+    'host-port-h264'
+    """
+    # Where a URL must have a number or an address, a name would make it none.
+    return source_id(_PORT.sub(r"-\1", _ADDRESS.sub(r"\1", written)))
 
 
 def _variable(variable: str, name: str) -> str:

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.ingest.failures import traced, unexpected
 from pipeline.settings import DetectorSettings
-from workers.config import SourceConfig, load_config, override, own_settings
+from workers.config import Config, SourceConfig, configured, load_config, override, own_settings
 
 
 def write(folder: Path, name: str, text: str | bytes) -> Path:
@@ -147,3 +148,56 @@ def test_a_tilde_is_the_home_wherever_a_path_is_given(tmp_path, monkeypatch):
     assert config.out == tmp_path / "results"
     assert (config.detector.model, config.emotion.model) == (tmp_path / "face.onnx", tmp_path / "emotion.onnx")
     assert load_config(None, {"out": Path("~no-such-user/results")}).out == Path("~no-such-user/results")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "rtsp://10.0.0.1/${SECRET}",
+        "rtsp://10.0.0.1/${SECRET}/live?key=${SECRET}",
+        "rtsp://me:${SECRET}@10.0.0.1/live",
+        "${WHOLE}",
+    ],
+)
+def test_what_the_environment_holds_of_a_source_is_shown_nowhere(monkeypatch, written):
+    monkeypatch.setenv("SECRET", "hunter2")
+    monkeypatch.setenv("WHOLE", "rtsp://10.0.0.1/hunter2")
+    door = configured(f"door={written}", Config())
+    assert "hunter2" in door.url
+    why = ValueError(f"cannot open {door.url} ({door.url!r})")
+    told = f"{door!r} {unexpected(why, door)} {traced(why, door)}"
+    assert "hunter2" not in told
+    assert f"({door.safe_url!r})" in told
+
+
+@pytest.mark.parametrize(
+    "held", ["hunter2", "/hunter2/a.mp4", "gopher://hunter2", "rtsp://", "rtsp://me:hunter2", "rtsp://a:hunter2/@b", ""]
+)
+def test_a_source_that_the_environment_makes_useless_is_named_as_it_is_written(monkeypatch, held):
+    monkeypatch.setenv("CAM", held)
+    with pytest.raises(InputError, match=r"source 'door': '\$\{CAM\}' is, .* no URL that can be read") as error:
+        configured("door=${CAM}", Config())
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "url"),
+    [
+        ("rtsp://${HOST}:${PORT}/a", "host-port-a", "rtsp://10.0.0.8:8554/a"),
+        ("rtsp://${PW}:${PW}@${HOST}:${PORT}", "host-port", "rtsp://hunter2:hunter2@10.0.0.8:8554"),
+        ("rtsp://${HOST}:8${TAIL}?a=${PW}", "host-8-tail", "rtsp://10.0.0.8:8554?a=hunter2"),
+        ("rtsp://[${IPV6}]:554/a", "ipv6-554-a", "rtsp://[::1]:554/a"),
+    ],
+)
+def test_any_part_of_a_url_may_stand_in_the_environment(monkeypatch, written, name, url):
+    for variable, value in {"HOST": "10.0.0.8", "PORT": "8554", "TAIL": "554", "IPV6": "::1", "PW": "hunter2"}.items():
+        monkeypatch.setenv(variable, value)
+    assert [configured(text, Config()).id for text in (written, f"gate={written}")] == [name, "gate"]
+    assert configured(written, Config()).url == url
+
+
+def test_a_file_names_sources_as_the_command_line_does(tmp_path):
+    config = load_config(write(tmp_path, "a.yaml", "sources: ['door=rtsp://a/b', desk=0, 'rtsp://a/b?c=d']"), {})
+    found = [configured(source, config) for source in config.sources]
+    assert [source.id for source in found] == ["door", "desk", "a-b"]
+    assert found[0].url == "rtsp://a/b"

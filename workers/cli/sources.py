@@ -69,7 +69,12 @@ def show(redis: options.SharedRedis = None) -> None:
 
 @app.command("add")
 def add(
-    source: Annotated[str, typer.Argument(help="URL of a camera, or a file or webcam that the ingest workers have.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="[NAME=]SOURCE", help="URL of a camera, or a file or webcam that the ingest workers have."
+        ),
+    ],
     name: Annotated[str | None, typer.Option("--name", help="Id of the source (default: made from it).")] = None,
     fps: options.Fps = None,
     min_face: options.MinFace = None,
@@ -93,10 +98,13 @@ def add(
     from workers.bus import keys
     from workers.cli.pace import warn_of_gaps
     from workers.cluster.registry import check_id, is_of, stored
-    from workers.config import SourceConfig, load_config, own_settings
+    from workers.config import SourceConfig, load_config, own_settings, typed
 
-    url, made = _located(source.strip())
-    made = name or made
+    given = typed(source)
+    if name is not None and given.name not in (None, name):
+        raise InputError(f"the source has two names, {given.name!r} and {name!r}; give it one")
+    name = name or given.name
+    url, made = _located(given.url.get_secret_value(), name)
     check_id(made)
     settings: dict[str, Any] = {"ingest": {} if fps is None else {"fps": fps}}
     if min_face is not None:
@@ -147,8 +155,8 @@ def remove(
             terminal.echo(name)
 
 
-def _located(source: str) -> tuple[str, str]:
-    """Return what is kept of a source as it is typed, and the id that is made from it.
+def _located(source: str, name: str | None) -> tuple[str, str]:
+    """Return what is kept of a source as it is typed, and its name, or else the id that is made from it.
 
     Raises:
         InputError: no worker could read it.
@@ -156,10 +164,11 @@ def _located(source: str) -> tuple[str, str]:
     from pathlib import Path
 
     from pipeline.errors import InputError
-    from pipeline.ingest.source import name_id, parse_source, source_id
+    from pipeline.ingest.source import name_id, parse_source
+    from workers.config import has_variables, written_id
 
-    if "${" in source:
-        return source, source_id(source)
+    if has_variables(source):
+        return source, name or written_id(source)
     try:
         found = parse_source(source)
     except InputError as error:
@@ -168,10 +177,10 @@ def _located(source: str) -> tuple[str, str]:
         if not Path(source).is_absolute():
             raise InputError(f"{error}; name one that only the ingest workers have by its whole path") from None
         log.warning("%s on this machine; the ingest workers must have it", error)
-        return source, name_id(Path(source).stem)
+        return source, name or name_id(Path(source).stem)
     if found.url.startswith("/dev/") and not Path(found.url).exists():
         log.warning("there is no webcam %s on this machine; the ingest workers must have it", found.url)
-    return source if found.live else found.url, found.id
+    return source if found.live else found.url, name or found.id
 
 
 @contextmanager

@@ -161,6 +161,20 @@ def test_a_secret_may_stay_in_the_workers_environment(sources, client):
     assert json.loads(client.hget(keys.SOURCES, "door")) == {"url": "${DOOR_URL}"}
 
 
+def test_a_source_may_be_named_as_elsewhere(sources, client):
+    assert sources("add", "door=rtsp://me:hunter2@gate/h264", "--name", "door").out == "door\n"
+    assert sources("add", "door=rtsp://gate/h264").out == "door\n"  # changed: the name is the user's
+    assert json.loads(client.hget(keys.SOURCES, "door")) == {"url": "rtsp://gate/h264"}
+    one_line(sources("add", "door=rtsp://gate", "--name", "gate"), 2, "two names, 'door' and 'gate'")
+
+
+def test_a_port_may_stand_in_the_workers_environment(sources, client):
+    url = "rtsp://${HOST}:${PORT}/a"
+    assert sources("add", url, "--name", "door").out == "door\n"
+    assert sources("add", url).out == "host-port-a\n"
+    assert client.hvals(keys.SOURCES) == [json.dumps({"url": url})] * 2
+
+
 def test_what_somebody_else_wrote_is_listed_all_the_same(sources, client):
     client.hset(keys.SOURCES, mapping={"door": '{"url": "rtsp://me:hunter2@door', "b\xff": "\xff"})
     shown = sources("list")
