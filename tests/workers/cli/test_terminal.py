@@ -44,7 +44,12 @@ def test_a_run_goes_on_to_its_end(tmp_path, nowhere):
     words = ["run", "rtsp://127.0.0.1:1/door", "--out", tmp_path, "--redis", "none", "--duration", "0.5"]
     every = "from workers.cli import main, watch; watch.LOG_EVERY = 0.1; main()"
     ended = subprocess.run(
-        [sys.executable, "-c", every, *words], stdout=subprocess.PIPE, text=True, check=False, **nowhere
+        [sys.executable, "-c", every, *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "250"},
+        **nowhere,
     )
     assert ended.returncode == 1  # no frame came
     assert "127-0-0-1-1-door" in ended.stdout
