@@ -18,7 +18,7 @@ from pipeline.sink.stage import SinkStage
 from pipeline.tally import Tally
 from pipeline.tracker.detector import Detector
 from pipeline.tracker.opened import open_detector
-from workers.config import Config, of_source, override
+from workers.config import Config, of_source
 
 if TYPE_CHECKING:
     from pipeline.tracker.describer import Describer
@@ -50,7 +50,7 @@ class Engine:
         """
         opened = open_detector(config)
         classifier = Classifier.load(config.emotion, config.runtime)
-        sure = override(config.detector, {"threshold": opened.threshold}, "the card of the face detector", "detector")
+        sure = config.detector.model_copy(update={"threshold": opened.threshold})
         return cls(
             config=config.model_copy(update={"detector": sure, "tracker": opened.tracking}),
             detector=opened.detector,

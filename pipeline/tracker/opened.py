@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from pipeline.card import DetectorCard, detector_card, network_file
+from pipeline.errors import InputError
 from pipeline.onnx import checked_hash, file_hash, open_session
 from pipeline.settings import DetectorSettings, PipelineSettings, TrackerSettings
 from pipeline.tracker.detector import Detector
@@ -26,7 +27,7 @@ def open_detector(settings: PipelineSettings) -> Opened:
     """Open the detector that the settings name, or the one shipped.
 
     Raises:
-        InputError: the file or the execution provider is missing.
+        InputError: the file or the execution provider is missing, or ``low`` is above the score of a sure face.
         ModelError: the file is no face detector, or not the one that its card describes.
     """
     chosen = settings.detector
@@ -41,7 +42,14 @@ def _threshold(card: DetectorCard | None, settings: DetectorSettings) -> float:
     """Return the score of a sure detection: the setting, else the card's, else that of a network without card."""
     if settings.threshold is not None:
         return settings.threshold
-    return CARDLESS_THRESHOLD if card is None else card.threshold
+    threshold = CARDLESS_THRESHOLD if card is None else card.threshold
+    if threshold < settings.low:
+        whose = "the default for detectors without a card" if card is None else "the card of the face detector"
+        raise InputError(
+            f"{whose}: threshold = {threshold:g} is below low = {settings.low:g}; lower detector.low, or set "
+            "detector.threshold"
+        )
+    return threshold
 
 
 def _tracking(card: DetectorCard | None, settings: TrackerSettings) -> TrackerSettings:

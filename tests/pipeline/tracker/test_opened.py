@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from pipeline.card import shipped
-from pipeline.errors import ModelError
+from pipeline.errors import InputError, ModelError
 from pipeline.onnx import file_hash
 from pipeline.settings import DetectorSettings, PipelineSettings, TrackerSettings
 from pipeline.tracker.opened import CARDLESS_THRESHOLD, open_detector
@@ -36,6 +36,22 @@ def test_a_card_gives_the_threshold_unless_it_is_set(network):
     give_card(network, threshold=0.42)
     assert opened(network).threshold == 0.42
     assert opened(network, threshold=0.7).threshold == 0.7
+
+
+@pytest.mark.parametrize(
+    ("card", "whose"),
+    [
+        ({"threshold": 0.42}, "the card of the face detector: threshold = 0.42"),
+        (None, f"the default for detectors without a card: threshold = {CARDLESS_THRESHOLD:g}"),
+    ],
+)
+def test_what_is_set_must_not_contradict_the_threshold_that_is_not(network, card, whose):
+    if card is not None:
+        give_card(network, **card)
+    with pytest.raises(InputError) as told:
+        opened(network, low=0.7)
+    assert str(told.value) == f"{whose} is below low = 0.7; lower detector.low, or set detector.threshold"
+    assert opened(network, low=0.7, threshold=0.8).threshold == 0.8
 
 
 def test_a_card_says_what_makes_a_track_unless_it_is_set(network):
