@@ -190,8 +190,10 @@ class LiveReader:
         if not isinstance(error, SourceError):
             self._status.unexpected(error)
         if self._finite:
-            at = self._stamper.pts
-            raise SourceError(f"{shown} broke off at {at:.1f} s; download the file and replay it") from error
+            why = f"broke off at {self._stamper.pts:.1f} s"
+            if self._resumed:
+                why = "cannot be gone on with where an earlier worker left it"
+            raise SourceError(f"{shown} {why}; download the file and replay it") from error
         if not isinstance(error, SourceError):
             error = SourceLost(str(unexpected(error, self.source)))
         lasting = self._stamper.number == 0 and not isinstance(error, SourceLost)

@@ -39,6 +39,11 @@ class Reading:
         yield from self._ends
         yield from self._read()
 
+    @property
+    def resumable(self) -> bool:
+        """Whether another owner can go on behind what was read; may be read from any thread."""
+        return True
+
     def stop(self) -> None:
         """Make the iteration end soon; may be called from another thread."""
 
@@ -58,6 +63,11 @@ class LiveReading(Reading):
     def __init__(self, *ends: End, source: Source, run: str, tally: Tally, resume: Resume | None) -> None:
         super().__init__(*ends)
         self._reader = LiveReader(source, run, tally, resume=resume)
+
+    @property
+    def resumable(self) -> bool:
+        """See ``Reading.resumable``."""
+        return not self._reader.finite
 
     def stop(self) -> None:
         """See ``Reading.stop``."""

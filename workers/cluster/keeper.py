@@ -48,7 +48,7 @@ class Keeper:
     """Looks after the shards of one kind of worker.
 
     All living processes of a kind share the sources equally: each claims up to its share, and one that has more,
-    because another has just come, lets go of one at a time.
+    because another has just come, lets go of one at a time, but of none with which no other can go on.
 
     Args:
         names: stages of the chain, or ``("sink",)``. The first gives the kind its name, so that two kinds that would
@@ -204,7 +204,9 @@ class Keeper:
             if source not in wanted and not self._sources.ends_by_itself:
                 shard.stop()
         if len(self.shards) > share:
-            next(reversed(self.shards.values())).stop()
+            # Uneven shares are better than a recording that is cut off.
+            for shard in [shard for shard in reversed(self.shards.values()) if shard.resumable][:1]:
+                shard.stop()
         now = time.monotonic()
         for source in wanted:
             if len(self.shards) >= share:

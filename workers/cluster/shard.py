@@ -74,6 +74,11 @@ class Shard(threading.Thread):
                 self._ledger.withdraw()
             self.lease.stopped.set()
 
+    @property
+    def resumable(self) -> bool:
+        """Whether another can go on where this one is stopped."""
+        return True
+
     def stop(self) -> None:
         """End after the step in hand, so that another may go on."""
         self.lease.stopped.set()
@@ -151,6 +156,11 @@ class ChainShard(Shard):
         self._reading: Reading | None = None
         """Of a chain that reads the source itself, from when the source is open."""
         self._ended = False
+
+    @property
+    def resumable(self) -> bool:
+        """See ``Shard.resumable``."""
+        return self._reading is None or self._reading.resumable
 
     def stop(self) -> None:
         """See ``Shard.stop``."""

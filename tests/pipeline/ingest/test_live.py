@@ -400,7 +400,7 @@ def test_sampling_goes_on_too() -> None:
 def test_a_recording_on_a_web_server_cannot_be_gone_on_with(tmp_path: Path) -> None:
     content = clip(tmp_path / "a.mp4", frames=30, container_options={"movflags": "faststart"}).read_bytes()
     now = time.time_ns() // 1000
-    with web(sends(content)) as url, pytest.raises(SourceError, match=r"broke off at 0\.4 s"):
+    with web(sends(content)) as url, pytest.raises(SourceError, match="an earlier worker left it"):
         read(f"{url}/a.mp4", resume=Resume(10, 0.4, now, Clock.ARRIVAL, now))
 
 

@@ -562,18 +562,18 @@ def recording(tmp_path_factory):
     return clip(path, frames=60, container_options={"movflags": "faststart"}).read_bytes()
 
 
-def ends_for_good(site, keeper, run):
+def ends_for_good(site, keeper, run, why):
     """A recording was ended once, says why, and nobody begins it again."""
     assert [message.complete for message in run if isinstance(message, End)] == [False]
     assert {message.stamp.run for message in run[:-1]} <= {run[-1].run}
     site.until(lambda: not keeper.shards)
     keeper.end()
     site.keepers.remove(keeper)
-    assert b"broke off at" in site.client.hget(keys.failures("rec"), "ingest")
+    assert why in site.client.hget(keys.failures("rec"), "ingest")
     other = site.keeper()  # has no part in what the first has learnt
     site.until(lambda: "rec" in other._finished)
     assert site.frames("rec") == []
-    assert b"broke off at" in site.client.hget(keys.failures("rec"), "ingest")
+    assert why in site.client.hget(keys.failures("rec"), "ingest")
 
 
 def test_a_recording_on_the_web_that_breaks_off_ends_for_good(site, recording):
@@ -582,7 +582,7 @@ def test_a_recording_on_the_web_that_breaks_off_ends_for_good(site, recording):
         keeper = site.keeper()
         run = site.drain("rec")
         assert len(run) > 10
-        ends_for_good(site, keeper, run)
+        ends_for_good(site, keeper, run, b"broke off at")
 
 
 def test_a_recording_on_the_web_whose_worker_is_started_again_ends_for_good(site, recording):
@@ -593,7 +593,32 @@ def test_a_recording_on_the_web_whose_worker_is_started_again_ends_for_good(site
         first.end()
         site.keepers.remove(first)
         keeper = site.keeper()
-        ends_for_good(site, keeper, site.drain("rec"))
+        ends_for_good(site, keeper, site.drain("rec"), b"cannot be gone on with where an earlier worker left it")
+
+
+def test_a_recording_on_the_web_stays_with_its_worker_when_another_comes(site, recording):
+    with web(sends(recording)) as url:
+        site.add("film")
+        site.client.hset(keys.SOURCES, "rec", json.dumps({"url": f"{url}/a.mp4"}))
+        site.keeper()
+        site.until(lambda: site.frames("film") and site.frames("rec"))
+        site.keeper()
+        site.until(lambda: [list(keeper.shards) for keeper in site.keepers] == [["rec"], ["film"]])
+        assert site.drain("rec")[-1].complete
+    assert site.drain("film")[-1].complete
+
+
+def test_recordings_on_the_web_stay_where_they_are_though_another_worker_has_none(site, recording):
+    with web(sends(recording)) as url:
+        for name in ("one", "two"):
+            site.client.hset(keys.SOURCES, name, json.dumps({"url": f"{url}/a.mp4"}))
+        first = site.keeper()
+        site.until(lambda: site.frames("one") and site.frames("two"))
+        site.keeper()
+        site.beat(10)
+        assert list(first.shards) == ["one", "two"]
+        assert site.drain("one")[-1].complete
+        assert site.drain("two")[-1].complete
 
 
 def test_owners_that_end_on_purpose_do_not_make_a_file_deadly(site):
