@@ -23,7 +23,7 @@ class Clock(StrEnum):
     ARRIVAL = "arrival"
     """Arrival of the first frame plus media time, corrected for drift against the monotonic clock."""
     FILE = "file"
-    """Creation time of the file plus media time."""
+    """Creation time of the file, or when it was last written less its length, plus media time."""
 
     @property
     def repeatable(self) -> bool:

@@ -162,7 +162,7 @@ class Tracker:
         return np.where(cost < LIMIT, cost + unlike, cost)
 
     def _match(self, cost: Doubles, sure: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Return the row in ``_tracks`` of the track that owns each detection, or -1."""
+        """Return the row in ``memory.tracks`` of the track that owns each detection, or -1."""
         owners = np.full(len(sure), -1, np.intp)
         if not cost.size:
             return owners
