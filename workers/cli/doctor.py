@@ -10,7 +10,9 @@ import typer
 from workers.cli import options, terminal
 
 if TYPE_CHECKING:
+    from pipeline.errors import InputError
     from pipeline.ingest.source import Source
+    from workers.config import SourceConfig
 
 CODECS = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mjpeg", "mpeg1video", "prores")
 """Decoders that cameras and archives ask for."""
@@ -23,6 +25,7 @@ def doctor(
             metavar="SOURCE", help="A file, URL or webcam to look at as well (default: the sources of --config)."
         ),
     ] = None,
+    out: options.Out = None,
     redis: options.Redis = None,
     config: options.ConfigFile = None,
 ) -> None:
@@ -35,20 +38,29 @@ def doctor(
 
       affectstream doctor rtsp://user:password@camera/stream
 
-      affectstream doctor --config site.yaml
+      affectstream doctor --config site.yaml --out results
     """
     from rich.markup import escape
 
-    from pipeline.errors import AffectError
-    from workers.config import configured, load_config, typed
-    from workers.live import live_sources
+    from pipeline.errors import AffectError, InputError
+    from workers.config import configured, load_config
+    from workers.live import live_source
 
     console = terminal.console()
-    settings = load_config(config, options.settings(redis=redis))
+    settings = load_config(config, options.settings(out=out, redis=redis))
+    found: list[Source] = []
+    looks: list[tuple[str, Callable[[], Iterable[str]]]] = []
     if source is not None:
-        wanted = [configured(typed(source), settings)]
-    else:
-        wanted = live_sources((), settings) if settings.sources else []
+        one = configured(source, settings)
+        looks.append((one.safe_url, partial(_source, one)))
+    for each in () if source is not None else settings.sources:
+        try:
+            one = live_source(each, settings)
+        except InputError as error:  # the rest is told all the same
+            looks.append((_title(each), partial(_unusable, error)))
+        else:
+            found.append(one)
+            looks.append((f"{one.id}: {one.safe_url}", partial(_source, one)))
     console.print("[bold]This machine[/bold]")
 
     def told(check: Callable[[], Iterable[str]]) -> bool:
@@ -67,12 +79,13 @@ def doctor(
         _networks,
         partial(_redis, settings.redis.url),
         partial(_out, settings.out),
+        partial(_ids, found),
     )
     whole = [told(check) for check in checks]
-    for one in wanted:
-        console.print(f"\n[bold]{escape(one.safe_url if source else f'{one.id}: {one.safe_url}')}[/bold]")
+    for title, look in looks:
+        console.print(f"\n[bold]{escape(title)}[/bold]")
         with console.status("looking"):
-            whole.append(told(partial(_source, one)))
+            whole.append(told(look))
     if not all(whole):
         raise typer.Exit(1)
 
@@ -149,6 +162,27 @@ def _out(out: Path) -> Iterator[str]:
     except OSError as error:
         raise unusable(out, error) from error
     yield f"Parquet can be written to {out}, where {free / 1e9:,.1f} GB are free"
+
+
+def _ids(sources: "list[Source]") -> list[str]:
+    from workers.live import check_ids
+
+    check_ids(sources)
+    return []
+
+
+def _title(source: "SourceConfig | str") -> str:
+    """Return what tells a source that cannot be used from others."""
+    from pipeline.redaction import shown
+    from workers.config import typed
+
+    described = typed(source) if isinstance(source, str) else source
+    url = shown(described.url.get_secret_value())
+    return url if described.name is None else f"{described.name}: {url}"
+
+
+def _unusable(error: "InputError") -> list[str]:
+    raise error
 
 
 def _source(source: "Source") -> list[str]:

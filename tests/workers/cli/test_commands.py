@@ -174,6 +174,35 @@ def test_doctor_looks_at_every_source_of_a_configuration(affectstream, tmp_path)
     assert "160 x 96" in door
 
 
+def test_doctor_tells_all_the_rest_where_sources_cannot_be_used(affectstream, tmp_path, monkeypatch):
+    monkeypatch.delenv("DOOR_USER", raising=False)
+    film = video.clip(tmp_path / "film.mp4", frames=25, container_options={"movflags": "faststart"})
+    config = tmp_path / "site.yaml"
+    with web(sends(film.read_bytes())) as url:
+        config.write_text(f"""
+            redis: {{url: none}}
+            sources:
+              - {{name: gate, url: "rtsp://${{DOOR_USER}}:hunter2@10.0.0.8/h264"}}
+              - "http://me:hunter2@${{DOOR_USER}}/a"
+              - hall=gopher://10.0.0.8
+              - {film}
+              - door={url}/film.mp4
+              - Door={url}/film.mp4
+        """)
+        ended = affectstream("doctor", "--config", config, "--out", tmp_path / "there")
+    assert ended.code == 1
+    assert "hunter2" not in ended.out + ended.err
+    machine, gate, host, hall, file, door, again = ended.out.split("\n\n")
+    assert f"written to {tmp_path}/there, where" in machine
+    assert "broken: two sources have the id 'door'" in machine
+    assert gate.splitlines()[0] == "gate: rtsp://***@10.0.0.8/h264"
+    assert "broken: source 'gate': the environment of this process holds no DOOR_USER" in gate
+    assert host.splitlines()[0] == "http://***@${DOOR_USER}/a"
+    assert "hall: gopher://10.0.0.8\n  broken: cannot read gopher://" in hall
+    assert f"{film}\n  broken: '{film}' is a file" in file
+    assert all("160 x 96" in each and "broken" not in each for each in (door, again))
+
+
 def test_doctor_of_a_folder_that_cannot_be_written(affectstream, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("AFFECTSTREAM_OUT", str(tmp_path / "file" / "out"))
