@@ -1,6 +1,7 @@
 """``affectstream run``: live sources, until stopped."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,8 +75,7 @@ def run(
     warn_of_gaps(settings, [source.settings.fps for source in chosen])
     check_redis(settings)
     engine = Engine.load(settings)
-    made = not settings.out.exists()
-    with stoppable() as stopped, redis_server(settings) as url:
+    with stoppable() as stopped, _kept_if_used(settings.out), redis_server(settings) as url:
         banner(engine, url)
         _announce(chosen, settings.out, url)
         deadline = None if duration is None else time.monotonic() + duration
@@ -85,11 +85,20 @@ def run(
                     session.runner.stop()
                 watch.refresh()
         watch.summary()
-    if made and not session.seen:
-        with suppress(OSError):
-            settings.out.rmdir()  # unless Redis has left its data there
     if session.runner.failures or not session.seen:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _kept_if_used(out: Path) -> Iterator[None]:
+    """Take the folder away again, and those above that were made with it, where nothing lies in it at the end."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # from the first on that holds something, such as what Redis has left
+            for folder in made:
+                folder.rmdir()
 
 
 def _announce(sources: "list[Source]", out: Path, redis: str | None) -> None:

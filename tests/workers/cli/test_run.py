@@ -31,6 +31,16 @@ def test_a_camera_that_never_answers_is_told_with_the_reason_and_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("redis", ["none", "nobody listens"])
+def test_folders_that_were_made_for_nothing_are_taken_away(affectstream, tmp_path, redis):
+    door = f"door=http://127.0.0.1:{free_port()}/cam.mjpg"
+    at = "none" if redis == "none" else f"redis://127.0.0.1:{free_port()}"  # ends it when the folder has been made
+    ended = affectstream("run", door, "--duration", "0.5", "--redis", at, "--out", tmp_path / "a" / "b" / "out")
+    assert ended.code == 1
+    assert ("cannot connect" in ended.err) == (redis != "none")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_camera_that_says_nothing_is_told(run, tmp_path):
     (tmp_path / "out").mkdir()
     with web(lambda request: request.connection.recv(1)) as url:
