@@ -98,7 +98,7 @@ class Session:
         To be called again and again until then: this is also where writers do what is due, and where a session ends
         whose sources are all hopeless. An attempt that was under way when the last of them was refused is waited for,
         at most ``open_timeout`` s: a camera that starts up may be back with it. Later ones are not, for among many
-        sources there is always one that is just being tried again.
+        sources one may always be just being tried again.
 
         Raises:
             AffectError: the pipeline could not go on.
