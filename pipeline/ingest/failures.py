@@ -55,8 +55,8 @@ def explain(error: Exception, source: Source) -> SourceError:
     host = urlsplit(source.url).hostname if "://" in source.url else None
     reason = _reason(error, _PASSING)
     if reason is None and host is not None and not _resolves(host):
-        # A host that stands in the environment is not told.
-        reason = f"cannot be reached: there is no host {host!r}" if host in shown.lower() else "cannot be reached"
+        named = f"host {host!r}" if host in shown.lower() else "such host"  # what the environment holds is not told
+        reason = f"cannot be reached: there is no {named}"
     return SourceLost(f"{shown} {reason or 'cannot be read: ' + _words(error, source)}")
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.ingest.failures import traced, unexpected
+from pipeline.ingest.failures import explain, traced, unexpected
 from pipeline.settings import DetectorSettings
 from workers.config import Config, SourceConfig, configured, load_config, override, own_settings
 
@@ -168,6 +168,13 @@ def test_what_the_environment_holds_of_a_source_is_shown_nowhere(monkeypatch, wr
     told = f"{door!r} {unexpected(why, door)} {traced(why, door)}"
     assert "hunter2" not in told
     assert f"({door.safe_url!r})" in told
+
+
+def test_a_host_that_stands_in_the_environment_is_not_told(monkeypatch):
+    monkeypatch.setenv("HOST", "hunter2.invalid")
+    for written, why in (("${HOST}", "no such host"), ("hunter2.invalid", "no host 'hunter2.invalid'")):
+        told = str(explain(OSError("away"), configured(f"door=rtsp://{written}/live", Config())))
+        assert told == f"rtsp://{written}/live cannot be reached: there is {why}"
 
 
 @pytest.mark.parametrize(

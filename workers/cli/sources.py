@@ -72,7 +72,7 @@ def add(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[NAME=]SOURCE", help="URL of a camera, or a file or webcam that the ingest workers have."
+            help="URL of a camera, or a file or webcam that the ingest workers have; NAME=URL is short for --name."
         ),
     ],
     name: Annotated[str | None, typer.Option("--name", help="Id of the source (default: made from it).")] = None,
