@@ -7,26 +7,45 @@ hundred neighbours, are deleted too.
 import secrets
 from typing import Any, Final
 
+import redis
+
 READ: Final = 1000
 """Entries that are copied at a time."""
+
+TRIES: Final = 5
+"""Copies that are begun, where others add to the stream meanwhile."""
 
 LIFE: Final = 3600
 """s until Redis itself removes a copy that was never finished."""
 
 
 def rewrite_stream(client: Any, key: str) -> None:
-    """Replace a stream that nobody adds to by a copy with the same entries, ids, life and consumer groups.
+    """Replace a stream by a copy with the same entries, ids, life and consumer groups.
 
     Raises:
+        redis.WatchError: it stays as it was, because others changed it during every one of ``TRIES`` attempts.
         redis.RedisError: it stays as it was; for instance, memory is too short for two.
     """
+    for attempt in range(TRIES):
+        try:
+            _replace(client, key)
+        except redis.WatchError:
+            if attempt == TRIES - 1:
+                raise
+        else:
+            return
+
+
+def _replace(client: Any, key: str) -> None:
     copy = f"affect:copy:{secrets.token_hex(8)}"
     try:
-        _copy_entries(client, key, copy)
-        for group in client.xinfo_groups(key):
-            _copy_group(client, key, copy, group)
-        left = client.pttl(key)
         with client.pipeline(transaction=True) as step:
+            step.watch(key)  # or what is added while it is copied would be lost
+            _copy_entries(client, key, copy)
+            for group in client.xinfo_groups(key):
+                _copy_group(client, key, copy, group)
+            left = client.pttl(key)
+            step.multi()
             if left > 0:
                 step.pexpire(copy, left)
             else:
