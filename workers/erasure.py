@@ -5,7 +5,7 @@ source goes, so that a replay that is repeated adds nothing.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,6 +16,7 @@ from pipeline.connection import CHOICE, address, explain, refusal, unasked
 from pipeline.errors import InputError
 from pipeline.sink.erasure import Selection
 from workers.bus import keys
+from workers.bus.poison import LIFE
 from workers.cluster import registry
 from workers.embedded import EmbeddedRedis
 from workers.outputs import OFF
@@ -23,6 +24,21 @@ from workers.rewriting import rewrite_stream
 
 READ: Final = 1000
 """Entries that are read, or deleted, at a time."""
+
+TRIES: Final = 5
+"""Looks at a key that others add to, until it can be deleted as it was seen."""
+
+UNLINK: Final = """
+-- Delete a key unless it is a stream with another newest entry; return whether it is gone.
+-- A script, because a server that is full takes no transactions.
+-- KEYS: key. ARGV: id of the newest entry, or nothing.
+if redis.call('TYPE', KEYS[1])['ok'] == 'stream' then
+  local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  if (newest and newest[1] or '') ~= ARGV[1] then return 0 end
+end
+redis.call('UNLINK', KEYS[1])
+return 1
+"""
 
 QUIET: Final = 60
 """s after its last record from which on a run that has not ended counts as one that was killed."""
@@ -36,6 +52,8 @@ class Doomed(NamedTuple):
     """How many; None for what is no stream."""
     ids: tuple[bytes, ...] | None
     """Of the entries of a stream that keeps others; None: the key goes as a whole."""
+    last: bytes | None
+    """Id of the newest entry of a stream before it was looked at; None where there is none."""
 
 
 class Server:
@@ -58,6 +76,8 @@ class Server:
         self._marked: dict[str, str] = {}
         """Streams in which deleted entries are only marked, and why."""
         self._log = ""
+        self._aside = False
+        """Whether messages of the source that workers have set aside stay."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -91,20 +111,22 @@ class Server:
             self.found = list(self._found(selection))
 
     def erase(self, selection: Selection) -> None:
-        """Delete what was found; raises ``BrokerError`` where the server does not answer."""
+        """Delete what was found.
+
+        Raises:
+            BrokerError: the server does not answer.
+            InputError: a key that is to go as a whole is added to all the time.
+        """
         with self._told():
-            for key, _, ids in self.found:
-                if ids is None:
-                    self._client.unlink(key)
-                    continue
-                for first in range(0, len(ids), READ):
-                    self._client.xdel(key, *ids[first : first + READ])
-                try:
-                    rewrite_stream(self._client, key)
-                except redis.ResponseError as error:
-                    self._marked[key] = explain(self._url, error, "")
-            if selection.whole and self._client.exists(keys.POISON):  # messages set aside hold crops of its faces
+            for doomed in self.found:
+                self._take(doomed, selection)
+            # Messages that were set aside hold no pictures, but boxes and distributions of its faces.
+            if selection.whole and self._client.exists(keys.POISON):
                 registry.forget(self._client, selection.source)
+            else:
+                self._aside = any(
+                    fields[b"s"].decode() == selection.source for _, fields in self._client.xrange(keys.POISON)
+                )
             if self.found and not self._embedded:
                 self._log = self._rewrite_log()
 
@@ -117,6 +139,35 @@ class Server:
             )
         if self._log:
             yield f"{self.name}: {self._log}"
+        if self._aside:
+            yield (
+                f"{self.name}: messages of the source that workers could not work on (affect:bus:poison) stay for "
+                f"{LIFE // 86_400} days after the last; they hold no pictures, but boxes and distributions of faces."
+            )
+
+    def _take(self, doomed: Doomed, selection: Selection) -> None:
+        """Delete what is to go of a key; where it was to go as a whole, and was added to since, what is to go now."""
+        for _ in range(TRIES):
+            if doomed.ids is not None:
+                self._drop(doomed.key, doomed.ids)
+                return
+            if self._client.register_script(UNLINK)(keys=[doomed.key], args=[doomed.last or b""]):
+                return
+            again = self._look_at(doomed.key, selection)
+            if again is None:
+                return
+            doomed = again
+        raise InputError(f"{self.name}: {doomed.key} is added to all the time; end what publishes it, and erase again")
+
+    def _drop(self, key: str, ids: Sequence[bytes]) -> None:
+        for first in range(0, len(ids), READ):
+            self._client.xdel(key, *ids[first : first + READ])
+        try:
+            rewrite_stream(self._client, key)
+        except redis.WatchError:
+            self._marked[key] = "others changed it all the time"
+        except redis.ResponseError as error:
+            self._marked[key] = explain(self._url, error, "")
 
     def _rewrite_log(self) -> str:
         """Have the server write its append-only file anew, where it has one; return what is to be said of its files."""
@@ -138,14 +189,22 @@ class Server:
         if selection.tracks:
             faces = [key for key in faces if key.rpartition(":")[2] in selection.tracks]
         for key in (*streams, *faces):
-            count = self._client.xlen(key)
-            ids = tuple(self._ids(key, selection))
-            if len(ids) == count and self._client.exists(key):
-                yield Doomed(key, count, None)
-            elif ids:
-                yield Doomed(key, len(ids), ids)
+            if found := self._look_at(key, selection):
+                yield found
         if selection.whole and self._client.exists(_progress(source)):
-            yield Doomed(_progress(source), None, None)
+            yield Doomed(_progress(source), None, None, None)
+
+    def _look_at(self, key: str, selection: Selection) -> Doomed | None:
+        """Find what is to go of a stream."""
+        if self._client.type(key) != b"stream":
+            return None
+        newest = self._client.xrevrange(key, count=1)  # first: what is added from here on is seen by it
+        last = newest[0][0] if newest else None
+        count = self._client.xlen(key)
+        ids = tuple(self._ids(key, selection))
+        if len(ids) == count:
+            return Doomed(key, count, None, last)
+        return Doomed(key, len(ids), ids, last) if ids else None
 
     def _ids(self, key: str, selection: Selection) -> Iterator[bytes]:
         """Give the ids of the entries of a stream that are to go."""

@@ -33,7 +33,8 @@ def erase(
             "--before",
             formats=["%Y-%m-%d"],
             metavar="DATE",
-            help="Only what is from before this day, UTC (default: all).",
+            help="Only what is from before this day, UTC: rows by their time, tracks by their last_time (default: "
+            "all).",
         ),
     ] = None,
     redis: Annotated[
@@ -105,6 +106,8 @@ def erase(
         _tell(losses, files, servers)
         if not yes and not typer.confirm("Delete this for good?"):
             raise typer.Exit(1)
+        for server in servers:  # the answer may have taken any time
+            server.check_idle(source)
         with waiting.status("erasing"):
             for server in servers:
                 server.erase(selection)

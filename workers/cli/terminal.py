@@ -72,10 +72,11 @@ def console(*, stderr: bool = False) -> Console:
     if stream is not None:
         # While a bar is shown, another stands in for it, which prints above the bar.
         file = (_Unfailing if stderr else _Telling)(getattr(stream, "rich_proxied_file", stream))
-    made = Console(file=file, stderr=stderr, highlight=False)
+    # No emoji, or `affect:bus:poison` would not be shown as it is called.
+    made = Console(file=file, stderr=stderr, highlight=False, emoji=False)
     if made.is_terminal or "COLUMNS" in os.environ:
         return made
-    return Console(file=file, stderr=stderr, highlight=False, width=WIDE)
+    return Console(file=file, stderr=stderr, highlight=False, emoji=False, width=WIDE)
 
 
 def echo(text: str, end: str = "\n") -> None:

@@ -217,6 +217,53 @@ def test_it_asks_and_takes_no_for_an_answer(replayed, server):
         assert client.exists("affect:emotions:one")
 
 
+def asked(*words):
+    """Begin to erase; give the process as it waits for an answer."""
+    command = [sys.executable, "-m", "workers.cli", "erase", *map(str, words)]
+    running = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    said = ""
+    while "for good?" not in said:
+        letter = running.stdout.read(1)
+        assert letter, running.communicate()[1]
+        said += letter
+    return running
+
+
+def test_what_is_published_while_it_asks_is_kept(replayed, server):
+    day = rows(replayed, source="one")["time"].max().date() + pd.Timedelta(days=1)
+    words = [replayed, "--source", "one", "--before", day, "--redis", server.url]
+    with server.client() as client, asked(*words) as running:
+        added = client.xadd("affect:emotions:one", {"track": "r2-1", "time": f"{day}T00:00:00.000000Z"})
+        _, err = running.communicate("y\n")
+        assert (running.returncode, err) == (0, "")
+        assert [name for name, _ in client.xrange("affect:emotions:one")] == [added]
+        assert not client.exists("affect:events:one")
+
+
+def test_a_run_that_begins_while_it_asks_is_seen(replayed, server):
+    was = contents(replayed)
+    with server.client() as client, asked(replayed, "--source", "one", "--redis", server.url) as running:
+        client.hset("affect:progress:one", "20240101t120000-01234567", f"7 0 {client.time()[0]}")
+        _, err = running.communicate("y\n")
+        assert (running.returncode, "end it first" in err) == (2, True)
+        assert client.exists("affect:emotions:one")
+    assert contents(replayed) == was
+
+
+def test_what_was_set_aside_of_a_track_is_told(affectstream, replayed, server):
+    words = ["erase", replayed, "--source", "one", "--redis", server.url, "--yes"]
+    track = rows(replayed, source="one")["track"].min()
+    with server.client() as client:
+        client.xadd("affect:bus:poison", {"worker": "sink", "s": "one", "n": 1, "reason": "", "m": b""})
+        ended = affectstream(*words, "--track", track)
+        assert "affect:bus:poison) stay for 7 days" in ended.out
+        assert client.xlen("affect:bus:poison") == 1
+        assert "affect:bus:poison" not in affectstream(*words).out
+        assert client.xlen("affect:bus:poison") == 0
+
+
 def test_the_embedded_redis_of_the_folder_is_seen_to(affectstream, scene, tmp_path):
     out = tmp_path / "out"
     affectstream("replay", scene, "--out", out, "--fps", 5)
