@@ -78,17 +78,22 @@ def open_writers(
         tally: counts what is never published.
         sources: where the runs come from.
         live: whether what is written cannot be had again.
-        stopped: asked from other threads, while Redis is away, whether to wait for it no longer.
+        stopped: asked from other threads, while Redis is away, whether to wait for it no longer; also while somebody
+            erases in the folder.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or it was told to stop while somebody erased in it.
         BrokerError: Redis cannot be used, or was away when told to stop.
     """
     with ExitStack() as stack:
         writers: list[Writer] = []
         # Redis last: what a reader of the stream sees is then already on its way to the disk.
         parquet = ParquetWriter(
-            config.out, config.parquet, origins={source.id: origin(config, source) for source in sources}, patient=live
+            config.out,
+            config.parquet,
+            origins={source.id: origin(config, source) for source in sources},
+            patient=live,
+            stopped=stopped,
         )
         stack.callback(parquet.close)
         writers.append(parquet)

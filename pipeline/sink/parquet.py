@@ -24,6 +24,7 @@ from pipeline.durable import Fence, unusable
 from pipeline.errors import OutputError
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
+from pipeline.sink.occupancy import Writing
 from pipeline.sink.tables import NOWHERE, Origin, RunTables
 from pipeline.sink.writer import Frontier, position
 
@@ -49,10 +50,11 @@ class ParquetWriter:
         origins: by source, what else the metadata of its files should tell of where its rows come from.
         patient: whether ``write`` and ``tick`` only warn of a part that cannot be written, as long as ``HELD`` parts'
             worth of rows have not gathered: what comes live cannot be had again.
+        stopped: asked while somebody erases in ``out``, which is waited for, whether to wait no longer.
 
     Raises:
         InputError: ``out`` is a file, or within one.
-        OutputError: ``out`` cannot be made or written.
+        OutputError: ``out`` cannot be made or written, or it was told to stop while it waited.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ParquetWriter:
         origins: Mapping[str, Origin] = MappingProxyType({}),
         *,
         patient: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._out = out
         self._patient = patient
@@ -79,6 +82,7 @@ class ParquetWriter:
             probe.unlink()
         except OSError as error:
             raise unusable(out, error) from error
+        self._writing = Writing(out, stopped)
 
     def write(self, results: Results) -> None:
         """See ``Writer.write``.
@@ -126,6 +130,7 @@ class ParquetWriter:
                 self._try([run.flush for run in self._runs.values()])
             finally:
                 self._runs.clear()
+                self._writing.close()
 
     def _try(self, steps: Sequence[Callable[[], None]]) -> None:
         """Take all steps, whichever fails; then raise the first error, or warn of it if that is the way."""

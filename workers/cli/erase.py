@@ -50,8 +50,8 @@ def erase(
 ) -> None:
     """Delete the rows of a source, of some of its tracks or from before a day: from Parquet and from Redis.
 
-    It lists what it would delete, and asks. Let no run or replay write to OUT or publish the source meanwhile; where it
-    sees one it refuses.
+    It lists what it would delete, and asks. It refuses while anything writes to OUT; what begins to then waits until it
+    has ended. Let nothing else publish the source meanwhile; where it sees that it refuses too.
 
     A replay of the same file finds it done already and brings nothing back, unless the whole source was erased. With
     other networks or settings, or to a Redis that has not had it, it is analysed and published anew.
@@ -66,6 +66,7 @@ def erase(
 
     from pipeline.durable import remove
     from pipeline.sink import erasure
+    from pipeline.sink.occupancy import alone
     from workers.cluster.registry import check_id
     from workers.config import load_config
     from workers.erasure import servers_of
@@ -74,21 +75,21 @@ def erase(
     check_id(source)
     if not out.is_dir():
         raise InputError(f"there is no folder {str(out)!r}; name the --out folder of a replay or run")
-    leftovers = erasure.being_written(out, source, abandoned=True)
-    if writing := {*erasure.being_written(out, source, abandoned=False)} - {*leftovers}:
-        raise InputError(f"{min(writing)} is being written; end the run or replay that does first")
-    known = erasure.known_tracks(out, source) if tracks else set()
-    selection = erasure.Selection(
-        source,
-        frozenset(_meant(tracks or [], known)),
-        before.replace(tzinfo=UTC) if before else None,
-    )
     settings = load_config(None, {"redis": {"url": redis}} if redis is not None else {}).redis
     console = terminal.console()
     waiting = terminal.console(stderr=True)
-    # What following and smoothing remember of the faces of a replay that was stopped.
-    files = [*leftovers, *checkpoint.of_source(out, source)]
-    with servers_of(out, settings.url, source) as servers:
+    with alone(out), servers_of(out, settings.url, source) as servers:
+        leftovers = erasure.being_written(out, source, abandoned=True)
+        if writing := {*erasure.being_written(out, source, abandoned=False)} - {*leftovers}:
+            raise InputError(f"{min(writing)} is being written; end the run or replay that does first")
+        known = erasure.known_tracks(out, source) if tracks else set()
+        selection = erasure.Selection(
+            source,
+            frozenset(_meant(tracks or [], known)),
+            before.replace(tzinfo=UTC) if before else None,
+        )
+        # What following and smoothing remember of the faces of a replay that was stopped.
+        files = [*leftovers, *checkpoint.of_source(out, source)]
         with waiting.status("looking for it"):
             losses = erasure.losses(out, selection)
             for server in servers:

@@ -34,7 +34,7 @@ class SinkShard(Shard):
         link = SinkLink(
             self._ordered(ledger, keys.scores(lease.source), Scores, End),
             Publisher(ledger, replace(position, chain="sink"), chain, None),
-            ParquetWriter(config.out, config.parquet, lease.verify, origins),
+            ParquetWriter(config.out, config.parquet, lease.verify, origins, stopped=lease.stopped.is_set),
             Streams(context.broker.client, config.redis),
             context.broker,
             lease,

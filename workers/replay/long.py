@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from pipeline.errors import BrokerError, SourceError, StateError
 from pipeline.ingest.part import Part, Undivided
 from pipeline.ingest.source import Source
 from pipeline.messages import End, Scores
+from pipeline.sink.occupancy import Writing
 from pipeline.sink.writer import Writer, position
 from pipeline.tally import Count, Tally
 from workers.engine import Engine
@@ -78,21 +80,23 @@ def replay_long(
     try:
         run = executor.submit(tasks.identify, config, source).result()
         tally, stopped_at = Tally(), place(config.out, source.id, run)
-        with open_writers(config, redis, tally, [source], live=False, stopped=stopped) as writers:
-            if all(writer.frontier(source.id, run).complete for writer in writers):
+        with ExitStack() as last:
+            with open_writers(config, redis, tally, [source], live=False, stopped=stopped) as writers:
+                last.callback(Writing(config.out).close)  # until the checkpoint, too, is where erasing finds it
+                if all(writer.frontier(source.id, run).complete for writer in writers):
+                    stopped_at.unlink(missing_ok=True)
+                    return Outcome(source.id, Status.ALREADY, run)
+                source = as_begun(source, run, config.out)
+                planned = executor.submit(tasks.plan, source, parts, least).result()
+                work = _Work(executor, engine, source, run, planned, tally)
+                written = min(writer.frontier(source.id, run).frame for writer in writers)
+                work.resume(load(stopped_at), written)
+                complete = work.run(writers, stopped)
+            # Only now is all that was written durable.
+            if complete:
                 stopped_at.unlink(missing_ok=True)
-                return Outcome(source.id, Status.ALREADY, run)
-            source = as_begun(source, run, config.out)
-            planned = executor.submit(tasks.plan, source, parts, least).result()
-            work = _Work(executor, engine, source, run, planned, tally)
-            written = min(writer.frontier(source.id, run).frame for writer in writers)
-            work.resume(load(stopped_at), written)
-            complete = work.run(writers, stopped)
-        # Only now is all that was written durable.
-        if complete:
-            stopped_at.unlink(missing_ok=True)
-        elif work.checkpoint is not None:
-            save(stopped_at, work.checkpoint)
+            elif work.checkpoint is not None:
+                save(stopped_at, work.checkpoint)
     except SourceError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
     except BrokerError as error:

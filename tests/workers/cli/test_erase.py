@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+import threading
+import time
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -10,6 +12,7 @@ import pytest
 import redis
 
 from tests.redis_server import Server, executables, newest
+from tests.web import web
 
 pytestmark = pytest.mark.skipif(not executables(), reason="no redis-server")
 
@@ -306,6 +309,26 @@ def test_what_is_not_there_is_told(affectstream, replayed, words, says):
     assert ended.code in {1, 2}
     assert says in ended.err
     assert contents(replayed) == was
+
+
+def test_a_run_that_writes_without_redis_is_seen(affectstream, replayed):
+    """Its parts are hidden for moments only."""
+    was = contents(replayed)
+    ended = threading.Event()
+    erase = ["erase", replayed, "--source", "one", "--redis", "none", "--yes"]
+    with web(lambda _: ended.wait(60)) as url:
+        command = [sys.executable, "-m", "workers.cli", "run", f"cam={url}/v", "--out", replayed, "--redis", "none"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            deadline = time.monotonic() + 60
+            while not (replayed / ".writing").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            refused = affectstream(*erase)
+            run.terminate()
+            ended.set()
+    assert (refused.code, "another process writes to" in refused.err) == (2, True)
+    assert contents(replayed) == was
+    assert not (replayed / ".writing").exists()
+    assert affectstream(*erase).code == 0
 
 
 def test_it_refuses_while_something_writes(affectstream, replayed, server):
