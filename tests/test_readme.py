@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -87,3 +88,17 @@ def test_systemd_takes_the_service(tmp_path):
     service.write_text(re.sub(r"(?<=ExecStart=)\S+", sys.executable, unit))
     told = subprocess.run([analyze, "verify", service], capture_output=True, text=True, check=False)
     assert "affectstream.service" not in told.stderr
+
+
+def test_the_line_of_cron_goes_by_the_days_that_folders_are_named_after(tmp_path):
+    (line,) = re.findall(r"`15 3 \* \* \* (find /var/lib/affectstream .*)`", README.read_text())
+    today = datetime.now(UTC).date()
+    for age in (0, 29, 32, 400):
+        day = tmp_path / "out" / "emotions" / "source=door" / f"date={today - timedelta(days=age)}"
+        day.mkdir(parents=True)
+        (day / "part-r1-0000000000-0000000019.parquet").touch()  # as written anew today
+    line = line.replace("\\%", "%").replace("/var/lib/affectstream", str(tmp_path / "out"))  # as cron reads it
+    subprocess.run(["sh", "-c", line], check=True)
+    left = {path.name for path in (tmp_path / "out" / "emotions" / "source=door").iterdir()}
+    assert left == {f"date={today - timedelta(days=age)}" for age in (0, 29)}
+    subprocess.run(["sh", "-c", line], check=True)  # with nothing to delete
