@@ -52,7 +52,7 @@ def walk(scenes) -> list[Watched]:
 
 def test_the_scenes_are_the_same_whichever_detector_watches(scenes, monkeypatch):
     monkeypatch.setattr(generator, "SECONDS", 2.0)
-    blind = Scenes(PipelineSettings(detector=DetectorSettings(low=0.99, overlap=0.99)), None)
+    blind = Scenes(PipelineSettings(detector=DetectorSettings(low=0.99, threshold=0.99, overlap=0.99)), None)
     ours, theirs = (one.generated([7]).scenes[0][::20] for one in (scenes, blind))
     assert sum(len(frame.found.scores) for frame in ours) > 0 == sum(len(frame.found.scores) for frame in theirs)
     for one, other in zip(ours, theirs, strict=True):
