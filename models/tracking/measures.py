@@ -27,6 +27,18 @@ WITHIN: Final = 0.5
 ENOUGH: Final = 6
 """Sequences from which there are intervals: the bootstrap of fewer is far too narrow."""
 
+COUNTED: Final = (
+    "num_objects",
+    "num_predictions",
+    "idtp",
+    "num_switches",
+    "num_misses",
+    "num_false_positives",
+    "num_fragmentations",
+    "num_detections",
+)
+"""What is counted in every sequence."""
+
 ALPHAS: Final = np.arange(0.05, 0.99, 0.05)
 """IoU thresholds that HOTA is averaged over."""
 
@@ -83,41 +95,37 @@ def measure(sequences: Sequence[Sequence[Compared]], match: float = MATCH) -> Me
     Raises:
         InputError: py-motmetrics is not installed.
     """
-    library = motmetrics()
-    frames = _joined(sequences)
-    # Both are sums over sequences, one above the other, so that sequences can be drawn.
-    identified = np.array([_counts(library, sequence, match) for sequence in sequences], np.float64)
-    above, below = 2 * identified[:, 0], identified[:, 1] + identified[:, 2]
-    switches, faces = 1000 * identified[:, 3], identified[:, 1]
-    found = _computed(library, frames, match, ("mota", "num_fragmentations", "motp"))
+    counted = np.array([_counts(sequence, match) for sequence in sequences], np.float64)
+    # Every measure but HOTA is made of sums over sequences, so that these can be drawn.
+    faces, given, identified, switches, missed, wrong, fragments, found, distance = counted.T
+    above, below = 2 * identified, faces + given
+    with np.errstate(invalid="ignore", divide="ignore"):  # NaN of nobody
+        mota = 1 - (missed + wrong + switches).sum() / faces.sum()
+        overlap = 1 - distance.sum() / found.sum()
     return Measures(
         faces=int(faces.sum()),
-        hota=hota(frames),
+        hota=hota(_joined(sequences)),
         idf1=float(above.sum() / below.sum()) if below.any() else 1.0,
-        mota=float(found["mota"]),
-        switches=int(identified[:, 3].sum()),
-        fragmentations=int(found["num_fragmentations"]),
-        iou=1 - float(found["motp"]),
-        switch_rate=float(switches.sum() / max(faces.sum(), 1)),
+        mota=float(mota),
+        switches=int(switches.sum()),
+        fragmentations=int(fragments.sum()),
+        iou=float(overlap),
+        switch_rate=float(1000 * switches.sum() / max(faces.sum(), 1)),
         match=match,
         idf1_ci95=_interval(above, below),
-        switch_rate_ci95=_interval(switches, faces),
+        switch_rate_ci95=_interval(1000 * switches, faces),
     )
 
 
-def _computed(library: Any, frames: Sequence[Compared], match: float, names: Sequence[str]) -> dict[str, Any]:
+def _counts(sequence: Sequence[Compared], match: float) -> list[float]:
+    """Count what py-motmetrics calls ``COUNTED`` in one sequence, and sum 1 - IoU over the matched."""
+    library = motmetrics()
     events = library.MOTAccumulator(auto_id=True)
-    for frame in frames:
+    for frame in sequence:
         events.update(frame.true, frame.given, np.where(frame.similarity >= match, 1 - frame.similarity, np.nan))
-    found: dict[str, Any] = library.metrics.create().compute(events, metrics=list(names), return_dataframe=False)
-    return found
-
-
-def _counts(library: Any, sequence: Sequence[Compared], match: float) -> list[float]:
-    """Of one sequence: identified boxes, true ones, given ones, switches."""
-    names = ("idtp", "num_objects", "num_predictions", "num_switches")
-    found = _computed(library, sequence, match, names)
-    return [float(found[name]) for name in names]
+    found = library.metrics.create().compute(events, metrics=[*COUNTED, "motp"], return_dataframe=False)
+    distance = found["motp"] * found["num_detections"] if found["num_detections"] else 0.0
+    return [*(float(found[name]) for name in COUNTED), float(distance)]
 
 
 def _interval(above: NDArray[np.float64], below: NDArray[np.float64]) -> tuple[float, float] | None:
