@@ -49,6 +49,16 @@ def file_run(path: Path, settings: PipelineSettings, networks: tuple[str, str], 
     return f"r{digest.hexdigest()[:11]}"
 
 
+def split_track(track: str) -> tuple[str, str]:
+    """Return the run and the number that the id of a track is made of.
+
+    >>> split_track("20260501t120000-01234567-2")
+    ('20260501t120000-01234567', '2')
+    """
+    run, _, number = track.rpartition("-")
+    return run, number
+
+
 def is_of_file(run: str) -> bool:
     """Return whether a run reads a file, which may be read once more under the same id.
 

@@ -14,6 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from pipeline.durable import write_whole
 from pipeline.errors import OutputError
 from pipeline.messages import Bytes
+from pipeline.run import split_track
 from workers.shown import Shown
 
 TICKS: Final = 60_000
@@ -32,7 +33,7 @@ def draw(frame: Shown) -> Bytes:
     size = max(1.0, min(picture.shape[:2]) / 540)
     written: list[tuple[int, int, int, int]] = []
     for row in frame.rows:
-        number = row["track"].rpartition("-")[2]
+        number = split_track(row["track"])[1]
         colour = COLOURS[int(number) % len(COLOURS) if number.isdecimal() else 0]
         left, top = round(row["x"]), round(row["y"])
         right, bottom = round(row["x"] + row["w"]), round(row["y"] + row["h"])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.drift.tracks import BATCH, batches, coded, open_table
 from pipeline.labels import LABELS
+from pipeline.run import split_track
 
 NEAR: Final = 1.0
 """px by which boxes of the same face may differ at most: replays on other machines round otherwise."""
@@ -98,7 +99,7 @@ def _runs(table: ds.Dataset, out: Path, source: str) -> Iterator[_Rows]:
 
 
 def _number(track: str) -> float:
-    number = track.rpartition("-")[2]
+    number = split_track(track)[1]
     return int(number) if number.isdecimal() else np.nan
 
 

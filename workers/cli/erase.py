@@ -9,6 +9,7 @@ import typer
 
 from pipeline.errors import InputError
 from workers.cli import terminal
+from workers.cli.tracks import no_track
 
 if TYPE_CHECKING:
     from pipeline.sink.erasure import Loss, Selection
@@ -95,7 +96,7 @@ def erase(
             for server in servers:
                 server.look(selection)
         if missing := selection.tracks - known.union(*(server.tracks for server in servers)):
-            raise _no_track(min(missing), known)
+            raise no_track(min(missing), sorted(known))
         if not (losses or files or any(server.found for server in servers)):
             there = sorted({folder.name.removeprefix("source=") for folder in out.glob("*/source=*")})
             if source not in there:
@@ -127,18 +128,15 @@ def _meant(given: Sequence[str], known: set[str]) -> Iterator[str]:
     Raises:
         InputError: there is no track of that number, or there are several.
     """
+    from pipeline.run import split_track
+
     for name in given:
-        those = [name] if "-" in name else sorted(track for track in known if track.rpartition("-")[2] == name)
+        those = [name] if "-" in name else sorted(track for track in known if split_track(track)[1] == name)
         if len(those) > 1:
             raise InputError(f"--track {name}: that is the number of {', '.join(those)}; give the whole id of one")
         if not those:
-            raise _no_track(name, known)
+            raise no_track(name, sorted(known))
         yield those[0]
-
-
-def _no_track(name: str, known: set[str]) -> InputError:
-    more = ", …" if len(known) > 10 else ""
-    return InputError(f"there is no track {name!r}; there are: {', '.join(sorted(known)[:10]) or 'none'}{more}")
 
 
 def _tell(losses: "Sequence[Loss]", files: Sequence[Path], servers: "Sequence[Server]") -> None:
@@ -167,11 +165,12 @@ def _tell(losses: "Sequence[Loss]", files: Sequence[Path], servers: "Sequence[Se
 
 def _notes(out: Path, selection: "Selection", servers: "Sequence[Server]") -> Iterator[str]:
     """Give what is still to be said: what may come back, and what is out of reach."""
+    from pipeline.run import split_track
     from pipeline.sink.erasure import incomplete_runs, known_tracks
 
     if selection.tracks:
-        left = {track.rpartition("-")[0] for track in known_tracks(out, selection.source)}
-        if others := left - {track.rpartition("-")[0] for track in selection.tracks}:
+        left = {split_track(track)[0] for track in known_tracks(out, selection.source)}
+        if others := left - {split_track(track)[0] for track in selection.tracks}:
             yield f"Other runs may have the same faces under other ids: {', '.join(sorted(others))}."
     for run in incomplete_runs(out, selection.source):
         yield f"Run {run} was stopped before its end: completed, it may add later rows of the same faces."

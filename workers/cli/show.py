@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli import terminal
+from workers.cli.tracks import no_track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,16 +116,14 @@ def _check(video: Path, to: Path, *, single: bool, force: bool) -> None:
 
 def _meant(run: "Run", track: str | None) -> str | None:
     """Return the id of the track that is meant; raises ``InputError`` if there is none."""
-    from pipeline.errors import InputError
+    from pipeline.run import split_track
 
     if track is None:
         return None
     known = run.tracks()
-    found = next((one for one in known if track in {one, one.rpartition("-")[2]}), None)
+    found = next((one for one in known if track in {one, split_track(one)[1]}), None)
     if found is None:
-        some = ", ".join(known[:10]) or "none"
-        more = ", …" if len(known) > 10 else ""
-        raise InputError(f"there is no track {track!r} in run {run.id} of {run.source}; there are: {some}{more}")
+        raise no_track(track, known, f" in run {run.id} of {run.source}")
     return found
 
 
