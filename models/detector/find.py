@@ -10,10 +10,10 @@ import numpy as np
 from models.detector.boxes import Array, Image
 from pipeline.errors import InputError
 from pipeline.onnx import open_session
-from pipeline.settings import RuntimeSettings
+from pipeline.settings import DetectorSettings, RuntimeSettings
 from pipeline.tracker.detector import Detector
 
-OVERLAP = 0.35
+OVERLAP = DetectorSettings().overlap
 
 
 class Finder:
