@@ -73,6 +73,10 @@ def test_no_two_sources_of_a_session_share_track_ids(tmp_path):
     assert len(set(runs)) == 2  # ids of tracks are those of their run, and a number
 
 
+def configured(tmp_path, **ingest):
+    return load_config(None, {"out": tmp_path / "out", "redis": {"url": "none"}, "ingest": ingest})
+
+
 def to_its_end(session, seconds=30):
     deadline = time.monotonic() + seconds
     while not session.wait(0.05):
@@ -89,7 +93,7 @@ def test_a_session_ends_with_the_last_source_that_gives_frames(tmp_path, caplog)
         else:
             request.send_error(404)
 
-    config = load_config(None, {"out": tmp_path / "out", "redis": {"url": "none"}})
+    config = configured(tmp_path)
     with web(answer) as url:
         film, absent = cameras = live_sources([f"{url}/a.mp4", f"{url}/video"], config)
         with Session(cameras, Engine.load(config), None) as session:
@@ -115,12 +119,7 @@ def test_a_session_waits_for_the_attempt_under_way_when_its_last_source_is_refus
             again.wait(20)
         request.send_error(404)
 
-    options = {
-        "out": tmp_path / "out",
-        "redis": {"url": "none"},
-        "ingest": {"backoff": (0.05, 0.2), "open_timeout": 25},
-    }
-    config = load_config(None, options)
+    config = configured(tmp_path, backoff=(0.05, 0.2), open_timeout=25)
     with web(answer) as url:
         film, absent = cameras = live_sources([f"{url}/a.mp4", f"{url}/video"], config)
         with Session(cameras, Engine.load(config), None) as session:
@@ -149,12 +148,7 @@ def test_hopeless_sources_end_a_session_though_one_of_them_is_always_just_being_
             changed.wait_for(lambda: requests[other] >= enough, timeout=10)
         request.send_error(404)
 
-    options = {
-        "out": tmp_path / "out",
-        "redis": {"url": "none"},
-        "ingest": {"backoff": (0.02, 0.05), "open_timeout": 60},
-    }
-    config = load_config(None, options)
+    config = configured(tmp_path, backoff=(0.02, 0.05), open_timeout=60)
     with web(answer) as url:
         cameras = live_sources([f"{url}/a", f"{url}/b"], config)
         with Session(cameras, Engine.load(config), None) as session:
