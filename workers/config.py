@@ -26,7 +26,7 @@ from pydantic_settings import (
 from pipeline.errors import InputError
 from pipeline.ingest.source import SCHEMES, Source, parse_source, source_id
 from pipeline.redaction import redact, shown
-from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, UserPath, at_home
+from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, Section, UserPath, at_home
 from pipeline.strict_yaml import parse_yaml, problem
 
 PREFIX = "AFFECTSTREAM_"
@@ -72,6 +72,15 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
     """Settings of the section ``detector`` that differ for this source: any of ``OWN``."""
 
 
+class WebSettings(Section):
+    """The live page, metrics and health of ``run``."""
+
+    listen: str | None = None
+    """Where: HOST:PORT, or PORT for this machine alone; None for nowhere."""
+    names: tuple[str, ...] = ()
+    """Names under which a proxy asks for them, where it passes on the name that it was asked for."""
+
+
 class Config(BaseSettings, PipelineSettings):
     """Everything that can be set."""
 
@@ -81,6 +90,7 @@ class Config(BaseSettings, PipelineSettings):
     """Folder for Parquet, and for the data of the embedded Redis."""
     sources: tuple[Annotated[SourceConfig | str, BeforeValidator(_webcam)], ...] = ()
     """What ``run`` reads, and ``doctor`` looks at, when the command line names no source."""
+    web: WebSettings = WebSettings()
 
 
 def load_config(file: Path | None, options: Mapping[str, Any]) -> Config:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from pipeline.errors import InputError
+from pipeline.ingest.connection_status import Phase
 from pipeline.ingest.live import LiveReader
 from pipeline.ingest.source import Source
 from pipeline.run import live_run
@@ -16,6 +17,10 @@ from workers.config import Config, SourceConfig, configured
 from workers.engine import Engine
 from workers.outputs import open_writers
 from workers.runner import Runner
+from workers.status import SourceStatus
+
+SILENT: Final = 60.0
+"""s for which writing may take; a session that is silent for longer hangs."""
 
 
 def live_sources(texts: Sequence[str], config: Config) -> list[Source]:
@@ -64,6 +69,8 @@ class Session:
         self.readers = [LiveReader(source, live_run(), self.tally, patient=patient) for source in sources]
         self._hopeless = math.inf
         """Monotonic time since when no source has been hopeful, s; infinity while one is."""
+        self._waited = time.monotonic()
+        """When ``wait`` was last called, s."""
         self._stack = ExitStack()
         self._writers = self._stack.enter_context(open_writers(engine.config, redis, self.tally, sources, live=True))
         self.runner = Runner(engine, self.readers, self._writers, self.tally, live=True)
@@ -87,6 +94,15 @@ class Session:
         """Whether any source gave a frame."""
         return any(self.tally.of(reader.source.id)[Count.FRAMES] for reader in self.readers)
 
+    def statuses(self) -> list[SourceStatus]:
+        """Return how each source is doing; may be called from any thread."""
+        return [self._status(reader) for reader in self.readers]
+
+    def ailment(self) -> str:
+        """Say whether nobody has called ``wait`` for longer than ``SILENT``; empty where all is well."""
+        silent = time.monotonic() - self._waited
+        return f"nothing was done for {silent:.0f} s" if silent > SILENT else ""
+
     @property
     def hopeful(self) -> bool:
         """Whether any source may still give frames."""
@@ -103,6 +119,7 @@ class Session:
         Raises:
             AffectError: the pipeline could not go on.
         """
+        self._waited = time.monotonic()
         tried = min(reader.tried for reader in self.readers)  # first: what ends now has an outcome then
         if self.hopeful:
             self._hopeless = math.inf
@@ -114,3 +131,16 @@ class Session:
         for writer in self._writers:
             writer.tick()
         return ended
+
+    def _status(self, reader: LiveReader) -> SourceStatus:
+        source, state = reader.source, reader.state
+        return SourceStatus(
+            source=source.id,
+            state=state.phase.value,
+            up=state.phase is Phase.LIVE,
+            reason=state.reason.removeprefix(f"{source.safe_url} "),  # which is told beside it
+            read_from=source.safe_url,
+            fps=state.fps,
+            counts=self.tally.of(source.id),
+            delay=self.runner.latency.of(source.id),
+        )

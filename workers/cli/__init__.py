@@ -18,6 +18,7 @@ from workers.cli import (
     models,
     replay,
     run,
+    serve,
     show,
     sources,
     terminal,
@@ -42,6 +43,7 @@ app.command("replay")(replay.replay)
 app.command("run")(run.run)
 app.command("worker")(worker.worker)
 app.add_typer(sources.app, name="sources")
+app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")

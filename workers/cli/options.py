@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,6 +52,16 @@ SharedRedis = Annotated[
         metavar="URL",
         help="redis://, rediss:// or unix:// URL of the server that all workers share "
         "(default: $AFFECTSTREAM_REDIS__URL).",
+    ),
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        "--listen",
+        metavar="[HOST:]PORT",
+        help="Serve a live page for browsers, metrics for Prometheus (/metrics) and health (/healthz) there; PORT "
+        "alone: to this machine only (default: nowhere).",
+        rich_help_panel=_OUTPUT,
     ),
 ]
 ConfigFile = Annotated[
@@ -112,6 +123,16 @@ Provider = Annotated[
 ]
 
 
+def shared_redis(url: str | None) -> str:
+    """Return the URL that was given, or else that of the environment; raises ``InputError`` where there is none."""
+    from workers.config import PREFIX
+
+    url = url or os.environ.get(f"{PREFIX}REDIS__URL")
+    if url is None:
+        raise InputError("name the Redis that the workers share: --redis redis://HOST:PORT")
+    return url
+
+
 def settings(
     *,
     out: Path | None = None,
@@ -122,6 +143,7 @@ def settings(
     min_face: float | None = None,
     detect_every: int | None = None,
     provider: str | None = None,
+    listen: str | None = None,
 ) -> dict[str, Any]:
     """Arrange given options by section, as ``load_config`` takes them; what was not given is left out.
 
@@ -134,6 +156,7 @@ def settings(
         "emotion": {"model": emotion},
         "redis": {"url": redis},
         "runtime": {"provider": provider},
+        "web": {"listen": listen},
     }
     given: dict[str, Any] = {
         name: {key: value for key, value in section.items() if value is not None} for name, section in sections.items()

@@ -1,7 +1,7 @@
 """``affectstream run``: live sources, until stopped."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,8 @@ from workers.cli import options, terminal
 
 if TYPE_CHECKING:
     from pipeline.ingest.source import Source
+    from workers.config import Config
+    from workers.web.server import WebServer
 
 
 def run(
@@ -23,6 +25,7 @@ def run(
     ] = None,
     out: options.Out = None,
     redis: options.Redis = None,
+    listen: options.Listen = None,
     fps: options.Fps = None,
     duration: Annotated[
         float | None, typer.Option("--duration", min=0, help="Seconds after which to stop (default: never).")
@@ -46,6 +49,8 @@ def run(
       affectstream run 0 http://10.0.0.7/video.mjpg --fps 10 --redis redis://localhost
 
       affectstream run --config site.yaml
+
+      affectstream run 0 --listen 8080    # and look at http://127.0.0.1:8080
     """
     import time
 
@@ -63,6 +68,7 @@ def run(
         options.settings(
             out=out,
             redis=redis,
+            listen=listen,
             fps=fps,
             detector=detector,
             emotion=emotion,
@@ -75,11 +81,20 @@ def run(
     warn_of_gaps(settings, [source.settings.fps for source in chosen])
     check_redis(settings)
     engine = Engine.load(settings)
-    with stoppable() as stopped, _kept_if_used(settings.out), redis_server(settings) as url:
+    with (
+        _listening(settings) as web,
+        stoppable() as stopped,
+        _kept_if_used(settings.out),
+        redis_server(settings) as url,
+    ):
         banner(engine, url)
-        _announce(chosen, settings.out, url)
+        _announce(chosen, settings.out, url, web)
         deadline = None if duration is None else time.monotonic() + duration
-        with Session(chosen, engine, url) as session, Watch(session) as watch:
+        with (
+            Session(chosen, engine, url) as session,
+            web.serving(session, url) if web else nullcontext(),
+            Watch(session) as watch,
+        ):
             while not session.wait(0.2):
                 if stopped.is_set() or (deadline is not None and time.monotonic() >= deadline):
                     session.runner.stop()
@@ -101,8 +116,20 @@ def _kept_if_used(out: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _announce(sources: "list[Source]", out: Path, redis: str | None) -> None:
-    """Say under which id each source can be found."""
+@contextmanager
+def _listening(settings: "Config") -> "Iterator[WebServer | None]":
+    """Listen where the page, metrics and health are to be had; None for nowhere."""
+    if settings.web.listen is None:
+        yield None
+        return
+    from workers.web.server import WebServer, parse_address
+
+    with WebServer(parse_address(settings.web.listen), settings.web.names) as web:
+        yield web
+
+
+def _announce(sources: "list[Source]", out: Path, redis: str | None, web: "WebServer | None") -> None:
+    """Say under which id each source can be found, and where the page is."""
     from rich.markup import escape
 
     console = terminal.console(stderr=True)
@@ -111,3 +138,5 @@ def _announce(sources: "list[Source]", out: Path, redis: str | None) -> None:
         console.print(
             f"[bold]{source.id}[/bold] -> {escape(found)} [dim]from {escape(source.safe_url)}[/dim]", soft_wrap=True
         )
+    if web is not None:
+        console.print(f"live page: {web.url}, metrics: {web.url}/metrics", soft_wrap=True)

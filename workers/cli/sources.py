@@ -28,22 +28,11 @@ def show(redis: options.SharedRedis = None) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from pipeline.errors import InputError
-    from pipeline.redaction import shown
-    from workers.bus import keys
-    from workers.cluster.registry import described
+    from workers.cluster.overview import overviews
 
     with _redis(redis) as client:
-        known = {name.decode(errors="replace"): text for name, text in client.hgetall(keys.SOURCES).items()}
-        stored = {name: text.decode(errors="replace") for name, text in known.items()}
-        under_way = {name.decode() for name in client.smembers(keys.UNDER_WAY)}
-        owned = {
-            name: [stage for stage in keys.OWNERS if client.exists(keys.lease(stage, name))]
-            for name in stored.keys() | under_way
-        }
-        counts = {name: client.hgetall(keys.counts(name)) for name in owned}
-        failures = {name: client.hgetall(keys.failures(name)) for name in owned}
-    if not owned:
+        found = overviews(client)
+    if not found:
         terminal.console(stderr=True).print(
             "no sources; add one: affectstream sources add URL --name NAME (those of `run` are not listed)",
             soft_wrap=True,
@@ -52,18 +41,10 @@ def show(redis: options.SharedRedis = None) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("source", "from", "worked on by", "counted"):
         table.add_column(column, overflow="fold")
-    for name in sorted(owned):
-        try:
-            url = shown(described(stored[name]).url.get_secret_value()) if name in stored else "taken out; ending"
-        except InputError as error:
-            url = f"cannot be read: {error}"
-        told = ", ".join(f"{int(number):,} {what.decode()}" for what, number in sorted(counts[name].items()))
-        idle = "over" if counts[name] and name not in under_way else "nobody"
-        works = [" ".join(owned[name]) or idle]
-        # Whoever owns it now may get on better than those before.
-        told_of = {stage.decode(): why.decode(errors="replace") for stage, why in failures[name].items()}
-        works += [f"{stage} fails: {why}" for stage, why in told_of.items() if stage not in owned[name]]
-        table.add_row(escape(name), escape(url), escape("; ".join(works)), escape(told))
+    for source in found:
+        told = ", ".join(f"{number:,} {what}" for what, number in source.counts.items())
+        works = "; ".join(text for text in (source.state, source.status.reason) if text)
+        table.add_row(*(escape(text) for text in (source.source, source.read_from, works, told)))
     terminal.console().print(table)
 
 
@@ -189,12 +170,8 @@ def _redis(url: str | None) -> Iterator[Any]:
     import redis
 
     from pipeline.connection import NEEDED, refusal, unasked
-    from pipeline.errors import InputError
-    from workers.config import PREFIX
 
-    url = url or os.environ.get(f"{PREFIX}REDIS__URL")
-    if url is None:
-        raise InputError("name the Redis that the workers share: --redis redis://HOST:PORT")
+    url = options.shared_redis(url)
     # A full server can be read, and taken out of; whether it takes more is for what is asked to find.
     with unasked(url, NEEDED) as client:
         try:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
@@ -10,10 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.ingest.connection_status import Phase
-from pipeline.ingest.live import LiveReader
 from pipeline.tally import Count
 from workers.cli import terminal
 from workers.live import Session
+from workers.status import SourceStatus
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,8 @@ class Watch:
             self._live.update(self._table(), refresh=True)
         elif time.monotonic() - self._logged >= LOG_EVERY:
             self._logged = time.monotonic()
-            for reader in self._session.readers:
-                line = " · ".join(cell for cell in (reader.source.id, *self._cells(reader)) if cell)
+            for status in self._session.statuses():
+                line = " · ".join(cell for cell in (status.source, *self._cells(status)) if cell)
                 self._console.print(f"{time.strftime(terminal.STAMP)} {line}", soft_wrap=True)
 
     def summary(self) -> None:
@@ -72,22 +73,20 @@ class Watch:
         table = Table(box=None, header_style="bold", pad_edge=False)
         for name in ("source", "state", "seen", "latency", "trouble"):
             table.add_column(name, overflow="fold")
-        for reader in self._session.readers:
-            table.add_row(f"[bold]{escape(reader.source.id)}[/bold]", *self._cells(reader))
+        for status in self._session.statuses():
+            table.add_row(f"[bold]{escape(status.source)}[/bold]", *self._cells(status))
         return table
 
-    def _cells(self, reader: LiveReader) -> tuple[str, str, str, str]:
-        source, state = reader.source.id, reader.state
-        counts = self._session.tally.of(source)
-        why = state.reason.removeprefix(f"{reader.source.safe_url} ")  # the line is the source's
-        reason = f" ({escape(why)})" if why else f", {state.fps:.0f} fps decoded"
+    def _cells(self, status: SourceStatus) -> tuple[str, str, str, str]:
+        counts, delay, why = Counter(status.counts), status.delay, escape(status.reason)
+        ended = status.state == Phase.ENDED
         troubles = [f"{count} {counts[count]:,}" for count in TROUBLES if counts[count]]
-        if state.phase is Phase.ENDED and source not in self._session.runner.failures:  # those are told below the table
+        if ended and status.source not in self._session.runner.failures:  # those are told below the table
             nothing = "" if counts[Count.FRAMES] else "no frame came"
-            troubles += [escape(why or nothing)] if why or nothing else []
-        delay = self._session.runner.latency.of(source)
+            troubles += [why or nothing] if why or nothing else []
+        reason = f" ({why})" if why else f", {status.fps:.0f} fps decoded"
         return (
-            f"[{STYLES[state.phase]}]{state.phase}[/]{'' if state.phase is Phase.ENDED else reason}",
+            f"[{STYLES[Phase(status.state)]}]{status.state}[/]{'' if ended else reason}",
             f"{counts[Count.FRAMES]:,} frames decoded, {counts[Count.SAMPLED]:,} analysed, "
             f"{counts[Count.FACES]:,} faces",
             f"median {delay.median:.2f} s, worst {delay.worst:.2f} s" if delay else "",

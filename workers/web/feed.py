@@ -1,0 +1,89 @@
+"""Records and events of a source as they are published, for one browser: a server-sent event stream (WHATWG HTML).
+
+It is a reader of the streams that the README documents, like anybody's: nothing waits for it, and where it falls
+behind it leaves out what is old.
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from pipeline.connection import NAME
+
+PAUSE: Final = 0.1
+"""s between messages at least."""
+MOST: Final = 1000
+"""Entries of each stream in one message; a reader that finds as many has fallen behind."""
+BLOCK: Final = 1.0
+"""s to wait for entries before the connection is told to be alive."""
+RECENT: Final = 20
+"""Events of before that the first message tells."""
+TEXT: Final = frozenset({"source", "run", "time", "clock", "track", "dominant", "model", "event", "previous"})
+"""Fields that are no numbers."""
+
+
+def number(text: str) -> float | None:
+    """Return the number that a field holds; None where it is none that JSON can tell."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def readable(fields: Mapping[str, str]) -> dict[str, str | float | None]:
+    """Return an entry of a stream with its numbers as numbers.
+
+    >>> readable({"track": "r1-2", "frame": "7", "s_fear": "0.25"})
+    {'track': 'r1-2', 'frame': 7.0, 's_fear': 0.25}
+    """
+    return {name: value if name in TEXT else number(value) for name, value in fields.items()}
+
+
+def client(url: str) -> "redis.asyncio.Redis":
+    """Return a client that has asked nothing yet, for any number of feeds."""
+    return redis.asyncio.Redis.from_url(
+        url, protocol=2, client_name=NAME, decode_responses=True, socket_timeout=BLOCK + 5, socket_connect_timeout=5
+    )
+
+
+async def feed(client: Any, source: str, closing: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """Give messages until ``closing``, or until Redis does not answer: browsers then ask again by themselves.
+
+    Each holds a JSON object with ``records`` and ``events``, oldest first, since the last one; the first, the latest
+    events of before.
+    """
+    streams = {"records": f"affect:emotions:{source}", "events": f"affect:events:{source}"}
+    last = {}
+    try:
+        for stream in streams.values():
+            newest = await client.xrevrange(stream, count=1)
+            last[stream] = newest[0][0] if newest else "0-0"
+        before = await client.xrevrange(streams["events"], max=last[streams["events"]], count=RECENT)
+        yield _message({"records": [], "events": [readable(fields) for _, fields in reversed(before)]})
+        while not closing():
+            found = dict(await client.xread(last, count=MOST, block=int(BLOCK * 1000)))
+            if not found:
+                yield b": nothing new\n\n"  # else a connection that is gone would not be noticed
+                continue
+            news = {}
+            for name, stream in streams.items():
+                entries = found.get(stream, [])
+                if entries:
+                    last[stream] = entries[-1][0]
+                if len(entries) == MOST:
+                    last[stream] = (await client.xrevrange(stream, count=1))[0][0]
+                news[name] = [readable(fields) for _, fields in entries]
+            yield _message(news)
+            await asyncio.sleep(PAUSE)
+    except (RedisError, OSError):
+        return
+
+
+def _message(news: Mapping[str, Any]) -> bytes:
+    return b"data: " + msgspec.json.encode(news) + b"\n\n"
