@@ -9,7 +9,7 @@ import typer
 
 from pipeline.errors import InputError
 from workers.cli import terminal
-from workers.cli.tracks import no_track
+from workers.cli.named import check_out, check_source, no_track
 
 if TYPE_CHECKING:
     from pipeline.sink.erasure import Loss, Selection
@@ -74,8 +74,7 @@ def erase(
     from workers.replay import checkpoint
 
     check_id(source)
-    if not out.is_dir():
-        raise InputError(f"there is no folder {str(out)!r}; name the --out folder of a replay or run")
+    check_out(out)
     settings = load_config(None, {"redis": {"url": redis}} if redis is not None else {}).redis
     console = terminal.console()
     waiting = terminal.console(stderr=True)
@@ -98,11 +97,7 @@ def erase(
         if missing := selection.tracks - known.union(*(server.tracks for server in servers)):
             raise no_track(min(missing), sorted(known))
         if not (losses or files or any(server.found for server in servers)):
-            there = sorted({folder.name.removeprefix("source=") for folder in out.glob("*/source=*")})
-            if source not in there:
-                raise InputError(
-                    f"there is no source {source!r} in {str(out)!r}; there are: {', '.join(there) or 'none'}"
-                )
+            check_source(source, out)
             console.print("There is nothing of that; nothing was deleted.")
             return
         _tell(losses, files, servers)

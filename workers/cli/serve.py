@@ -20,8 +20,8 @@ def serve(
 ) -> None:
     """Serve a live page for browsers, metrics for Prometheus (/metrics) and health (/healthz) of what a Redis knows.
 
-    Sources are those of `affectstream worker`, and what `affectstream run` publishes (`run --listen` serves its own). It
-    only reads: stop and start it at any time.
+    Sources are those of `affectstream worker`, and what `affectstream run` publishes (`run --listen` serves its own).
+    It only reads: stop and start it at any time.
 
     Examples:
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli import terminal
-from workers.cli.tracks import no_track
+from workers.cli.named import no_track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

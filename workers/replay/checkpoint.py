@@ -5,6 +5,7 @@ It is written once all rows before it are durable, and gone on from only if they
 
 import re
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from pipeline.tracker.follower import LAYOUT, FollowerMemory
 VERSION: Final = LAYOUT + 3
 """Of the layout. It rises with that of a follower; the number added is to be raised with every other change to
 ``Checkpoint``, ``Followed`` or to what is in them."""
+
+_NAME: Final = re.compile(r"\.stopped-(?P<source>.+)-(?P<run>r[0-9a-f]{11})\.state(?P<hidden>\.[0-9a-f]{8}\.tmp)?")
 
 
 class Followed(msgspec.Struct):
@@ -71,5 +74,13 @@ def load(path: Path) -> Checkpoint | None:
 
 def of_source(out: Path, source: str) -> list[Path]:
     """Return the checkpoints of all runs of a source, those among them that were never finished."""
-    ours = re.compile(rf"\.stopped-{re.escape(source)}-r[0-9a-f]{{11}}\.state(\.[0-9a-f]{{8}}\.tmp)?")
-    return sorted(path for path in out.glob(".stopped-*") if ours.fullmatch(path.name))
+    return sorted(path for path, name in _named(out) if name["source"] == source)
+
+
+def stopped_runs(out: Path) -> set[tuple[str, str]]:
+    """Return the sources and runs that have a checkpoint."""
+    return {(name["source"], name["run"]) for _, name in _named(out) if not name["hidden"]}
+
+
+def _named(out: Path) -> Iterator[tuple[Path, re.Match[str]]]:
+    return ((path, match) for path in out.glob(".stopped-*") if (match := _NAME.fullmatch(path.name)))

@@ -30,7 +30,7 @@ TEXT: Final = frozenset({"source", "run", "time", "clock", "track", "dominant", 
 def number(text: str) -> float | None:
     """Return the number that a field holds; None where it is none that JSON can tell."""
     try:
-        value = float(text)
+        value = int(text) if text.isdecimal() else float(text)
     except ValueError:
         return None
     return value if math.isfinite(value) else None
@@ -40,7 +40,7 @@ def readable(fields: Mapping[str, str]) -> dict[str, str | float | None]:
     """Return an entry of a stream with its numbers as numbers.
 
     >>> readable({"track": "r1-2", "frame": "7", "s_fear": "0.25"})
-    {'track': 'r1-2', 'frame': 7.0, 's_fear': 0.25}
+    {'track': 'r1-2', 'frame': 7, 's_fear': 0.25}
     """
     return {name: value if name in TEXT else number(value) for name, value in fields.items()}
 

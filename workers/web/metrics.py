@@ -63,7 +63,7 @@ def _latency(statuses: Sequence[SourceStatus]) -> Metric:
     family = HistogramMetricFamily(
         "affectstream_latency_seconds", "From the decoded frame to its committed rows.", labels=["source"]
     )
-    bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
+    bounds = [*(str(bound) for bound in BOUNDS), "+Inf"]
     for status in statuses:
         if status.delay is not None:
             buckets = list(zip(bounds, accumulate(status.delay.buckets), strict=True))

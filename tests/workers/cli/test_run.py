@@ -1,8 +1,11 @@
 """``affectstream run``, as a user meets it."""
 
+import re
 import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
@@ -100,3 +103,27 @@ def test_the_log_tells_of_what_others_ended_it_by(tmp_path, number):
     assert process.returncode == 1  # no frame came
     ended = [line.split(" ", 1)[1] for line in told if "ended" in line]
     assert ended == ([] if number is signal.SIGINT else [f"WARNING ended by {number.name}"])
+
+
+def test_the_page_and_metrics_are_served_where_they_are_asked_for(tmp_path):
+    with web(lambda request: request.connection.recv(1)) as camera:
+        words = ["run", f"door={camera}/cam.mjpg", "--listen", "0", "--redis", "none", "--out", str(tmp_path / "out")]
+        with subprocess.Popen(
+            [sys.executable, "-m", "workers.cli", *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stderr is not None
+            page = next(match[1] for line in process.stderr if (match := re.match("live page: ([^,]+),", line)))
+            with urllib.request.urlopen(f"{page}/metrics", timeout=10) as answer:
+                assert b'affectstream_source_up{source="door"} 0.0' in answer.read()
+            with urllib.request.urlopen(f"{page}/healthz", timeout=10) as answer:
+                assert answer.read() == b"well\n"
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+    assert process.returncode == 1  # no frame came
+
+
+def test_an_address_that_is_taken_is_told_before_anything_is_made(run, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run("0", "--listen", taken.getsockname()[1])
+    assert (ended.code, "address already in use" in ended.err) == (2, True)
+    assert not (tmp_path / "out").exists()
