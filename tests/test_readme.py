@@ -16,6 +16,9 @@ from pipeline.sink.parquet import ParquetWriter
 from pipeline.sink.streams import Streams
 from tests.pipeline.sink.runs import results
 from tests.redis_server import Server, oldest
+from workers.latency import BOUNDS, Delay
+from workers.status import SourceStatus
+from workers.web.metrics import exposition
 
 README = Path(__file__).parents[1] / "README.md"
 QUIET = 6.0
@@ -102,3 +105,10 @@ def test_the_line_of_cron_goes_by_the_days_that_folders_are_named_after(tmp_path
     left = {path.name for path in (tmp_path / "out" / "emotions" / "source=door").iterdir()}
     assert left == {f"date={today - timedelta(days=age)}" for age in (0, 29)}
     subprocess.run(["sh", "-c", line], check=True)  # with nothing to delete
+
+
+def test_the_metrics_that_are_named_are_told():
+    told = exposition([SourceStatus("door", "live", up=True, delay=Delay(0.1, 0.1, 0.1, (0,) * (len(BOUNDS) + 1)))])
+    named = set(re.findall(r"\baffectstream_\w+", README.read_text()))
+    assert named
+    assert [name for name in named if f"# TYPE {name} ".encode() not in told] == []
