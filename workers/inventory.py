@@ -24,7 +24,7 @@ from pipeline.run import is_of_file
 from pipeline.settings import PipelineSettings
 from pipeline.sink.occupancy import occupied
 from pipeline.sink.parts import COMPLETE, READ_FROM, PartFile, as_part, footer, told
-from workers.replay.checkpoint import stopped_runs
+from workers.replay.stopped import stopped_runs
 
 TIMES: Final = {"emotions": ("time", "time"), "tracks": ("first_time", "last_time")}
 """Tables, and in each the columns that hold the first and the last event time of a row."""
@@ -106,7 +106,6 @@ def take_stock(out: Path, sources: Sequence[str] = (), report: Report = lambda *
         InputError: a folder cannot be listed.
     """
     busy = occupied(out)
-    stopped = {each for each in stopped_runs(out) if not sources or each[0] in sources}
     listed, foreign = _listed(out, sources)
     total, seen = sum(len(parts) for _, parts in listed), 0
     found: dict[tuple[str, str], _Gathered] = defaultdict(_Gathered)
@@ -117,8 +116,9 @@ def take_stock(out: Path, sources: Sequence[str] = (), report: Report = lambda *
                     found[part.source, part.run].add(table, part, end)
             seen += len(parts)
             report(seen, total)
-    for source, run in stopped:
-        found[source, run].stopped = True
+    for source, run in stopped_runs(out):
+        if not sources or source in sources:
+            found[source, run]  # which may have been stopped before it had any row
     busy = busy or occupied(out)
     # Every start of a camera is a run of its own, named after its beginning: only the newest may be going on.
     newest = {source: run for source, run in sorted(found) if not is_of_file(run)}
@@ -153,8 +153,6 @@ class _Gathered:
     damage: list[str] = field(default_factory=list)
     parts: int = 0
     bytes: int = 0
-    stopped: bool = False
-    """Whether there is a checkpoint."""
 
     def add(self, table: str, part: PartFile, end: _End | OutputError) -> None:
         self.parts += 1
@@ -173,7 +171,7 @@ class _Gathered:
 
     def stock(self, source: str, run: str, *, may_run: bool) -> Stock:
         complete = {table: tags.get(COMPLETE) == "1" for table, (_, tags) in self.newest.items()}
-        finished = complete.get("emotions", False) and not self.stopped
+        finished = complete.get("emotions", False)
         if finished and not self.damage and not complete.get("tracks", False):
             self.damage.append(
                 f"run {run} of {source} is finished, but the last part of its tracks is missing; copy it again, or "

@@ -59,6 +59,26 @@ def alone(out: Path) -> Iterator[None]:
         _leave(lock, out / NAME)
 
 
+def occupied(out: Path) -> bool:
+    """Return whether anybody writes to a folder, or erases there; nothing is made or changed for it.
+
+    Where the file system has no locks nobody is seen.
+    """
+    lock = _opened(out / NAME, 0)
+    if lock is None:
+        return False
+    try:
+        # Held for microseconds, and only where a process that was killed has left the file: a writer tries again.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(lock)  # which unlocks it
+    return False
+
+
 def _enter(out: Path, stopped: Callable[[], bool]) -> int | None:
     begun, told = time.monotonic(), False
     while True:
@@ -79,7 +99,7 @@ def _locked(path: Path, how: int) -> int | None:
     Raises:
         BlockingIOError: others hold one that excludes it.
     """
-    while (lock := _opened(path)) is not None:
+    while (lock := _opened(path, os.O_CREAT)) is not None:
         try:
             fcntl.flock(lock, how | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -94,10 +114,10 @@ def _locked(path: Path, how: int) -> int | None:
     return None
 
 
-def _opened(path: Path) -> int | None:
+def _opened(path: Path, create: int) -> int | None:
     for mode in (os.O_RDWR, os.O_RDONLY):  # NFS locks alone only what may be written; another user's may only be read
         with suppress(OSError):
-            return os.open(path, mode | os.O_CREAT, 0o666)
+            return os.open(path, mode | create, 0o666)
     return None
 
 

@@ -53,9 +53,14 @@ def hidden_name(run: str) -> str:
 
 def parts(folder: Path) -> Iterator[PartFile]:
     """Give the parts of one source, of the folder ``OUT/emotions/source=<id>`` or ``OUT/tracks/source=<id>``."""
-    for path in folder.glob("date=*/part-*"):
-        if match := _PART.fullmatch(path.name):
-            yield PartFile(folder.name.removeprefix("source="), match["run"], int(match["last"]), path)
+    return (part for path in folder.glob("date=*/part-*") if (part := as_part(path)))
+
+
+def as_part(path: Path) -> PartFile | None:
+    """Return what the path of a part says, ``…/source=<id>/date=<day>/part-…``; None if the name is not a part's."""
+    if match := _PART.fullmatch(path.name):
+        return PartFile(path.parts[-3].removeprefix("source="), match["run"], int(match["last"]), path)
+    return None
 
 
 def unfinished(folder: Path, run: str | None, *, abandoned: bool) -> Iterator[Path]:
@@ -73,7 +78,12 @@ def is_last(part: Path) -> bool:
 
 def metadata(part: Path) -> dict[str, str]:
     """Return what a part tells of itself, without Arrow's own; raises as ``footer``."""
-    found = footer(part).metadata or {}
+    return told(footer(part))
+
+
+def told(end: pq.FileMetaData) -> dict[str, str]:
+    """Return what the end of a part tells of it, without Arrow's own; see ``footer``."""
+    found = end.metadata or {}
     return {key.decode(): value.decode() for key, value in found.items() if key.startswith(b"affectstream.")}
 
 

@@ -71,7 +71,7 @@ def erase(
     from workers.cluster.registry import check_id
     from workers.config import load_config
     from workers.erasure import servers_of
-    from workers.replay import checkpoint
+    from workers.replay import stopped
 
     check_id(source)
     check_out(out)
@@ -89,7 +89,7 @@ def erase(
             before.replace(tzinfo=UTC) if before else None,
         )
         # What following and smoothing remember of the faces of a replay that was stopped.
-        files = [*leftovers, *checkpoint.of_source(out, source)]
+        files = [*leftovers, *stopped.of_source(out, source)]
         with waiting.status("looking for it"):
             losses = erasure.losses(out, selection)
             for server in servers:

@@ -30,13 +30,14 @@ from pipeline.tally import Count, Tally
 from workers.engine import Engine
 from workers.outputs import open_writers
 from workers.replay import tasks
-from workers.replay.checkpoint import Checkpoint, load, place, save
+from workers.replay.checkpoint import Checkpoint, load, save
 from workers.replay.event_time import as_begun
 from workers.replay.executor import Executor
 from workers.replay.file import POLL
 from workers.replay.joiner import Joined, Joiner
 from workers.replay.outcome import Outcome, Status, counted, noted
 from workers.replay.scan import Scan
+from workers.replay.stopped import place
 
 LEAST: Final = 60.0
 """s of video in a part at least: about one of them is scanned twice."""

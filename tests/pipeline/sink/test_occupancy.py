@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import InputError, OutputError
 from pipeline.settings import ParquetSettings
-from pipeline.sink.occupancy import NAME, Writing, alone
+from pipeline.sink.occupancy import NAME, Writing, alone, occupied
 from pipeline.sink.parquet import ParquetWriter
 from tests.outputs import write_output
 
@@ -155,3 +155,17 @@ def test_where_files_cannot_be_locked_all_goes_on(tmp_path, monkeypatch, caplog)
         pass
     writer.close()
     assert "cannot be locked" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["writing", "alone"])
+def test_whoever_is_at_work_is_seen_and_nothing_is_made_for_the_look(tmp_path, hold, how):
+    assert not occupied(tmp_path)
+    assert not occupied(tmp_path / "missing")
+    other = hold(how, tmp_path)
+    assert occupied(tmp_path)
+    other.kill()
+    other.wait()
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    assert not occupied(tmp_path)  # and what was killed is not taken for somebody
+    Writing(tmp_path).close()  # nor does the look hold anything
+    assert not list(tmp_path.iterdir())
