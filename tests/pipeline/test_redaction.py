@@ -82,6 +82,10 @@ def test_a_password_that_is_a_word_is_hidden_wherever_it_stands(password: str, s
         assert redact(said.format(written), f"redis://:{password}@h") == said.format("***")
 
 
+def test_a_password_that_begins_with_another_is_hidden_whole() -> None:
+    assert redact("AUTH door-hunter2 or door", "redis://:door@h?password=door-hunter2") == "AUTH *** or ***"
+
+
 def test_what_is_shown_of_a_url_may_be_chosen() -> None:
     url = "rtsp://10.0.0.1/hunter2/live"
     assert redact(f"{url}, {url!r}", url, "rtsp://10.0.0.1/${TOKEN}/live") == (
