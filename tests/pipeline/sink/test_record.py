@@ -78,6 +78,12 @@ def test_time_out_of_sight_counts_no_more_than_a_gap():
     assert track.seconds == pytest.approx(251 / 25)
 
 
+def test_a_share_is_never_more_than_all_whatever_rounding_does():
+    for frames in range(2, 40):
+        track, _ = summary([row(frame, only("anger")) for frame in range(frames)])
+        assert 1 - 1e-9 < track.share <= 1
+
+
 def test_changes_of_the_dominant_expression_are_told_and_counted():
     rows = [row(0, only("anger")), row(1, only("fear")), row(2, only("fear")), row(3, only("anger"))]
 
@@ -90,4 +96,4 @@ def test_changes_of_the_dominant_expression_are_told_and_counted():
         (Change.DOMINANT, 3, "anger", "fear"),
         (Change.END, 3, "anger", None),
     ]
-    assert (track.settled, track.first.frame, track.last.frame) == (99, 0, 3)
+    assert (track.settled, track.first.frame, track.last.frame, track.frames) == (99, 0, 3, 4)
