@@ -35,6 +35,25 @@ def test_arrival_time_follows_a_drifting_camera(drift: float) -> None:
             assert abs(time - DAY - true * 1e6) < 40_000
 
 
+def test_arrival_time_gains_on_media_time_little_by_little() -> None:
+    """The way to the machine takes 0.4 s longer from 5 s on: too little for a pause."""
+    clock, late = ArrivalClock(), 0.4
+    arrivals = [n * 0.04 + (late if n >= 125 else 0) for n in range(3000)]
+    times = [clock.event_time(n * 0.04, arrived, DAY + round(arrived * 1e6)) for n, arrived in enumerate(arrivals)]
+    gains = [b - a - 40_000 for a, b in itertools.pairwise(times)]
+    assert all(-2 <= gain <= ArrivalClock.SLEW * 40_000 + 2 for gain in gains)
+    assert times[-1] - DAY == pytest.approx((2999 * 0.04 + late) * 1e6, abs=10)
+
+
+def test_a_new_connection_looks_at_the_wall_clock_again() -> None:
+    """That clock was set right by too little to be followed at once."""
+    clock, ahead = ArrivalClock(), 600_000
+    times = [clock.event_time(n, 50 + n, DAY + n * 1_000_000 + ahead * (n >= 5)) for n in range(10)]
+    assert times == [DAY + n * 1_000_000 for n in range(10)]
+    clock.resume()
+    assert clock.event_time(10, 60, DAY + 10_000_000 + ahead) == DAY + 10_000_000 + ahead
+
+
 def test_arrival_time_catches_up_after_a_silent_pause() -> None:
     clock = ArrivalClock()
     arrivals = [n * 0.04 + (5 if n > 250 else 0) for n in range(1000)]
@@ -99,6 +118,12 @@ def test_arrival_time_waits_out_a_clock_that_is_soon_set_right(behind: float, af
     assert abs(times[-1] - DAY - 999 * 40_000) <= WallClock.SET * 1e6
 
 
+def test_two_short_visits_to_a_wrong_time_are_not_one_long_stay() -> None:
+    clock = ArrivalClock()
+    times = [clock.event_time(n, 50 + n, DAY + round((n - 9 * (5 <= n < 8 or 40 <= n < 43)) * 1e6)) for n in range(60)]
+    assert times == [DAY + n * 1_000_000 for n in range(60)]
+
+
 @given(st.floats(0, 0.99))
 def test_little_steps_back_are_waited_out(step: float) -> None:
     clock = ArrivalClock()
@@ -122,6 +147,13 @@ def test_the_cameras_own_clock_comes_first() -> None:
     assert clock.event_time(0.08, DAY - 400_000, 50.08, DAY + 80_000) == (DAY - 300_000, Clock.RTCP)
     # One that was never set is not believed.
     assert clock.event_time(0.16, 86_400_000_000, 50.16, DAY + 160_000)[1] is Clock.ARRIVAL
+
+
+def test_both_clocks_begin_anew_with_a_new_connection() -> None:
+    clock = LiveClock()
+    assert clock.event_time(0.0, DAY, 50.0, DAY + 300_000) == (DAY, Clock.RTCP)
+    clock.resume()
+    assert clock.event_time(9.0, DAY + 30_000_000, 59.0, DAY + 9_300_000) == (DAY + 30_000_000, Clock.RTCP)
 
 
 beyond = st.floats(1.1, 3600).flatmap(lambda step: st.sampled_from([step, -step]))
