@@ -54,6 +54,17 @@ def test_a_jump_counts_one_step(jump: int) -> None:
     assert times == pytest.approx([0, 0.04, 0.08, 0.12, 0.16])
 
 
+@pytest.mark.parametrize("step", [None, 0.0, -1.0, 1.5])
+def test_a_container_that_announces_no_sound_step_is_not_followed(step: float | None) -> None:
+    assert run([None, None, None], MediaClock(step)) == pytest.approx([0, 0.04, 0.08])
+
+
+def test_where_a_time_stamp_is_missing_the_latest_step_is_taken_again() -> None:
+    stamps = [0, SECOND // 2, None, None, 2 * SECOND]  # two in a second, though 25 were announced
+    assert run(stamps) == pytest.approx([0, 0.5, 1.0, 1.5, 2.0])
+    assert run([0, 10 * SECOND, None]) == pytest.approx([0, 10, 10.04])  # a gap is no step
+
+
 def test_small_steps_back_are_held() -> None:
     assert run([0, 9000, 8000, 9000, 18000]) == pytest.approx([0, 0.1, 0.1, 0.1, 0.2])
 
