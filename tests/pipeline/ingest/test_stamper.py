@@ -50,6 +50,26 @@ def test_no_time_is_lost_to_a_frame_that_comes_out_only_after_a_time_out(hung: f
     assert abs(stamp.time - stamp.arrived) <= 2  # media time is rounded to µs
 
 
+def test_a_new_connection_is_not_measured_by_the_one_before() -> None:
+    """Ten seconds later, with time stamps that seem to go on, from a camera whose clock was set meanwhile."""
+    camera = Camera()
+    for n in range(25):
+        camera.frame(40 * n, 50 + 0.04 * n, ahead=0.0)
+    camera.stamper.opened(0.04)
+    stamp = camera.frame(1000, 60.96, ahead=20.0)
+    assert stamp is not None
+    assert stamp.pts == pytest.approx(10.96)
+    assert stamp.time - stamp.arrived == 20_000_000
+
+
+def test_a_camera_that_no_longer_tells_the_time_is_not_ahead() -> None:
+    camera = Camera()
+    camera.frame(0, 50.0, ahead=3.0)
+    assert camera.stamper.ahead == pytest.approx(3.0)
+    camera.frame(40, 50.04)
+    assert camera.stamper.ahead is None
+
+
 @pytest.mark.parametrize(
     ("believed", "ahead", "clock", "told"),
     [
