@@ -8,6 +8,7 @@ from pipeline.labels import LABELS
 from pipeline.messages import Clock, Emotion, End, Results, Stamp
 from pipeline.settings import ParquetSettings
 from pipeline.sink.parquet import ParquetWriter
+from pipeline.sink.tables import NOWHERE, Origin
 
 START = 1_700_000_000_000_000
 """2023-11-14 22:13:20 UTC, µs."""
@@ -32,6 +33,8 @@ def write_output(
     pause: float = 0.0,
     fps: float = 25.0,
     settings: ParquetSettings | None = None,
+    origin: Origin = NOWHERE,
+    complete: bool = True,
 ) -> Path:
     """Write tracks of ``length`` rows on average, one after the other; give ``out``.
 
@@ -51,9 +54,11 @@ def write_output(
         pause: s from the last row of a track to the first of the next, in which there are frames without faces.
         fps: rows per second.
         settings: when parts end.
+        origin: what else parts tell of where they come from.
+        complete: whether the run came to the end of its source.
     """
     rng = np.random.default_rng(seed)
-    writer = ParquetWriter(out, settings or ParquetSettings())
+    writer = ParquetWriter(out, settings or ParquetSettings(), origins={source: origin})
     frame = 0
     for track in range(tracks):
         mean = rng.dirichlet(5 * np.array(shares))
@@ -82,6 +87,6 @@ def write_output(
             writer.write(Results(emotions=(row,)))
             frame += 1
         frame += round(pause * fps)
-    writer.write(Results(ends=(End(source, run, complete=True),)))
+    writer.write(Results(ends=(End(source, run, complete=complete),)))
     writer.close()
     return out

@@ -270,12 +270,16 @@ def _changes(settings: str) -> dict[str, Any]:
     """
     given = dict(_flat(json.loads(settings)))
     usual = dict(_flat(PipelineSettings().model_dump(mode="json")))
-    # What was left open is told as the detector's card had it.
+    # What was left open may be told as the detector's card had it.
     with suppress(AffectError):
         chosen = given.get("detector.model")
         if card := detector_card(network_file("detector", Path(chosen) if chosen else None)):
             usual |= {"detector.threshold": card.threshold, "tracker.birth": card.birth}
-    return {name: value for name, value in given.items() if name.startswith(SHAPING) and value != usual.get(name)}
+    return {
+        name: value
+        for name, value in given.items()
+        if name.startswith(SHAPING) and value is not None and value != usual.get(name)
+    }
 
 
 def _flat(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -18,6 +18,7 @@ from workers.cli import (
     models,
     replay,
     run,
+    runs,
     serve,
     show,
     sources,
@@ -47,6 +48,7 @@ app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
+app.command("runs")(runs.runs)
 app.command("show")(show.show)
 app.command("drift")(drift.drift)
 app.command("erase")(erase.erase)
