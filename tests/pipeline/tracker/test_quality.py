@@ -46,6 +46,20 @@ def test_worse_is_never_better(name, worse):
     assert values[-1] < 0.1
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("side", 32), ("yaw", 45), ("yaw", -45), ("pitch", 45), ("score", 0.5), ("left", -12.5)]
+)
+def test_half_way_up_a_ramp_a_face_is_worth_half(name, value):
+    assert of(**{name: value}) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_sharpness_is_a_ramp_of_the_detail():
+    for blur in (0.8, 1.2, 1.6):
+        share = (np.log10(detail(cv2.GaussianBlur(SHARP, (0, 0), blur)[None])[0]) + 3) / 1.5
+        assert 0.1 < share < 0.9
+        assert of(blur=blur) == pytest.approx(share, abs=1e-4)
+
+
 def test_a_face_of_24_px_is_poor():
     assert of(side=24) < 0.3
 
