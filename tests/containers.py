@@ -138,18 +138,23 @@ def host(url: str, folder: Path, replace: Mapping[str, str] | None = None) -> It
         running.close()
 
 
-def show_that_they_work(running: Host, workers: Sequence[Container], add: Container, rows: int) -> pd.DataFrame:
-    """Start what is not started yet, add a source, await ``rows`` records of it and health, stop; return the table."""
-    for worker in workers:
-        if worker.process is None:
-            running.start(worker)
+def await_rows(running: Host, containers: Sequence[Container], add: Container, rows: int) -> None:
+    """Start what is not started yet, add a source, await ``rows`` records of it and that all containers are well."""
+    for container in containers:
+        if container.process is None:
+            running.start(container)
     running.run(add)
     (name,) = running.client.hkeys("affect:sources")
     running.wait(lambda: running.client.xlen(f"affect:emotions:{name}") >= rows)
-    for worker in workers:
-        running.wait(lambda worker=worker: running.is_well(worker))
-    assert running.stop(workers) == {worker.name: 0 for worker in workers}, running.logs()
-    assert not [worker.name for worker in workers if running.is_well(worker)]
+    for container in containers:
+        running.wait(lambda container=container: running.is_well(container))
+
+
+def stop_and_read(running: Host, containers: Sequence[Container]) -> pd.DataFrame:
+    """Stop the containers, which end without an error and are then not well; return the table of their one source."""
+    assert running.stop(containers) == {container.name: 0 for container in containers}, running.logs()
+    assert not [container.name for container in containers if running.is_well(container)]
+    (name,) = running.client.hkeys("affect:sources")
     table = pd.read_parquet(running.data / "emotions")
     assert len(table) == running.client.xlen(f"affect:emotions:{name}")
     return table

@@ -3,21 +3,26 @@
 import json
 import os
 import re
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests import rtsp
-from tests.containers import COMPOSE, ROOT, host, image_environment, of_compose, show_that_they_work
+from tests.containers import COMPOSE, ROOT, await_rows, host, image_environment, of_compose, stop_and_read
 from tests.redis_server import Server, newest
+from workers.bus import keys
 from workers.cluster.layout import STAGES, parse_layout
 
 SERVICES = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "affectstream"}
-WORKERS = {name: service for name, service in OURS.items() if "profiles" not in service}
+LASTING = {name: service for name, service in SERVICES.items() if "profiles" not in service}
+WORKERS = {name: service for name, service in LASTING.items() if service["command"][0] == "worker"}
 
 
 @pytest.fixture
@@ -74,7 +79,7 @@ def test_every_service_is_confined(name):
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
     assert service["logging"]["options"]["max-size"]
-    if name in WORKERS or name == "redis":
+    if name in LASTING:
         assert service["restart"] == "unless-stopped"
         assert service["stop_grace_period"] == "30s"
         assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
@@ -82,6 +87,13 @@ def test_every_service_is_confined(name):
     if name not in OURS:  # ours run as the user of the image
         assert service["user"] not in {"root", "0"}
         assert re.search(r":\d+\.\d+", service["image"])
+
+
+def test_only_this_machine_reaches_what_asks_for_no_password():
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"redis": ["127.0.0.1:6379:6379"], "page": ["127.0.0.1:8080:8080"]}
+    # The test below has the page listen, and its health check ask, where these words say.
+    assert "0.0.0.0:8080" in SERVICES["page"]["command"]
 
 
 @pytest.mark.parametrize("name", WORKERS)
@@ -110,6 +122,24 @@ def test_only_volumes_that_are_declared_are_mounted():
     assert "data:/data" in WORKERS["sink"]["volumes"]
 
 
+def ask(url, name):
+    """Return status and text of the page's answer, asked for by that name."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"Host": name}), timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def told_of(source, url):
+    """Return what the page tells Prometheus of a source, by the metric's name."""
+    status, text = ask(f"{url}/metrics", "page:8080")
+    assert status == 200, text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {sample.name: sample.value for sample in samples if sample.labels == {"source": source}}
+
+
 def test_the_simulated_camera_and_the_workers_do_what_they_are_told(server, tmp_path):
     rtsp.require()
     (url,) = [word for word in SERVICES["camera"]["command"] if word.startswith("rtsp://")]
@@ -122,11 +152,24 @@ def test_the_simulated_camera_and_the_workers_do_what_they_are_told(server, tmp_
     camera = rtsp.RtspServer(tmp_path / "data" / Path(clip).name)
     workers = [of_compose(name) for name in WORKERS]
     workers.append(replace(of_compose("inference"), name="inference-2"))  # as `--scale inference=2` makes it
-    with host(server.url, tmp_path, {url: camera.url}) as running:
-        for worker in workers:
-            running.start(worker)
+    page = f"http://127.0.0.1:{(port := rtsp.free_port())}"
+    containers = [*workers, of_compose("page")]
+    with host(server.url, tmp_path, {url: camera.url, ":8080": f":{port}"}) as running:
+        for container in containers:
+            running.start(container)
         running.run(of_compose("clip"))
         with camera:
-            table = show_that_they_work(running, workers, of_compose("camera"), rows=50)
+            await_rows(running, containers, of_compose("camera"), rows=50)
+            frames = len({fields["frame"] for _, fields in running.client.xrange("affect:emotions:demo")})
+            # Workers add up what they count now and then.
+            running.wait(lambda: told_of("demo", page)["affectstream_frames_decoded_total"] >= frames)
+            told = told_of("demo", page)
+            for name in ("127.0.0.1:8080", "localhost:8080"):  # as a browser here has it
+                assert ask(f"{page}/healthz", name) == (200, "well\n")
+            assert ask(f"{page}/healthz", "rebound.example:8080")[0] == 400
+            table = stop_and_read(running, containers)
+        decoded = int(running.client.hget(keys.counts("demo"), "frames"))
+    assert told["affectstream_source_up"] == 1
+    assert told["affectstream_frames_decoded_total"] <= decoded
     assert set(table["source"]) == {"demo"}
     assert set(table["clock"]) <= {"rtcp", "arrival"}

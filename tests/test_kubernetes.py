@@ -2,13 +2,17 @@
 
 import shutil
 import subprocess
+import urllib.error
+import urllib.request
 
 import kubernetes_validate
 import pytest
 import yaml
 
 from pipeline.settings import BusSettings
-from tests.containers import COMPOSE, ROOT, Container, image_environment, of_compose
+from tests import rtsp
+from tests.containers import COMPOSE, ROOT, Container, host, image_environment, of_compose
+from tests.redis_server import Server, newest
 from workers.bus import keys
 from workers.cluster.layout import STAGES, parse_layout
 
@@ -19,7 +23,9 @@ OF_KEDA = [found for found in OBJECTS if found["apiVersion"].startswith("keda.sh
 OF_KUBERNETES = [found for found in OBJECTS if found not in OF_KEDA]
 DEPLOYMENTS = {found["metadata"]["name"]: found for found in OBJECTS if found["kind"] == "Deployment"}
 (REDIS,) = [found for found in OBJECTS if found["kind"] == "StatefulSet"]
-PODS = {found["metadata"]["name"]: found["spec"]["template"]["spec"] for found in [*DEPLOYMENTS.values(), REDIS]}
+TEMPLATES = {found["metadata"]["name"]: found["spec"]["template"] for found in [*DEPLOYMENTS.values(), REDIS]}
+PODS = {name: template["spec"] for name, template in TEMPLATES.items()}
+WORKERS = {name for name in DEPLOYMENTS if PODS[name]["containers"][0]["args"][0] == "worker"}
 
 
 @pytest.mark.parametrize("version", ["1.30", kubernetes_validate.latest_version()])
@@ -62,7 +68,7 @@ def test_a_cell_is_a_namespace_of_its_own(tmp_path):
 
 
 def test_the_workers_do_every_stage_once_and_no_frame_crosses_the_network():
-    layouts = [parse_layout(PODS[name]["containers"][0]["args"][1]) for name in DEPLOYMENTS]
+    layouts = [parse_layout(PODS[name]["containers"][0]["args"][1]) for name in WORKERS]
     assert sorted(stage for layout in layouts for stage in layout.stages) == sorted(STAGES)
     assert ("ingest", "tracker") in [layout.chain for layout in layouts]
 
@@ -79,22 +85,37 @@ def test_every_pod_is_confined(name):
     assert only["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert set(only["resources"]["requests"]) == {"cpu", "memory"}
     assert only["resources"]["limits"]["memory"]
-    mounts = {mount["mountPath"]: mount["name"] for mount in only["volumeMounts"]}
-    if name in DEPLOYMENTS:  # where health is noted
+    mounts = {mount["mountPath"]: mount["name"] for mount in only.get("volumeMounts", ())}
+    if name in WORKERS:  # where health is noted
         assert {"name": mounts["/tmp"], "emptyDir": {}} in pod["volumes"]
+
+
+def chosen(selector):
+    """Return the names of the pods whose labels a selector asks for."""
+    return {name for name, template in TEMPLATES.items() if selector.items() <= template["metadata"]["labels"].items()}
 
 
 def test_selectors_find_what_they_mean():
     for found in [*DEPLOYMENTS.values(), REDIS]:
-        labels = found["spec"]["template"]["metadata"]["labels"]
-        assert found["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        assert chosen(found["spec"]["selector"]["matchLabels"]) == {found["metadata"]["name"]}
     for kind, select in (("Service", "selector"), ("NetworkPolicy", "podSelector")):
-        (found,) = [thing["spec"][select] for thing in OBJECTS if thing["kind"] == kind]
-        assert found.get("matchLabels", found).items() <= REDIS["spec"]["template"]["metadata"]["labels"].items()
-    (policy,) = [thing for thing in OBJECTS if thing["kind"] == "NetworkPolicy"]
-    (workers,) = [one["podSelector"] for one in policy["spec"]["ingress"][0]["from"] if "podSelector" in one]
-    for found in DEPLOYMENTS.values():
-        assert workers["matchLabels"].items() <= found["spec"]["template"]["metadata"]["labels"].items()
+        found = {thing["metadata"]["name"]: thing["spec"][select] for thing in OBJECTS if thing["kind"] == kind}
+        assert set(found) == {"redis", "page"}
+        for name, selector in found.items():
+            assert chosen(selector.get("matchLabels", selector)) == {name}
+
+
+def test_what_asks_for_no_password_is_reached_by_those_who_need_it():
+    policies = {thing["metadata"]["name"]: thing["spec"] for thing in OBJECTS if thing["kind"] == "NetworkPolicy"}
+    for name, pods in (("redis", set(DEPLOYMENTS)), ("page", set())):
+        assert policies[name]["policyTypes"] == ["Ingress"]
+        (rule,) = policies[name]["ingress"]
+        (let_in,) = rule["ports"]
+        (container,) = PODS[name]["containers"]
+        assert let_in["port"] in {port["name"] for port in container["ports"]}
+        selectors = [one["podSelector"]["matchLabels"] for one in rule["from"] if "podSelector" in one]
+        assert {pod for selector in selectors for pod in chosen(selector)} == pods
+        assert all(selector["matchLabels"] for one in rule["from"] for selector in one.values())  # else it is anybody
 
 
 def test_secrets_come_from_the_environment_of_what_reads_the_cameras():
@@ -125,15 +146,55 @@ def test_inference_is_scaled_by_what_nobody_has_taken():
     assert metadata["address"] == f"redis.{KUSTOMIZATION['namespace']}:6379"
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS)
+def of_pod(name, check=()):
+    """Return the container of a pod."""
+    (found,) = PODS[name]["containers"]
+    environment = {variable["name"]: variable["value"] for variable in found["env"]}
+    return Container(name, ["affectstream", *found["args"]], image_environment() | environment, check)
+
+
+@pytest.mark.parametrize("name", sorted(WORKERS))
 def test_runs_what_compose_runs(name):
     """Those very commands are run in test_compose.py."""
     (found,) = PODS[name]["containers"]
     check = found["livenessProbe"]["exec"]["command"]
     assert found["startupProbe"]["exec"]["command"] == check
-    environment = {variable["name"]: variable["value"] for variable in found["env"]}
-    command = ["affectstream", *found["args"]]
-    assert Container(name, command, image_environment() | environment, check) == of_compose(name)
+    assert of_pod(name, check) == of_compose(name)
+
+
+def test_the_page_is_asked_as_kubernetes_asks_and_not_restarted_for_want_of_redis(tmp_path):
+    (found,) = PODS["page"]["containers"]
+    (port,) = found["ports"]
+    (service,) = [thing for thing in OBJECTS if (thing["kind"], thing["metadata"]["name"]) == ("Service", "page")]
+    assert [one["targetPort"] for one in service["spec"]["ports"]] == [port["name"]]
+    probes = {kind: found[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")}
+    assert {get["port"] for get in probes.values()} == {port["name"]}
+    told = TEMPLATES["page"]["metadata"]["annotations"]
+    assert (told["prometheus.io/scrape"], told["prometheus.io/port"]) == ("true", str(port["containerPort"]))
+    probes["prometheus"] = {"path": told["prometheus.io/path"]}
+
+    here = rtsp.free_port()
+
+    def status(who):
+        url = f"http://127.0.0.1:{here}{probes[who]['path']}"
+        request = urllib.request.Request(url, headers={"Host": f"10.244.1.7:{port['containerPort']}"})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except urllib.error.URLError:
+            return None  # it does not listen yet
+
+    words = {f":{port['containerPort']}": f":{here}"}
+    with Server(tmp_path, newest()) as server, host(server.url, tmp_path, words) as running:
+        running.start(of_pod("page"))
+        running.wait(lambda: status("startup") is not None)
+        assert {who: status(who) for who in probes} == dict.fromkeys(probes, 200)
+        server.kill()
+        assert (status("readiness"), status("prometheus")) == (503, 503)
+        assert (status("startup"), status("liveness")) == (200, 200)
 
 
 def test_the_server_and_the_volume_are_those_of_compose():
