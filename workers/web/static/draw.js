@@ -79,7 +79,8 @@ export function drawStage(canvas, faces, extent, labels, look) {
   pen.lineJoin = "round";
   for (const { row } of faces) {
     const [x, y, w, h] = [left + row.x * scale, top + row.y * scale, row.w * scale, row.h * scale];
-    pen.globalAlpha = 0.35 + 0.65 * Math.min(1, Math.max(0, row.quality));
+    const strength = 0.35 + 0.65 * Math.min(1, Math.max(0, row.quality));
+    pen.globalAlpha = strength;
     /** @type {(grown: number, thickness: number, colour: string) => void} */
     const outline = (grown, thickness, colour) => {
       pen.lineWidth = thickness;
@@ -92,6 +93,7 @@ export function drawStage(canvas, faces, extent, labels, look) {
     outline(0, line, look.labels[labels.indexOf(row.dominant)] ?? look.ink);
     outline(line / 2, 1, look.edge);
     outline(-line / 2, 1, look.edge);
+    pen.globalAlpha = Math.max(0.7, strength); // words must be readable all the same
     const text = `${numberOf(row.track)}  ${row.dominant}`;
     const [across, down] = [pen.measureText(text).width + look.rem * 0.7, look.rem * 1.4];
     // Above the box where there is room, and always within the stage.
