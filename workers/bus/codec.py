@@ -146,13 +146,33 @@ def decode(data: bytes) -> Message:
     return unpack(envelope.body)
 
 
-def decode_one_of(data: bytes, kinds: tuple[type[Message], ...]) -> Message:
-    """Return the message that ``data`` holds, as ``decode`` does; one of another kind is a ``MessageError`` too."""
+def decode_one_of(data: bytes, kinds: tuple[type[Message], ...], source: str) -> Message:
+    """Return the message that ``data`` holds, as ``decode`` does.
+
+    Args:
+        data: of an entry that anybody who reaches this Redis may have put there.
+        kinds: what may come; one of another kind is a ``MessageError`` too.
+        source: whose entry it is; so is one that tells of another source, whose rows would go where that one's are.
+    """
     message = decode(data)
     if not isinstance(message, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
         raise MessageError(f"{wanted} was awaited, not {type(message).__name__}")
+    told = _source(message)
+    if told != source:
+        raise MessageError(f"a message of {source[:40]!r} was awaited, not one of {told[:40]!r}")
     return message
+
+
+def _source(message: Message) -> str:
+    """Return the source that a message tells of."""
+    match message:
+        case End():
+            return message.source
+        case Scores():
+            return message.faces.stamp.source
+        case Frame() | Faces():
+            return message.stamp.source
 
 
 def _pack_frame(frame: Frame, quality: int | None) -> _Frame:

@@ -31,7 +31,7 @@ class Ordered:
 
     Args:
         key: of the stream.
-        kinds: what may come; anything else is set aside.
+        kinds: what may come; anything else is set aside, and so is what tells of another source.
         tries: how many owners may begin with the same message before it is taken to be what kills them.
     """
 
@@ -134,7 +134,7 @@ class Ordered:
         if b"x" in fields:
             return Taken(name, number, None)
         try:
-            return Taken(name, number, decode_one_of(fields.get(b"m", b""), self._kinds))
+            return Taken(name, number, decode_one_of(fields.get(b"m", b""), self._kinds, self._lease.source))
         except VersionError:
             raise
         except MessageError as error:

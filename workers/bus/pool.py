@@ -170,7 +170,7 @@ class PoolLink:
 
     def _read(self, in_hand: _InHand, *, abandoned: bool) -> Faces | End | None:
         try:
-            message = decode_one_of(in_hand.data, (Faces, End))
+            message = decode_one_of(in_hand.data, (Faces, End), in_hand.source)
         except VersionError:
             self._hand_back(in_hand.id)
             raise

@@ -3,13 +3,14 @@
 import threading
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.channel import Closed
 from pipeline.errors import VersionError
-from pipeline.messages import End, Faces
+from pipeline.messages import End, Faces, Scores
 from pipeline.tally import Count, Tally
 from tests.messages import faces
 from workers.bus import keys
@@ -194,6 +195,21 @@ def test_poison_is_set_aside_without_a_gap(client, read, poisoned, caplog):
     assert "End was awaited, not Faces" in entries[1]["reason"]
     assert reader.tally.of("door")[Count.POISON] == 3
     assert "message 2 of door was set aside" in caplog.text
+
+
+@pytest.mark.parametrize("forged", ["gate", "x/../../../elsewhere", ""])
+def test_a_message_that_tells_of_another_source_is_set_aside(client, read, poisoned, forged):
+    seen = faces(1, source=forged)
+    scores = Scores(msgspec.structs.replace(seen, crops=seen.crops[:0]), np.full((1, 8), 1 / 8, np.float32), "m")
+    for number, message in enumerate((seen, scores, End(forged, "r1", complete=True)), 1):
+        put(client, number, message)
+    put(client, 4)
+    taken = read(kinds=(Faces, Scores, End)).drain()
+    assert numbers(taken) == [1, 2, 3, 4]
+    assert [one.message for one in taken] == [None, None, None, End("door", "r4", complete=True)]
+    entries = poisoned()
+    assert [(one["s"], one["n"]) for one in entries] == [("door", n) for n in "123"]
+    assert {one["reason"] for one in entries} == {f"a message of 'door' was awaited, not one of {forged!r}"}
 
 
 def test_another_version_stays_where_it_is(client, read):

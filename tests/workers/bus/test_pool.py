@@ -173,6 +173,21 @@ def test_what_cannot_be_worked_on_is_set_aside_counted_and_leaves_no_gap(broker,
     assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 0
 
 
+def test_a_message_that_tells_of_another_source_is_set_aside_and_leaves_no_gap(broker, client, poisoned):
+    for number, message in enumerate((faces(1, source="gate"), End("../gate", "r", complete=True)), 1):
+        client.xadd(keys.FACES, {"s": "door", "n": number, "m": encode(message, quality=None)})
+        client.hincrby(keys.PENDING, "door", 1)
+    put(client, 3)
+    Member(broker).work()
+    assert [(number, message is None) for number, message in published(broker)] == [(1, True), (2, True), (3, False)]
+    assert published(broker, "gate") == published(broker, "../gate") == []
+    assert [(one["s"], one["n"], one["reason"]) for one in poisoned()] == [
+        ("door", "1", "a message of 'door' was awaited, not one of 'gate'"),
+        ("door", "2", "a message of 'door' was awaited, not one of '../gate'"),
+    ]
+    assert client.hgetall(keys.PENDING) == {}
+
+
 def test_another_version_is_refused_and_left_for_who_can_read_it(broker, client):
     put(client, 1)
     later = msgspec.msgpack.encode((VERSION + 1, "novel", {}))
