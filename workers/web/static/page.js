@@ -51,9 +51,9 @@ async function ask() {
   } catch {
     lost = "The connection to the server is lost. Trying again…";
   }
+  setTimeout(ask, PAUSE);
   choose(Boolean(before) && !lost);
   change();
-  setTimeout(ask, PAUSE);
 }
 
 /** @param {any} told what the server answered; throws where it is nothing of the kind */
@@ -109,19 +109,16 @@ function choose(anew = false) {
 }
 
 function open() {
-  close();
+  stream?.close();
   stream = new EventSource(`api/live/${encodeURIComponent(chosen)}`);
   heard = performance.now();
-  stream.onopen = () => {
-    broken = false;
-    change();
-  };
   stream.onerror = () => {
     broken = true; // the browser tries again by itself, or where it was refused, `choose` does
     change();
   };
   stream.onmessage = ({ data }) => {
     heard = performance.now();
+    broken = false; // not when it opens: what is refused behind the server would seem well for a moment each time
     let told;
     try {
       told = JSON.parse(data);
