@@ -6,7 +6,7 @@ Nothing is written, no table is read, and writers are not waited for.
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class State(StrEnum):
     OPEN = "may be running"
     """It has not ended by its own account, and somebody writes to the folder."""
     DAMAGED = "damaged"
-    """A part is not whole, or missing."""
+    """A part is not whole, cannot be read, or is missing."""
 
 
 @dataclass(frozen=True)
@@ -246,19 +246,18 @@ def _look(path: Path) -> _End | OutputError | None:
         return OutputError(f"cannot read {path}: {(error.strerror or str(error)).lower()}")
     except OutputError as error:
         return error
-    names = ("model", *TIMES[path.parts[-4]])
-    spans = {name: span for name in dict.fromkeys(names) if (span := _span(end, name))}
-    return _End(end.num_rows, spans, told(end), size)
+    return _End(end.num_rows, dict(_spans(end, {"model", *TIMES[path.parts[-4]]})), told(end), size)
 
 
-def _span(end: pq.FileMetaData, name: str) -> tuple[Any, Any] | None:
-    """Return the least and the largest value of a column; None if there is none, or the file does not tell."""
-    if name not in end.schema.names:
-        return None
-    column = end.schema.names.index(name)
-    found = [end.row_group(group).column(column).statistics for group in range(end.num_row_groups)]
-    known = [each for each in found if each is not None and each.has_min_max]
-    return (min(each.min for each in known), max(each.max for each in known)) if known else None
+def _spans(end: pq.FileMetaData, names: Set[str]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Give the least and the largest value of some columns, of those that have any and of which the file tells."""
+    groups = [end.row_group(group) for group in range(end.num_row_groups)]
+    for column, name in enumerate(end.schema.names):
+        if name in names:
+            found = [group.column(column).statistics for group in groups]
+            known = [each for each in found if each is not None and each.has_min_max]
+            if known:
+                yield name, (min(each.min for each in known), max(each.max for each in known))
 
 
 @lru_cache(maxsize=256)
