@@ -32,6 +32,7 @@ def test_holds_the_networks_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for name in ("emotion.onnx", "emotion.json", "detector.onnx", "detector.json", "recipes/affect.yaml"):
         assert f"models/{name}" in names
+    assert "workers/web/static/index.html" in names
     assert not [name for name in names if name.startswith("tests")]
 
 

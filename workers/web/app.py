@@ -26,7 +26,7 @@ STATIC: Final = Path(__file__).with_name("static")
 
 HEADERS: Final = {
     # Nothing of the page comes from elsewhere, and nobody may frame it.
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     # What is told of people is kept by no cache.
