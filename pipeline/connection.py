@@ -79,7 +79,7 @@ def address(url: str) -> str:
     return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
 
 
-def unasked(url: str, advice: str = CHOICE) -> "redis.Redis":
+def lazy_client(url: str, advice: str = CHOICE) -> "redis.Redis":
     """Return a client that has asked nothing yet.
 
     Args:
@@ -124,8 +124,8 @@ def unasked(url: str, advice: str = CHOICE) -> "redis.Redis":
 
 
 def check_url(url: str, advice: str = CHOICE) -> None:
-    """Raise what ``unasked`` does."""
-    unasked(url, advice).close()
+    """Raise what ``lazy_client`` does."""
+    lazy_client(url, advice).close()
 
 
 def connect(url: str, *, patient: bool = False, advice: str = CHOICE) -> "redis.Redis":
@@ -140,7 +140,7 @@ def connect(url: str, *, patient: bool = False, advice: str = CHOICE) -> "redis.
         InputError: the URL cannot be used.
         BrokerError: nothing answers there, or it is not a Redis, or does not let us write.
     """
-    client = unasked(url, advice)
+    client = lazy_client(url, advice)
     try:
         # A replica and a full server answer a ping, but take no writes.
         client.set("affect:probe", 1, px=1)

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import redis
 
-from pipeline.connection import CHOICE, address, explain, refusal, unasked
+from pipeline.connection import CHOICE, address, explain, lazy_client, refusal
 from pipeline.errors import InputError
 from pipeline.sink.erasure import Selection
 from workers.bus import keys
@@ -71,7 +71,7 @@ class Server:
         self.found: list[Doomed] = []
         self._url = url
         self._embedded = embedded
-        self._client: Any = unasked(url)  # a full server can be taken out of
+        self._client: Any = lazy_client(url)  # a full server can be taken out of
         self.tracks: set[str] = set()
         self._marked: dict[str, str] = {}
         """Streams in which deleted entries are only marked, and why."""

@@ -6,7 +6,7 @@ import traceback
 from enum import StrEnum
 
 from pipeline.errors import SourceError
-from pipeline.ingest.event_clock import LiveClock, apart
+from pipeline.ingest.event_clock import LiveClock, skew_in_words
 from pipeline.ingest.failures import traced
 from pipeline.ingest.source import Source
 
@@ -39,7 +39,7 @@ class ConnectionStatus:
         self._phase = Phase.CONNECTING
         self._since = 0.0
         """Monotonic time since when it has been away, s."""
-        self._apart = False
+        self._skewed = False
         """Whether it was told that the camera's clock is far from ours."""
         self._told: set[tuple[str, int | None]] = set()
         """File and line of the unexpected errors that were told in full."""
@@ -68,11 +68,11 @@ class ConnectionStatus:
             self._since = since
         self._phase, self.reason = Phase.WAITING, reason
 
-    def captured(self, ahead: float) -> None:
-        """Tell once that the camera's clock is far from this machine's: ``ahead`` of it, s."""
-        if not self._apart and (words := apart(ahead)):
-            self._apart = True
-            if abs(ahead) * 1e6 > LiveClock.ABSURD:
+    def clock_skew(self, skew: float) -> None:
+        """Tell once that the camera's clock is far from this machine's: by ``skew`` s ahead of it."""
+        if not self._skewed and (words := skew_in_words(skew)):
+            self._skewed = True
+            if abs(skew) * 1e6 > LiveClock.ABSURD:
                 effect = "that is not believed, and times are those of arrival; set it (NTP)"
             else:
                 effect = (

@@ -10,15 +10,15 @@ SKEW: Final = 10.0
 """s between a camera's clock and ours from which on the user is told: more than any frame takes to arrive."""
 
 
-def apart(ahead: float) -> str | None:
-    """Say how far a camera's clock is ``ahead``, s; None where that is not worth a word.
+def skew_in_words(skew: float) -> str | None:
+    """Say how far a camera's clock is ahead, s; None where that is not worth a word.
 
-    >>> apart(7200.3), apart(-90_000), apart(-2.0)
+    >>> skew_in_words(7200.3), skew_in_words(-90_000), skew_in_words(-2.0)
     ('2:00:00 ahead of', '1 day, 1:00:00 behind', None)
     """
-    if abs(ahead) < SKEW:
+    if abs(skew) < SKEW:
         return None
-    return f"{timedelta(seconds=round(abs(ahead)))} {'ahead of' if ahead > 0 else 'behind'}"
+    return f"{timedelta(seconds=round(abs(skew)))} {'ahead of' if skew > 0 else 'behind'}"
 
 
 class WallClock:

@@ -239,8 +239,8 @@ class LiveReader:
         """Stamp a frame and put it where the tracker takes it."""
         arrived = time.monotonic()
         stamp = self._stamper.stamp(decoded.captured, arrived, time.time_ns() // 1000)
-        if self._stamper.ahead is not None:
-            self._status.captured(self._stamper.ahead)
+        if self._stamper.skew is not None:
+            self._status.clock_skew(self._stamper.skew)
         self._tally.add(self.source.id, Count.FRAMES)
         self._arrivals.append(arrived)
         if stamp is not None:

@@ -10,7 +10,7 @@ import msgspec
 from pipeline.errors import SourceError
 from pipeline.ingest.clock import MediaClock
 from pipeline.ingest.decode import Video
-from pipeline.ingest.event_clock import apart
+from pipeline.ingest.event_clock import skew_in_words
 from pipeline.ingest.live import open_live
 from pipeline.ingest.picture import Pictures, is_full_range, orientation
 from pipeline.ingest.source import Source
@@ -56,7 +56,7 @@ class Probe(msgspec.Struct, frozen=True):
     """Shortest, median and longest step between time stamps, s; None where there are fewer than two steps."""
     duration: float | None
     """As announced, s."""
-    clock_ahead: float | None
+    clock_skew: float | None
     """s by which the camera's clock is ahead of this machine's, by its RTCP sender reports; None without them."""
     recorded: bool
     """Whether the file says when it was recorded."""
@@ -113,8 +113,8 @@ class Probe(msgspec.Struct, frozen=True):
                 return "Event times count from when it was recorded, as it says itself."
             ends = "end" if self.duration else "count from"
             return f"It does not say when it was recorded; event times {ends} when the file was last written."
-        if self.clock_ahead is not None:
-            words = apart(self.clock_ahead)
+        if self.clock_skew is not None:
+            words = skew_in_words(self.clock_skew)
             wrong = f", which is {words} this machine's: set whichever is wrong (NTP, time zone)" if words else ""
             return f"Event times come from the camera's own clock (RTCP){wrong}."
         return "The camera does not tell its clock; event times count from arrival."
@@ -127,7 +127,7 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
     corrupt: list[int] = []
     ticks: list[int | None] = []
     arrivals: list[float] = []
-    ahead: float | None = None
+    skew: float | None = None
     first: av.VideoFrame | None = None
     try:
         for decoded in video.frames(corrupt.append):
@@ -135,7 +135,7 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
             ticks.append(None if video.timeless or video.assumed else decoded.ticks)
             arrivals.append(time.monotonic())
             if decoded.captured is not None:
-                ahead = decoded.captured / 1e6 - time.time_ns() / 1e9
+                skew = decoded.captured / 1e6 - time.time_ns() / 1e9
             media = clock.media_time(decoded.ticks, video.base)
             if (arrivals[-1] - arrivals[0] if source.live else media) >= seconds:
                 break
@@ -163,7 +163,7 @@ def probe(source: Source, seconds: float = SECONDS) -> Probe:
             backwards=sum(step < 0 for step in steps),
             steps=(steps[0], steps[len(steps) // 2], steps[-1]) if len(steps) > 1 else None,
             duration=video.duration,
-            clock_ahead=ahead,
+            clock_skew=skew,
             recorded=isinstance(video, Video) and video.created is not None,
             audio=video.audio,
         )

@@ -21,14 +21,14 @@ class Stamper:
         pts: media time of the latest frame, s.
         due: monotonic time at which the latest frame should have arrived, s. It may have arrived later: after a
             time-out FFmpeg still hands out one frame that it had buffered.
-        ahead: s by which the camera's clock was ahead of this machine's at the latest frame; None where it tells none.
+        skew: s by which the camera's clock was ahead of this machine's at the latest frame; None where it tells none.
     """
 
     def __init__(self, source: Source, run: str, resume: Resume | None = None) -> None:
         self.number = 0
         self.pts = 0.0
         self.due = time.monotonic()
-        self.ahead: float | None = None
+        self.skew: float | None = None
         self._source = source
         self._run = run
         self._resume = resume
@@ -82,9 +82,9 @@ class Stamper:
         event_time, clock = self._clock.event_time(self.pts, captured, arrived, now)
         self.due -= self._clock.late
         if captured is None:
-            self.ahead = None
+            self.skew = None
         else:
-            self.ahead = ((event_time if clock is Clock.RTCP else captured) - now) / 1e6
+            self.skew = ((event_time if clock is Clock.RTCP else captured) - now) / 1e6
         number = self.number
         self.number += 1
         if not self._sampler.wants(self.pts):

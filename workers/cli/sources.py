@@ -169,11 +169,11 @@ def _redis(url: str | None) -> Iterator[Any]:
     """Give a client; what goes wrong with it is told in one line."""
     import redis
 
-    from pipeline.connection import NEEDED, refusal, unasked
+    from pipeline.connection import NEEDED, lazy_client, refusal
 
     url = options.shared_redis(url)
     # A full server can be read, and taken out of; whether it takes more is for what is asked to find.
-    with unasked(url, NEEDED) as client:
+    with lazy_client(url, NEEDED) as client:
         try:
             yield client
         except (redis.RedisError, OSError) as error:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from pipeline.connection import NEEDED, refusal, unasked
+from pipeline.connection import NEEDED, lazy_client, refusal
 from pipeline.errors import AffectError
 from workers.cluster.overview import overviews
 from workers.status import SourceStatus
@@ -29,7 +29,7 @@ class RedisBoard:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client = unasked(url, NEEDED)
+        self._client = lazy_client(url, NEEDED)
 
     def statuses(self) -> Sequence[SourceStatus]:
         """See ``Board.statuses``; raises ``BrokerError``."""

@@ -65,9 +65,9 @@ def test_a_new_connection_is_not_measured_by_the_one_before() -> None:
 def test_a_camera_that_no_longer_tells_the_time_is_not_ahead() -> None:
     camera = Camera()
     camera.frame(0, 50.0, ahead=3.0)
-    assert camera.stamper.ahead == pytest.approx(3.0)
+    assert camera.stamper.skew == pytest.approx(3.0)
     camera.frame(40, 50.04)
-    assert camera.stamper.ahead is None
+    assert camera.stamper.skew is None
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_how_far_a_cameras_clock_is_ahead(
     assert stamp is not None
     assert stamp.clock is clock
     assert stamp.time == DAY + 50_000_000 + (7_200_000_000 if clock is Clock.RTCP else 0)
-    assert camera.stamper.ahead == (told if told is None else pytest.approx(told))
+    assert camera.stamper.skew == (told if told is None else pytest.approx(told))
