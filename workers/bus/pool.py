@@ -100,11 +100,8 @@ class PoolLink:
 
     def close(self) -> None:
         """See ``Link.close``: leave the group, unless something is still in hand for another to claim."""
-        client = self._broker.client
         with suppress(redis.RedisError, OSError):  # the others strike it off
-            mine = client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 1, consumername=self._name)
-            if not mine:
-                client.xgroup_delconsumer(keys.FACES, keys.GROUP, self._name)
+            self._leave(self._name)
 
     def _publish(self, items: Sequence[tuple[_InHand, bytes, bytes]]) -> None:
         outboxes = {source: index for index, source in enumerate(dict.fromkeys(item[0].source for item in items), 1)}
@@ -166,7 +163,11 @@ class PoolLink:
         client = self._broker.client
         for member in self._request(lambda: client.xinfo_consumers(keys.FACES, keys.GROUP)):
             if member["pending"] == 0 and member["idle"] > FORGOTTEN:
-                self._request(partial(client.xgroup_delconsumer, keys.FACES, keys.GROUP, member["name"]))
+                self._request(partial(self._leave, member["name"]))
+
+    def _leave(self, member: str | bytes) -> None:
+        """Take a member out of the group; what it was handed only just now keeps it there, for another to claim."""
+        self._broker.leave(keys=[keys.FACES], args=[keys.GROUP, member])
 
     def _read(self, in_hand: _InHand, *, abandoned: bool) -> Faces | End | None:
         try:

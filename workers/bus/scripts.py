@@ -145,6 +145,15 @@ return published
 """
 )
 
+LEAVE: Final = """
+-- A member leaves its group, unless it has something in hand: Redis would forget with the member who has that, and
+-- nobody could take it over.
+-- KEYS: stream. ARGV: group, member. Returns whether it has left.
+if redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])[1] then return 0 end
+redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+return 1
+"""
+
 ACQUIRE: Final = """
 -- KEYS: lease. ARGV: token, lease in ms. Returns whether the token holds it.
 local owner = redis.call('GET', KEYS[1])

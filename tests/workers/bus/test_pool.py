@@ -284,6 +284,55 @@ def test_who_is_silent_for_long_is_struck_off(broker, client, monkeypatch):
     assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 1
 
 
+@pytest.fixture
+def after(broker, monkeypatch):
+    """Have something happen once, right after Redis has answered the first request of a name, or else any."""
+
+    def arrange(action, name=None):
+        real, waiting = broker.client.execute_command, [action]
+
+        def request(*words, **options):
+            try:
+                return real(*words, **options)
+            finally:
+                if waiting and name in {None, words[0]}:
+                    waiting.pop()()
+
+        monkeypatch.setattr(broker.client, "execute_command", request)
+
+    return arrange
+
+
+def test_what_a_member_is_handed_while_it_leaves_goes_to_another(broker, client, after):
+    """As when its last request timed out, and Redis answered all the same."""
+    leaving = Member(broker)
+
+    def hand_over():
+        put(client, 1)
+        broker.client.xreadgroup(keys.GROUP, leaving._name, {keys.FACES: ">"})
+
+    after(hand_over)
+    leaving.close()
+    assert Member(broker, claim=0.01).work() == 1
+    assert [number for number, _ in published(broker)] == [1]
+
+
+def test_who_wakes_up_just_when_it_is_struck_off_finishes_what_it_took(broker, client, monkeypatch, after):
+    monkeypatch.setattr("workers.bus.pool.FORGOTTEN", -1)
+    put(client, 1)
+    sleeper, other = Member(broker), Member(broker)
+    sleeper.work()
+    for number in (2, 3):
+        put(client, number)
+    in_hand = []
+    sleeper._most = 1
+    after(lambda: in_hand.extend(sleeper.read()), "XINFO CONSUMERS")
+    assert other.work() == 1
+    sleeper.commit([scored(message) for message in in_hand])
+    assert [number for number, _ in published(broker)] == [1, 3, 2]
+    assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 0
+
+
 def test_what_is_gone_though_it_was_in_hand_holds_nobody_up(broker, client):
     put(client, 1)
     put(client, 2)
