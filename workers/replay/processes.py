@@ -1,7 +1,9 @@
 """Tasks in processes of this machine."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -80,7 +82,16 @@ def _begin(reports: "multiprocessing.Queue[Progress]", stop: Event) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Whoever would read the last reports may have gone: the process need not live until they are read.
     reports.cancel_join_thread()
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     tasks.attend(_Desk(reports, stop))
+
+
+def _end_with_parent() -> None:
+    """End this process once its parent was killed, lest it go on writing beside the next attempt."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _result(ended: Future[T]) -> T:
