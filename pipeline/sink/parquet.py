@@ -25,6 +25,7 @@ from pipeline.errors import OutputError
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
 from pipeline.sink.occupancy import Writing
+from pipeline.sink.parts import check_ids
 from pipeline.sink.tables import NOWHERE, Origin, RunTables
 from pipeline.sink.writer import Frontier, position
 
@@ -85,7 +86,7 @@ class ParquetWriter:
         self._writing = Writing(out, stopped)
 
     def write(self, results: Results) -> None:
-        """See ``Writer.write``.
+        """See ``Writer.write``; a ``MessageError`` where a source or a run is no id, whoever made it up.
 
         If a part cannot be written nothing of it stays on the disk, all rows stay in memory, and it is tried again when
         ``RETRY`` s have gone by, and by ``close``.
@@ -157,5 +158,6 @@ class ParquetWriter:
     def _run(self, source: str, run: str) -> "RunTables":
         key, origin = (source, run), self._origins.get(source, NOWHERE)
         if key not in self._runs:
+            check_ids(source, run)
             self._runs[key] = RunTables(self._out, source, run, self._settings, self._fence, origin)
         return self._runs[key]

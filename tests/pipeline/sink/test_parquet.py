@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import InputError, OutputError
+from pipeline.errors import InputError, MessageError, OutputError
 from pipeline.labels import LABELS
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
@@ -221,6 +221,18 @@ def test_ends_of_unknown_runs_are_harmless(tmp_path):
     write(tmp_path, [Results(ends=(End("door", "r9", complete=False),))])
 
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["x/../../../elsewhere", "..", "/elsewhere", "a/b", "a\0", "a\n", "A", "", "-a", ".a"])
+def test_what_is_no_id_becomes_no_path(tmp_path, name):
+    writer = ParquetWriter(tmp_path / "below" / "results", ParquetSettings(part_rows=1))
+    before = sorted(tmp_path.rglob("*"))
+    end = [Results(ends=(End(*ids, complete=True),)) for ids in ((name, "r1"), ("door", name))]
+    for made in (*results(20, source=name)[:1], *results(20, run=name)[:1], *end):
+        with pytest.raises(MessageError, match="cannot be part of a path"):
+            writer.write(made)
+    assert sorted(tmp_path.rglob("*")) == before
+    writer.close()
 
 
 def test_any_reader_of_hive_folders_finds_the_source(tmp_path):
