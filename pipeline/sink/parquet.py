@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pipeline.durable import Fence, unusable
+from pipeline.durable import Fence, failure, make_folder, sync, unusable
 from pipeline.errors import OutputError
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
@@ -75,9 +75,12 @@ class ParquetWriter:
         self._fence = fence
         self._origins = origins
         self._runs: dict[tuple[str, str], RunTables] = {}
+        self._unsure: set[Path] = set()
+        """Folders in which a power cut may undo what was written."""
         self._lock = threading.Lock()
         try:
-            out.mkdir(parents=True, exist_ok=True)
+            if not make_folder(out):
+                self._unsure.update(out.parents)
             probe = out / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
             probe.touch(exist_ok=False)
             probe.unlink()
@@ -118,10 +121,24 @@ class ParquetWriter:
             self._try([partial(run.flush, before) for run in self._runs.values()])
 
     def flush(self) -> None:
-        """End every open part, so that all that was written is durable."""
+        """End every open part, so that all that was written is durable; return only if it outlives a power cut too.
+
+        For whoever then gives away what the rows were made of. The other ways to a part only warn where its folder
+        could not be synced: a file is still there to be replayed, and what came live cannot be had again anyway.
+
+        Raises:
+            OutputError: a part cannot be written, or the folder of one that was written cannot be synced. Rows of the
+                latter are passed over from now on, and it is tried again by the next call.
+        """
         with self._lock:
             for run in self._runs.values():
                 run.flush()
+            for folder in sorted(self._unsure):
+                try:
+                    sync(folder)
+                except OSError as error:
+                    raise failure(folder, error) from error
+                self._unsure.discard(folder)
 
     def close(self) -> None:
         """See ``Writer.close``; every run is tried even if one fails."""
@@ -159,5 +176,5 @@ class ParquetWriter:
         key, origin = (source, run), self._origins.get(source, NOWHERE)
         if key not in self._runs:
             check_ids(source, run)
-            self._runs[key] = RunTables(self._out, source, run, self._settings, self._fence, origin)
+            self._runs[key] = RunTables(self._out, source, run, self._settings, self._fence, origin, self._unsure)
         return self._runs[key]

@@ -39,10 +39,17 @@ class RunTables:
     """Both tables of one run."""
 
     def __init__(
-        self, out: Path, source: str, run: str, settings: ParquetSettings, fence: Fence | None, origin: Origin
+        self,
+        out: Path,
+        source: str,
+        run: str,
+        settings: ParquetSettings,
+        fence: Fence | None,
+        origin: Origin,
+        unsure: set[Path],
     ) -> None:
-        self.emotions = Table(out / "emotions" / f"source={source}", run, EMOTIONS, settings, fence, origin)
-        self.tracks = Table(out / "tracks" / f"source={source}", run, TRACKS, settings, fence, origin)
+        self.emotions = Table(out / "emotions" / f"source={source}", run, EMOTIONS, settings, fence, origin, unsure)
+        self.tracks = Table(out / "tracks" / f"source={source}", run, TRACKS, settings, fence, origin, unsure)
 
     def frontier(self) -> Frontier:
         """How far both are durable."""
@@ -77,6 +84,15 @@ class Table(Generic[Row]):
 
     A part that cannot be written grows until it can: it may then be longer than the settings say, and go beyond the day
     under which it is filed.
+
+    Args:
+        folder: ``OUT/emotions/source=<id>`` or ``OUT/tracks/source=<id>``.
+        run: id.
+        columns: of the table.
+        settings: when parts end.
+        fence: see ``ParquetWriter``.
+        origin: more metadata.
+        unsure: takes up the folders in which a power cut may undo what was written.
     """
 
     def __init__(
@@ -87,8 +103,10 @@ class Table(Generic[Row]):
         settings: ParquetSettings,
         fence: Fence | None,
         origin: Origin,
+        unsure: set[Path],
     ) -> None:
         self._folder = folder
+        self._unsure = unsure
         self._fence = fence
         self._origin = origin
         self._run = run
@@ -184,9 +202,11 @@ class Table(Generic[Row]):
         folder = self._folder / f"date={utc(self._begun).date()}"
         path = folder / part_name(self._run, self._first, self._last)
         try:
-            make_folder(folder)
+            if not make_folder(folder):
+                self._doubt(folder)
             write = partial(pq.write_table, content, compression="zstd")
-            write_whole(write, path, folder / hidden_name(self._run), self._fence)
+            if not write_whole(write, path, folder / hidden_name(self._run), self._fence):
+                self._doubt(folder)
         except OSError as error:
             self._rest = time.monotonic() + RETRY
             raise failure(folder, error) from error
@@ -198,7 +218,16 @@ class Table(Generic[Row]):
         try:
             for path in unfinished(self._folder, self._run, abandoned=self._fence is None):
                 path.unlink(missing_ok=True)
-            newest = max((part for part in parts(self._folder) if part.run == self._run), default=None)
+            found = [part for part in parts(self._folder) if part.run == self._run]
+            if self._fence is not None:
+                # Whoever wrote them may have ended, or failed, between naming a part and syncing its folder.
+                for part in found:
+                    self._doubt(part.path.parent)
+            newest = max(found, default=None)
             return Frontier() if newest is None else Frontier(newest.last, is_last(newest.path))
         except OSError as error:
             raise failure(self._folder, error) from error
+
+    def _doubt(self, folder: Path) -> None:
+        """Note that a power cut may undo what was written to the folder of a day: it, or a name above it up to OUT."""
+        self._unsure.update((folder, *folder.parents[:3]))

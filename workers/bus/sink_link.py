@@ -23,7 +23,7 @@ PAUSE: Final = 1.0
 
 
 class SinkLink:
-    """Acknowledges scores only when the Parquet part that holds their rows has its name.
+    """Acknowledges scores only when the Parquet part that holds their rows has its name, and outlives a power cut.
 
     Until then they stay in the inbox. Whoever takes over goes on from what was remembered at the last part, works
     through them again, and gets the same rows: those that are in a table or a stream already are passed over, because
@@ -85,8 +85,11 @@ class SinkLink:
     def save(self, ends: int = 0) -> None:
         """Make all rows durable, then acknowledge what they were made of, the ends of so many runs among it.
 
-        Raises ``Lost`` where another has taken over; its rows are as good as these.
+        Raises ``Lost`` where another has taken over; its rows are as good as these; ``OutputError`` where rows
+        cannot be made durable.
         """
+        # Where a part has its name, but may not outlive a power cut, this raises: the scores stay in the inbox, and
+        # whoever takes them next passes over the rows and syncs the folder before it acknowledges.
         self._parquet.flush()
         self._publisher.publish((), self._taken, self._position, runs=-ends)
         self._position = self._publisher.position

@@ -17,6 +17,7 @@ from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
 from pipeline.sink.occupancy import NAME
 from pipeline.sink.parquet import ParquetWriter
+from tests.disk import FolderSync
 from tests.pipeline.sink.runs import results
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -249,3 +250,57 @@ def test_any_reader_of_hive_folders_finds_the_source(tmp_path):
         "cam2",
         "e5",
     ]
+
+
+def frames(out):
+    return sorted(pd.read_parquet(out / "emotions")["frame"])
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_part_whose_folder_cannot_be_synced_was_written_and_is_not_written_again(tmp_path, monkeypatch, patient):
+    made = results(120, faces=1)
+    FolderSync(monkeypatch)
+    writer = ParquetWriter(tmp_path, ParquetSettings(part_rows=50), patient=patient)
+    for result in made:
+        writer.write(result)
+    writer.close()
+    assert frames(tmp_path) == [row.stamp.frame for result in made for row in result.emotions]
+
+
+def test_flushing_is_done_only_when_folders_are_synced_those_of_runs_that_have_ended_too(tmp_path, monkeypatch):
+    """Whoever flushes gives away what the rows were made of."""
+    out, made = tmp_path / "new" / "out", results(120, faces=1)
+    disk = FolderSync(monkeypatch)
+    writer = ParquetWriter(out, ParquetSettings(part_rows=50), lambda: None)
+    for result in made:
+        writer.write(result)
+    for _ in range(2):
+        with pytest.raises(OutputError, match="input/output error"):
+            writer.flush()
+    disk.error = 0
+    writer.flush()
+    writer.close()
+    folders = [folder for path in out.rglob("part-*") for folder in (path.parent, *path.parent.parents[:5])]
+    assert tmp_path in folders
+    assert all(disk.has(folder) for folder in folders)
+    assert frames(out) == [row.stamp.frame for result in made for row in result.emotions]
+
+
+def test_whoever_takes_over_syncs_what_it_finds_before_it_says_that_all_is_durable(tmp_path, monkeypatch):
+    made = results(120, faces=1, complete=False)
+    disk = FolderSync(monkeypatch)
+
+    def write_all():
+        writer = ParquetWriter(tmp_path, ParquetSettings(part_rows=50), lambda: None)
+        for result in made:
+            writer.write(result)
+        writer.flush()
+
+    for _ in range(2):  # the second finds all rows there
+        with pytest.raises(OutputError, match="input/output error"):
+            write_all()
+    disk.error = 0
+    write_all()
+    assert all(disk.has(path.parent) for path in tmp_path.rglob("part-*"))
+    assert disk.has(tmp_path)
+    assert frames(tmp_path) == [row.stamp.frame for result in made for row in result.emotions]
