@@ -75,6 +75,21 @@ def test_boxes_and_measurements_are_inverse():
     assert boxes_of([]).shape == (0, 4)
 
 
+def test_boxes_without_extent_have_a_least_size():
+    np.testing.assert_allclose(measured(np.array([[10, 20, 0, 0]], np.float32))[0, 2:], np.log([1e-3, 1e-3]))
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+def test_how_fast_a_new_face_may_be_goes_by_its_size(scale):
+    deviations = np.sqrt(born(measured(FACE * np.float32(scale))[0], PIXEL).P.diagonal())
+    np.testing.assert_allclose(deviations[4:], kalman.BIRTH * [50 * scale, 50 * scale, 1, 1])
+
+
+def test_no_time_is_too_short_for_a_variance():
+    for dt in np.geomspace(1e-12, 1e-2, 200):
+        assert (disturbance(float(dt)).diagonal() >= 0).all()
+
+
 @pytest.mark.parametrize("steps", [pytest.param([0.04] * 50, id="25 fps"), pytest.param([0.1, 0.3] * 5, id="uneven")])
 def test_learns_a_velocity_per_second_at_any_frame_rate(steps):
     motion = born(measured(FACE)[0], PIXEL)
