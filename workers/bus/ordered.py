@@ -1,7 +1,9 @@
 """A source's messages out of a stream in the order in which they were made, whoever put them there when."""
 
+import logging
+import math
 import time
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.channel import Closed
 from pipeline.errors import MessageError, VersionError
@@ -12,7 +14,9 @@ from workers.bus.lease import Lease, Lost
 from workers.bus.ledger import Ledger
 from workers.bus.poison import DEADLY, Poison
 
-FETCHED = 64
+log = logging.getLogger(__name__)
+
+FETCHED: Final = 64
 """Entries that are fetched at once."""
 
 
@@ -33,6 +37,7 @@ class Ordered:
         key: of the stream.
         kinds: what may come; anything else is set aside, and so is what tells of another source.
         tries: how many owners may begin with the same message before it is taken to be what kills them.
+        patience: s for which later messages wait for a missing one before that is told.
     """
 
     def __init__(
@@ -45,10 +50,12 @@ class Ordered:
         key: str,
         kinds: tuple[type[Message], ...],
         tries: int,
+        patience: float,
     ) -> None:
         self._ledger = ledger
         self._kinds = kinds
         self._tries = tries
+        self._patience = patience
         self._begun = False
         self._broker = broker
         self._lease = lease
@@ -57,6 +64,10 @@ class Ordered:
         self._poison = poison
         self._cursor = b"0-0"
         self._early: dict[int, tuple[bytes, dict[bytes, bytes]]] = {}
+        self._missing = 0
+        """Number of the message that was missing last though later ones had come."""
+        self._told_at = 0.0
+        """Monotonic time at which that is told, s; infinity once it was."""
         self._taken: list[Taken] = []
 
     def take(self, most: int, within: float | None = None) -> list[Taken]:
@@ -90,12 +101,28 @@ class Ordered:
                 self._last += 1
                 taken.append(self._read(self._last, *self._early.pop(self._last)))
             if not taken:
+                self._tell_of_a_gap()
                 left = BLOCK if deadline is None else int(1000 * (deadline - time.monotonic()))
                 if left <= 0 and fetched:
                     return []
                 self._fetch(min(max(left, 1), BLOCK))
                 fetched = True
         return taken
+
+    def _tell_of_a_gap(self) -> None:
+        """Warn, once for each, of a message that does not come though later ones did long ago."""
+        now, missing = time.monotonic(), self._last + 1
+        if self._early and missing != self._missing:
+            self._missing, self._told_at = missing, now + self._patience
+        elif self._early and now >= self._told_at:
+            self._told_at = math.inf
+            source = self._lease.source
+            log.warning(
+                "%s: message %d of %s has not come for %g s, and %d behind it wait; unless a worker before this one "
+                "still has it in hand, it is lost: `affectstream sources remove %s --forget`, then add it again, to "
+                "begin anew",
+                *(self._lease.worker, missing, source, self._patience, len(self._early), source),
+            )
 
     def _set_aside(self, taken: Taken) -> Taken:
         """What is left of a message on which every owner so far has died.

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
@@ -27,6 +27,9 @@ from workers.cluster.registry import digest, source_of
 from workers.worker import Worker
 
 log = logging.getLogger(__name__)
+
+GAP: Final = 3
+"""Times ``bus.claim`` for which messages wait for a missing one before that is told: by then another has it in hand."""
 
 Out = TypeVar("Out")
 
@@ -126,10 +129,10 @@ class Shard(threading.Thread):
         return message.stamp.frame if isinstance(message, Frame) else 0
 
     def _ordered(self, ledger: Ledger, key: str, *kinds: type[Message]) -> Ordered:
-        context = self._context
+        broker, bus = self._context.broker, self._context.config.bus
         self._ledger = ledger
         self._inbox = Ordered(
-            context.broker, self.lease, ledger, self._poison, key=key, kinds=kinds, tries=context.config.bus.tries
+            *(broker, self.lease, ledger, self._poison), key=key, kinds=kinds, tries=bus.tries, patience=GAP * bus.claim
         )
         return self._inbox
 

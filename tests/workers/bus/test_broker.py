@@ -205,7 +205,7 @@ def test_the_rights_that_are_named_are_enough(tmp_path, executable, never):
         assert member.read() == [message]
         member.commit([message])
         member.close()
-        inbox = Ordered(broker, lease, ledger, poison, key=keys.scores("door"), kinds=(End,), tries=3)
+        inbox = Ordered(broker, lease, ledger, poison, key=keys.scores("door"), kinds=(End,), tries=3, patience=60.0)
         assert [one.message for one in inbox.take(1)] == [message]
         lease.release()
         broker.close()

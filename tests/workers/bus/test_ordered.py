@@ -35,14 +35,16 @@ def numbers(taken):
 
 
 class Reader:
-    def __init__(self, broker, own, *, last=0, tries=3, kinds=(Faces, End), acquire=True):
+    def __init__(self, broker, own, *, last=0, tries=3, kinds=(Faces, End), acquire=True, patience=60.0):
         self.lease, self.ledger = own("sink", inbox=KEY, acquire=acquire)
         self.ledger.load()
         if last:
             self.commit(last)
         self.tally = Tally()
         poison = Poison(broker, "sink", self.tally, self.lease.stopped)
-        self.inbox = Ordered(broker, self.lease, self.ledger, poison, key=KEY, kinds=kinds, tries=tries)
+        self.inbox = Ordered(
+            broker, self.lease, self.ledger, poison, key=KEY, kinds=kinds, tries=tries, patience=patience
+        )
 
     def take(self, most=100, within=0.01):
         return self.inbox.take(most, within)
@@ -81,6 +83,35 @@ def test_messages_come_in_order_and_a_gap_is_waited_for(client, read):
     assert reader.inbox.number(taken[0].message) == 5
 
 
+def test_a_message_that_does_not_come_though_later_ones_wait_is_told_once(client, read, caplog):
+    reader = read(patience=0.0)
+    assert reader.take() == []  # nothing has come: nothing is missing
+    for number in (1, 3, 4):
+        put(client, number)
+    assert numbers(reader.drain()) == [1]
+    for _ in range(3):
+        assert reader.take() == []
+    assert caplog.text.count("message 2 of door has not come") == 1
+    assert caplog.text.count("and 2 behind it wait") == 1
+    put(client, 2)
+    put(client, 6)
+    assert numbers(reader.drain()) == [2, 3, 4]
+    for _ in range(3):
+        assert reader.take() == []
+    assert [record.getMessage().split(" of door")[0] for record in caplog.records] == [
+        "sink: message 2",
+        "sink: message 5",
+    ]
+
+
+def test_a_message_that_is_only_late_is_not_told_of(client, read, caplog):
+    reader = read(patience=60.0)
+    put(client, 2)
+    for _ in range(3):
+        assert reader.take() == []
+    assert caplog.text == ""
+
+
 def test_what_was_not_acknowledged_comes_again(client, read):
     ids = [put(client, number) for number in (1, 2, 3)]
     first = read()
@@ -117,7 +148,7 @@ def test_any_interleaving_comes_out_in_order(server, order, sizes):
     ledger = Ledger(broker, lease, inbox=KEY, outbox=None)
     ledger.load()
     poison = Poison(broker, "sink", Tally(), lease.stopped)
-    inbox = Ordered(broker, lease, ledger, poison, key=KEY, kinds=(End,), tries=3)
+    inbox = Ordered(broker, lease, ledger, poison, key=KEY, kinds=(End,), tries=3, patience=60.0)
     out = []
 
     def take(most, commits):
