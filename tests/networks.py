@@ -30,12 +30,14 @@ def classifier(
     axes: Sequence[str | int] | None = None,
     element: int | None = None,
     centred: bool = False,
+    least: float | None = None,
     changes: Mapping[str, Any] = {},
 ) -> Path:
     """Write a linear classifier with random weights of about ``weight``, and its card, with ``changes`` to it.
 
     The graph may declare other ``axes`` and another ``element`` type of its input than the card says. ``centred``: its
-    answers are normalised over the batch, as by a normalisation left in training mode.
+    answers are normalised over the batch, as by a normalisation left in training mode. ``least``: its answers are not
+    finite where the mean of a face is less than that, and the same for all labels elsewhere.
     """
     rng = np.random.default_rng(0)
     natural = ["n", channels, size, size] if layout == "NCHW" else ["n", size, size, channels]
@@ -51,6 +53,11 @@ def classifier(
     ]
     if centred:
         steps.append(("MeanVarianceNormalization", [], {"axes": [0]}))
+    extra = []
+    if least is not None:
+        weights = np.full_like(weights, 1 / values)
+        steps += [("Sub", ["least"], {}), ("Sqrt", [], {})]
+        extra.append(numpy_helper.from_array(np.float32(least), "least"))
     if kind == "probabilities":
         steps.append(("Softmax", [], {"axis": 1}))
     tensors = ["faces", *(f"step{at}" for at in range(1, len(steps))), "output"]
@@ -63,7 +70,7 @@ def classifier(
         "classifier",
         [helper.make_tensor_value_info("faces", element, shape)],
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["n", len(labels)])],
-        [numpy_helper.from_array(weights, "weights")],
+        [numpy_helper.from_array(weights, "weights"), *extra],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     path = folder / "net.onnx"

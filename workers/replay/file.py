@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-from pipeline.errors import AffectError, BrokerError, SourceError
+from pipeline.errors import AffectError, BrokerError, OutputError
 from pipeline.ingest.failures import unexpected
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import Source
@@ -36,14 +36,14 @@ def replay_file(
         stopped: asked as often whether to stop.
 
     Raises:
-        AffectError: results cannot be written; that will not get better with the next file.
+        OutputError, BrokerError: results cannot be written; that will not get better with the next file.
     """
     try:
         return _replayed(source, engine, redis, report, stopped)
-    except SourceError as error:
-        return Outcome(source.id, Status.FAILED, note=str(error))
-    except AffectError:
+    except (OutputError, BrokerError):
         raise
+    except AffectError as error:
+        return Outcome(source.id, Status.FAILED, note=str(error))
     except Exception as error:
         return Outcome(source.id, Status.FAILED, note=str(unexpected(error, source)))
 

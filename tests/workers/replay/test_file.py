@@ -11,7 +11,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from pipeline.card import shipped
 from pipeline.errors import SourceError
 from pipeline.ingest.source import expand, parse_source
-from tests import video
+from tests import networks, video
 from workers.config import load_config
 from workers.engine import Engine
 from workers.replay import tasks
@@ -129,3 +129,15 @@ def test_what_nobody_foresaw_behind_the_decoder_fails_one_file_alone(config, tmp
     failed, done = replay(sources, Engine.load(config), None, lambda _: None, lambda: False)
     assert (failed.status, done.status) == (Status.FAILED, Status.DONE)
     assert "(ZeroDivisionError: of one file)" in failed.note
+
+
+def test_a_network_that_gives_nonsense_fails_the_file_that_it_does_so_for(config, scene, tmp_path):
+    network = networks.classifier(tmp_path, least=122.0)  # the face of the scene has 116
+    config = config.model_copy(update={"emotion": config.emotion.model_copy(update={"model": network})})
+    before, after = (video.clip(tmp_path / name, frames=5) for name in ("a.mp4", "z.mp4"))
+    sources = expand([str(before), str(scene), str(after)])
+    outcomes = {one.source: one for one in replay(sources, Engine.load(config), None, lambda _: None, lambda: False)}
+    assert {name: one.status for name, one in outcomes.items()} == {
+        "a": Status.DONE, "scene": Status.FAILED, "z": Status.DONE
+    }  # fmt: skip
+    assert outcomes["scene"].note == "the network 'tiny' gave values that are not finite; use another --emotion"
