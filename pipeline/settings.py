@@ -166,7 +166,7 @@ class BusSettings(Section):
     lease: Seconds = 5.0
     """s for which a worker that owns a source may be silent before another takes the source over."""
     claim: Seconds = 10.0
-    """s after which the messages that an inference worker has not finished go to another."""
+    """s for which an inference worker may be silent before the messages that it has in hand go to another."""
     tries: Annotated[int, Field(ge=1)] = 5
     """Attempts at a message before it is set aside as poison."""
     unsaved: Annotated[int, Field(ge=256)] = 20_000

@@ -36,6 +36,7 @@ class Broker:
         self.commit = self.client.register_script(scripts.COMMIT)
         self.capacity = self.client.register_script(scripts.CAPACITY)
         self.share = self.client.register_script(scripts.SHARE)
+        self.hold = self.client.register_script(scripts.HOLD)
         self.leave = self.client.register_script(scripts.LEAVE)
         self.attempt = self.client.register_script(scripts.ATTEMPT)
         self.withdraw = self.client.register_script(scripts.WITHDRAW)

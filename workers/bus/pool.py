@@ -27,6 +27,11 @@ FORGOTTEN: Final = 3600_000
 """ms of idleness after which a consumer without work in hand is struck off."""
 
 
+HUNG: Final = 900.0
+"""s after which a step is taken to hang, though its process lives: others may take over what it has in hand. Building
+the engine of a network for a GPU takes minutes."""
+
+
 class _InHand(NamedTuple):
     """A message that this member works on."""
 
@@ -41,8 +46,9 @@ class PoolLink:
     """Takes messages that no other member of the group has, and publishes what it acknowledges in the same step.
 
     A member that died leaves what it had in hand; after ``settings.claim`` s another takes it over, one message at a
-    time, because one of them may be what the member died of. One that was merely slow finds, when it commits, which
-    messages another has acknowledged meanwhile, and publishes nothing of them.
+    time, because one of them may be what the member died of. One that is merely slow is told from it by its ``hold``.
+    One that slept finds, when it commits, which messages another has acknowledged meanwhile, and publishes nothing of
+    them.
 
     Args:
         batch: faces of one step, about: how many a message holds is known only of the step before.
@@ -60,6 +66,8 @@ class PoolLink:
         """Messages of the next step."""
         self._stopped = stopped
         self._taken: list[_InHand] = []
+        self._since = 0.0
+        """Monotonic time at which it was taken, s."""
         self._looked = 0.0
         """Monotonic time at which nothing was found abandoned, s."""
         self._name = new_token()
@@ -82,6 +90,7 @@ class PoolLink:
                     messages.append(message)
                     self._taken.append(in_hand)
             if messages:
+                self._since = time.monotonic()
                 faces = sum(len(message.tracks) for message in messages if isinstance(message, Faces))
                 self._most = max(1, self._batch * len(messages) // max(faces, len(messages)))
                 return messages
@@ -97,6 +106,17 @@ class PoolLink:
             else:
                 items.append((in_hand, b"m", encode(output, quality=None)))
         self._publish(items)
+
+    def hold(self) -> None:
+        """Let nobody take over what is in hand, however long the step takes, up to ``HUNG`` s.
+
+        To be called several times in ``settings.claim``, from another thread than the one that works: that this one is
+        alive is all there is to tell a slow step from a deadly one. While Redis is away nothing is done.
+        """
+        names = [in_hand.id for in_hand in self._taken]
+        if names and time.monotonic() - self._since < HUNG:
+            with suppress(redis.RedisError, OSError):
+                self._broker.hold(keys=[keys.FACES], args=[keys.GROUP, self._name, *names])
 
     def close(self) -> None:
         """See ``Link.close``: leave the group, unless something is still in hand for another to claim."""

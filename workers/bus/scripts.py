@@ -145,6 +145,16 @@ return published
 """
 )
 
+HOLD: Final = """
+-- A member goes on holding what it still has in hand: it counts as handed out just now, but not once more.
+-- KEYS: stream. ARGV: group, member, then the ids of entries; what another has taken over meanwhile is left to it.
+for i = 3, #ARGV do
+  if redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2])[1] then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
+  end
+end
+"""
+
 LEAVE: Final = """
 -- A member leaves its group, unless it has something in hand: Redis would forget with the member who has that, and
 -- nobody could take it over.

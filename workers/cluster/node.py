@@ -53,8 +53,11 @@ class Node:
         kinds = [names for names in (layout.chain, ("sink",) if layout.sink else ()) if names]
         self._keepers = [Keeper(names, context, most) for names in kinds]
         self._pool = [threading.Thread(target=self._infer, args=(context,), daemon=True)] if layout.pool else []
-        self._period = engine.config.bus.lease / 3
-        """s between beats: two may come late before a lease expires."""
+        self._link: PoolLink | None = None
+        """Of the pool's thread, once it has one."""
+        bus = engine.config.bus
+        self._period = min(bus.lease, bus.claim) / 3
+        """s between beats: two may come late before a lease expires, or another takes over what is in hand."""
 
     def run(self, stopped: threading.Event) -> None:
         """Work until ``stopped`` is set, then finish the steps in hand.
@@ -80,6 +83,8 @@ class Node:
                     due = time.monotonic() + self._period
                     for keeper in self._keepers:
                         keeper.beat()
+                    if self._link is not None:
+                        self._link.hold()
                     self._count()
                     self._pulse.beat()
         except Closed:
@@ -100,10 +105,10 @@ class Node:
         config = context.config
         poison = Poison(self._broker, "inference", self._tally, self._stopped)
         try:
-            link = PoolLink(self._broker, config.bus, poison, config.emotion.batch, self._stopped)
+            self._link = PoolLink(self._broker, config.bus, poison, config.emotion.batch, self._stopped)
             chain: Chain[Faces | End, Scores | End | Exception]
             chain = Chain([context.engine.inference()], config.bus.tries, lambda _, error: [error])
-            Worker("inference", chain, link).run()
+            Worker("inference", chain, self._link).run()
         except BaseException as error:
             self._error = error
 

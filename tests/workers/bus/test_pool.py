@@ -105,6 +105,65 @@ def test_what_a_member_has_held_for_too_long_goes_to_another(broker, client):
     assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 0
 
 
+def age(client):
+    """Let what is in hand have been there for longer than any member may be silent."""
+    for one in client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 100):
+        claim = (keys.FACES, keys.GROUP, one["consumer"], 0, [one["message_id"]])
+        client.xclaim(*claim, idle=1000_000, retrycount=one["times_delivered"], justid=True)
+
+
+def test_what_a_living_member_works_on_for_long_is_its_own_and_no_try_is_counted(broker, client, poisoned):
+    put(client, 1)
+    put(client, 2)
+    slow = Member(broker, tries=1)
+    in_hand = slow.read()
+    for number in range(3, 6):
+        age(client)
+        slow.hold()
+        put(client, number)
+        assert Member(broker, tries=1).work() == 1
+    slow.commit([scored(message) for message in in_hand])
+    assert [number for number, _ in published(broker)] == [3, 4, 5, 1, 2]
+    assert poisoned() == []
+
+
+def test_what_was_taken_over_meanwhile_is_not_taken_back(broker, client):
+    for number in (1, 2):
+        put(client, number)
+    slow, other = Member(broker), Member(broker)
+    slow.read()
+    age(client)
+    assert [message.stamp.frame for message in other.read()] == [1]
+    age(client)
+    slow.hold()
+    pending = client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 9)
+    assert [one["consumer"] for one in pending] == [other._name, slow._name]
+    assert [one["time_since_delivered"] >= 1000_000 for one in pending] == [True, False]
+    assert [one["times_delivered"] for one in pending] == [2, 1]
+
+
+def test_what_hangs_is_taken_over_though_its_process_lives(broker, client, monkeypatch):
+    monkeypatch.setattr("workers.bus.pool.HUNG", 0)
+    put(client, 1)
+    hangs = Member(broker)
+    hangs.read()
+    age(client)
+    hangs.hold()
+    assert Member(broker).work() == 1
+
+
+def test_a_member_may_hold_when_it_has_nothing_and_when_redis_forgot(broker, client):
+    member = Member(broker)
+    member.hold()
+    put(client, 1)
+    member.work()
+    member.hold()
+    assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 0
+    client.flushall()
+    member.hold()
+    assert client.keys() == []
+
+
 def test_the_slow_one_may_be_first_all_the_same(broker, client):
     put(client, 1)
     slow, other = Member(broker, claim=0.2), Member(broker, claim=0.2)

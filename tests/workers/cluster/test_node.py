@@ -6,9 +6,11 @@ import time
 
 import pytest
 
+from pipeline.messages import End
 from pipeline.settings import BusSettings, ParquetSettings
 from tests.redis_server import Server, newest
 from workers.bus import keys
+from workers.bus.codec import encode
 from workers.cluster.layout import STAGES, parse_layout
 from workers.cluster.node import Node
 from workers.cluster.pulse import Pulse
@@ -63,3 +65,37 @@ def test_counts_that_cannot_be_stored_are_told_once_and_spoil_no_others(client, 
     assert "WRONGTYPE" in caplog.text
     client.delete(keys.counts("scene"))
     until(lambda: client.hget(keys.counts("scene"), "frames") == "150")
+
+
+def test_a_step_of_inference_that_takes_long_is_left_to_its_process(tmp_path, monkeypatch):
+    """A message in hand for longer than ``bus.claim`` is held by the beats of the process that works on it."""
+    over = threading.Event()
+
+    class Slow:
+        def process(self, inputs):
+            assert over.wait(60)
+            return inputs
+
+    monkeypatch.setattr(Engine, "inference", lambda _: Slow())
+    with Server(tmp_path, newest()) as server, server.client() as client:
+        end = End("door", "r", complete=True)
+        client.xadd(keys.FACES, {"s": "door", "n": 1, "m": encode(end, quality=None)})
+        config = Config(out=tmp_path / "out", bus=BusSettings(lease=600, claim=0.6))
+        node = Node(parse_layout("inference"), server.url, Engine.load(config), most=None, pulse=Pulse("inference"))
+        stopped = threading.Event()
+        thread = threading.Thread(target=node.run, args=(stopped,))
+        thread.start()
+
+        def in_hand():
+            return client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 1)
+
+        until(lambda: client.exists(keys.FACES) and client.xinfo_groups(keys.FACES) and in_hand())
+        (one,) = in_hand()
+        claim = (keys.FACES, keys.GROUP, one["consumer"], 0, [one["message_id"]])
+        client.xclaim(*claim, idle=1000_000, justid=True)
+        until(lambda: in_hand()[0]["time_since_delivered"] < 1000_000)
+        over.set()
+        until(lambda: client.xlen(keys.scores("door")))
+        stopped.set()
+        thread.join(30)
+        assert not thread.is_alive()
