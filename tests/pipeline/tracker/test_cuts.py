@@ -70,6 +70,34 @@ def test_another_light_is_no_cut(after, elapsed):
     assert not is_cut(thumbnail(SCENE), thumbnail(after), elapsed)
 
 
+def elsewhere(view: np.ndarray, share: float) -> np.ndarray:
+    """Return a view of which a ``share`` from the left is in the colours of elsewhere."""
+    changed, width = view.copy(), round(256 * share)
+    changed[:, :width] = ELSEWHERE[:, :width]
+    return changed
+
+
+def test_a_quick_pan_is_no_cut_though_little_is_left_of_the_structure():
+    assert not is_cut(thumbnail(SCENE), thumbnail(np.roll(SCENE, 16, 1)), 0.2)
+
+
+def test_a_view_in_nearly_the_same_colours_is_no_cut_however_else_it_looks():
+    assert not is_cut(thumbnail(SCENE), thumbnail(elsewhere(SCENE[:, ::-1], 0.25)), 0.3)
+
+
+@pytest.mark.parametrize(
+    ("after", "later"),
+    [
+        pytest.param(elsewhere(SCENE[:, ::-1], 0.5), 1.0, id="colours"),
+        pytest.param(((0.38 * SCENE + 0.62 * OTHER) / 4).astype(np.uint8), 1.0, id="structure"),
+        pytest.param(elsewhere(SCENE, 0.625), 0.65, id="some of both"),
+    ],
+)
+def test_what_is_a_cut_soon_may_be_one_scene_later(after, later):
+    assert is_cut(thumbnail(SCENE), thumbnail(after), 0.3)
+    assert not is_cut(thumbnail(SCENE), thumbnail(after), later)
+
+
 def test_a_face_passes_close_to_the_camera():
     after = cv2.ellipse(SCENE.copy(), (128, 90), (60, 80), 0, 0, 360, (120, 150, 200), -1)
     for elapsed in (0.04, 0.3):
