@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.tracker.align import SIDE, crops, placements, scales
+from pipeline.tracker.align import SIDE, STUDIO, crops, placements, scales
 from tests.networks import TEMPLATE as POINTS
 
 TEMPLATE = np.array(POINTS, np.float32)
@@ -81,6 +81,16 @@ def test_a_face_at_scale_one_is_copied_as_it_is():
     np.testing.assert_array_equal(cut(luma, TEMPLATE[None] + np.float32(20))[0], luma[20:68, 20:68])
 
 
+def test_a_turned_crop_is_right_to_its_corners():
+    """As if the whole picture were turned, though only a piece of it is."""
+    luma = waves(200, 180)
+    landmarks = turned(TEMPLATE, 30, 1.2, (90, 40))[None]
+    placed = placements(landmarks, boxes_round(landmarks), TEMPLATE, SIZE)[0]
+    placed[:, 2] += placed[:, :2].sum(1) / 2 - 0.5  # OpenCV counts from the centres of pixels
+    whole = cv2.warpAffine(luma, placed, (SIZE, SIZE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    assert abs(cut(luma, landmarks)[0].astype(int) - whole).max() <= 2
+
+
 def test_detail_too_fine_for_the_crop_becomes_gray_not_moire():
     board = (np.indices((600, 600)).sum(0) % 2 * 255).astype(np.uint8)
     for scale in (3.0, 4.4, 7.5):
@@ -136,6 +146,13 @@ def test_studio_range_is_spread_to_full_range():
     crop = cut(luma, TEMPLATE[None] * np.float32(2) + np.float32([2, 0]), full_range=False)
     assert set(np.unique(crop[0, 10:30])) >= {0, 128, 255}
     assert crop.min() == 0
+
+
+def test_every_level_of_studio_range_becomes_the_nearest():
+    levels = np.arange(16, 236)
+    assert abs(STUDIO[levels] - (levels - 16) * 255 / 219).max() <= 0.5
+    assert (STUDIO[:16] == 0).all()
+    assert (STUDIO[236:] == 255).all()
 
 
 def test_no_faces():
