@@ -120,6 +120,7 @@ def test_a_sudden_move_is_followed_at_once():
     aside = FACE + np.array([30, 0, 0, 0], np.float32)
     corrected([motion], measured(aside), PIXEL)
     assert boxes_of([motion])[0, 0] == pytest.approx(130, abs=3)
+    assert motion.x[4, 0] > 200  # px/s, though it stood for so long
 
 
 def test_a_hidden_face_grows_uncertain_and_slows_down():
