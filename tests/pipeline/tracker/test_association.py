@@ -46,6 +46,25 @@ def test_out_of_reach(detection):
     assert pairs(faces((100, 100, 40)), 0.2, faces(detection)) == {}
 
 
+@pytest.mark.parametrize("side", [2, 3], ids=["width", "height"])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_neither_side_may_grow_or_shrink_out_of_reach(side, sign):
+    track = faces((100, 100, 40))
+    farthest = GROWTH[0] + GROWTH[1] * 0.05
+    for grown, matched in ((0.9 * farthest, {0: 0}), (1.1 * farthest, {})):
+        detection = track.copy()
+        detection[0, side] += sign * grown
+        assert pairs(track, 0.05, detection) == matched
+
+
+def test_no_pair_costs_more_than_the_limit():
+    track = faces((100, 100, 40))
+    far = faces(*((100 + x * REACH * 40, 100, 40) for x in (0.2, 0.5, 0.99, 2)))
+    cost = costs(track, spread(track, 0.01), far)
+    assert (cost <= LIMIT).all()
+    assert cost[0, -1] == LIMIT
+
+
 def test_a_track_keeps_its_own_detection_though_a_hidden_one_would_like_it():
     tracks = faces((100, 100, 40), (140, 110, 40))
     variances = np.vstack([spread(tracks[:1], 0.06), spread(tracks[1:], 0.8)])
@@ -80,6 +99,18 @@ def test_a_hidden_face_may_have_stayed_or_walked_on():
     seen[-1, 3] = np.log(100)
     off = strayed(place, pace, np.array([1.0]), seen)[0]
     np.testing.assert_allclose(off, [0, 0, 0, 1.5 / (STRAY[0] + STRAY[1]), np.inf], atol=1e-9)
+
+
+def test_the_way_of_a_hidden_face_has_two_ends():
+    seen = np.array([[x, 100, np.log(40), np.log(50)] for x in (50, 400)], float)
+    off = strayed(np.array([[100.0, 100.0, np.log(50)]]), np.array([[200.0, 0.0]]), np.array([1.0]), seen)
+    np.testing.assert_allclose(off, np.array([[1, 2]]) / (STRAY[0] + STRAY[1]))
+
+
+def test_a_face_that_was_long_hidden_may_not_be_anywhere():
+    seen = np.array([[100.0 + 50 * STRAY[2], 100.0, np.log(40), np.log(50)]])
+    off = strayed(np.array([[100.0, 100.0, np.log(50)]]), np.zeros((1, 2)), np.array([60.0]), seen)
+    np.testing.assert_allclose(off, [[1]])
 
 
 def test_a_face_at_rest_has_a_place_and_no_way():
