@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
+from pipeline.sink import tables
 from pipeline.sink.parquet import ParquetWriter
 from tests.pipeline.sink.runs import results
 
@@ -113,6 +114,17 @@ def test_sources_stay_apart_whatever_their_names(lengths):
         frame = pd.read_parquet(out / "emotions")
         counts = frame["source"].astype(str).value_counts()
         assert {source: int(counts.get(source, 0)) for source in lengths} == expected
+
+
+def test_a_long_part_holds_every_row_once_and_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "BLOCK", 16)  # rows that become columns while the part grows
+    write(tmp_path, RESULTS, ParquetSettings())
+
+    (part,) = (tmp_path / "emotions").rglob("*.parquet")
+    found = pq.read_table(part, columns=["frame", "track"]).to_pylist()
+
+    expected = [row for result in RESULTS for row in result.emotions]
+    assert found == [{"frame": row.stamp.frame, "track": row.track} for row in expected]
 
 
 def test_an_end_that_finds_no_rows_left_marks_the_run_complete(tmp_path):
