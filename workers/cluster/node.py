@@ -15,7 +15,7 @@ from workers.bus import keys
 from workers.bus.broker import Broker
 from workers.bus.poison import Poison
 from workers.bus.pool import PoolLink
-from workers.cluster.chain import Chain
+from workers.chain import Chain
 from workers.cluster.context import Context
 from workers.cluster.keeper import GRACE, Keeper
 from workers.cluster.layout import Layout

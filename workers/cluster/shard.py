@@ -19,7 +19,7 @@ from workers.bus.ordered import Ordered
 from workers.bus.owned import Publisher, ReaderLink, StreamLink
 from workers.bus.poison import Poison
 from workers.bus.reading import STEP, FileReading, LiveReading, Reading
-from workers.cluster.chain import Chain
+from workers.chain import Chain
 from workers.cluster.context import Context
 from workers.cluster.layout import inbox, outbox
 from workers.cluster.plan import EndOnly, GiveUp, Nothing, Read, plan
@@ -188,6 +188,8 @@ class ChainShard(Shard):
             if self._reading is None:
                 self.finished = self.idle = True
                 return
+            if self._ended:  # while it was opened, when there was nothing to stop yet
+                self._reading.stop()
         # Without its end a source would be under way for ever.
         chain = self._chain(self._names, position, lambda message: [message] if isinstance(message, End) else [])
         publisher = Publisher(ledger, replace(position, chain="+".join(self._names)), chain, context.quality)

@@ -13,7 +13,7 @@ from workers.bus.lease import Lost
 from workers.bus.ledger import Ledger
 from workers.bus.owned import Publisher
 from workers.bus.sink_link import SinkLink
-from workers.cluster.chain import Chain
+from workers.chain import Chain
 from workers.cluster.shard import Shard
 from workers.outputs import origin
 from workers.worker import Worker

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -26,6 +27,7 @@ from workers.bus.reading import STEP
 from workers.cluster.context import Context
 from workers.cluster.keeper import Keeper
 from workers.cluster.registry import forget, remove
+from workers.cluster.shard import ChainShard
 from workers.cluster.share import Member, fair_share
 from workers.config import Config
 from workers.engine import Engine
@@ -195,6 +197,28 @@ def test_a_source_that_was_taken_out_ends(site):
     site.beat(10)
     assert not keeper.shards
     assert site.frames("door") == []
+
+
+@pytest.mark.parametrize("how", ["stop", "end"])
+def test_a_camera_that_is_let_go_of_while_it_is_opened_and_gives_no_frame_is_not_waited_for(site, monkeypatch, how):
+    opened = ChainShard._open
+
+    def let_go(shard, *position):
+        reading = opened(shard, *position)
+        getattr(shard, how)()
+        return reading
+
+    monkeypatch.setattr(ChainShard, "_open", let_go)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/mjpeg"
+        settings = {"ingest": {"open_timeout": 1, "read_timeout": 1}}
+        site.client.hset(keys.SOURCES, "door", json.dumps({"url": url, **settings}))
+        keeper = site.keeper()
+        keeper.beat()
+        shard = keeper.shards["door"]
+        shard.join(10)
+        assert not shard.is_alive()
+        assert shard.error is None
 
 
 def test_a_source_that_comes_back_between_two_beats_is_read_again(site):

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.errors import OutputError, StateError
-from workers.cluster.chain import Chain
+from workers.chain import Chain
 
 
 class Sum:
