@@ -8,7 +8,6 @@ import fcntl
 import logging
 import os
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,21 +26,24 @@ PATIENCE: Final = 1.0
 """s of waiting after which it is told."""
 
 
-class Writing:
-    """That a process writes to a folder: from when nobody erases there until ``close``, or until this object is gone.
+@contextmanager
+def writing(out: Path, stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Keep whoever would erase out of a folder, from when nobody erases there any more.
 
     Where the file system has no locks, nobody sees it.
 
     Args:
-        out: the folder.
+        out: the folder; it is there.
         stopped: asked while somebody erases there whether to wait no longer.
 
     Raises:
         OutputError: it was told to stop while it waited.
     """
-
-    def __init__(self, out: Path, stopped: Callable[[], bool] = lambda: False) -> None:
-        self.close: Callable[[], object] = weakref.finalize(self, _leave, _enter(out, stopped), out / NAME)
+    lock = _enter(out, stopped)
+    try:
+        yield
+    finally:
+        _leave(lock, out / NAME)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +25,7 @@ from pipeline.durable import Fence, failure, make_folder, sync, unusable
 from pipeline.errors import OutputError
 from pipeline.messages import End, Results
 from pipeline.settings import ParquetSettings
-from pipeline.sink.occupancy import Writing
+from pipeline.sink.occupancy import writing
 from pipeline.sink.parts import check_ids
 from pipeline.sink.tables import NOWHERE, Origin, RunTables
 from pipeline.sink.writer import Frontier, position
@@ -86,7 +87,9 @@ class ParquetWriter:
             probe.unlink()
         except OSError as error:
             raise unusable(out, error) from error
-        self._writing = Writing(out, stopped)
+        self._held = ExitStack()
+        """What ``close`` lets go of."""
+        self._held.enter_context(writing(out, stopped))
 
     def write(self, results: Results) -> None:
         """See ``Writer.write``; a ``MessageError`` where a source or a run is no id, whoever made it up.
@@ -148,7 +151,7 @@ class ParquetWriter:
                 self._try([run.flush for run in self._runs.values()])
             finally:
                 self._runs.clear()
-                self._writing.close()
+                self._held.close()
 
     def _try(self, steps: Sequence[Callable[[], None]]) -> None:
         """Take all steps, whichever fails; then raise the first error, or warn of it if that is the way."""

@@ -12,7 +12,7 @@ import pytest
 from pipeline.ingest.source import parse_source
 from pipeline.messages import Results
 from pipeline.settings import ParquetSettings
-from pipeline.sink.occupancy import Writing, alone
+from pipeline.sink.occupancy import alone, writing
 from pipeline.sink.parquet import ParquetWriter
 from tests.outputs import START, write_output
 from tests.pipeline.sink.runs import results
@@ -108,11 +108,10 @@ def test_only_what_has_not_ended_may_be_running_while_somebody_writes(tmp_path):
     write_output(tmp_path, 3, run=LATER, complete=False, start=START + 10**11)
     at_rest = [State.ENDED, State.ENDED, State.FINISHED, State.UNFINISHED]
     assert [run.state for run in take_stock(tmp_path).runs] == at_rest
-    writing = Writing(tmp_path)
-    found = take_stock(tmp_path)
+    with writing(tmp_path):
+        found = take_stock(tmp_path)
     assert found.busy
     assert [run.state for run in found.runs] == [State.ENDED, State.OPEN, State.FINISHED, State.OPEN]
-    writing.close()
     assert [run.state for run in take_stock(tmp_path).runs] == at_rest
     with alone(tmp_path):
         assert take_stock(tmp_path).busy

@@ -24,7 +24,7 @@ from pipeline.errors import BrokerError, SourceError, StateError
 from pipeline.ingest.part import Part, Undivided
 from pipeline.ingest.source import Source
 from pipeline.messages import End, Scores
-from pipeline.sink.occupancy import Writing
+from pipeline.sink.occupancy import writing
 from pipeline.sink.writer import Writer, position
 from pipeline.tally import Count, Tally
 from workers.engine import Engine
@@ -83,7 +83,7 @@ def replay_long(
         tally, stopped_at = Tally(), place(config.out, source.id, run)
         with ExitStack() as last:
             with open_writers(config, redis, tally, [source], live=False, stopped=stopped) as writers:
-                last.callback(Writing(config.out).close)  # until the checkpoint, too, is where erasing finds it
+                last.enter_context(writing(config.out))  # until the checkpoint, too, is where erasing finds it
                 if all(writer.frontier(source.id, run).complete for writer in writers):
                     stopped_at.unlink(missing_ok=True)
                     return Outcome(source.id, Status.ALREADY, run)

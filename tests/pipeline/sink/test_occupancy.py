@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 
 import pandas as pd
 import pytest
 
 from pipeline.errors import InputError, OutputError
 from pipeline.settings import ParquetSettings
-from pipeline.sink.occupancy import NAME, Writing, alone, occupied
+from pipeline.sink.occupancy import NAME, alone, occupied, writing
 from pipeline.sink.parquet import ParquetWriter
 from tests.outputs import write_output
 
@@ -22,10 +23,9 @@ SETTINGS = ParquetSettings()
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pipeline.sink.occupancy import alone, Writing
-held = {"alone": alone, "writing": Writing}[sys.argv[1]](Path(sys.argv[2]))
-if sys.argv[1] == "alone":
-    held.__enter__()
+from pipeline.sink.occupancy import alone, writing
+held = {"alone": alone, "writing": writing}[sys.argv[1]](Path(sys.argv[2]))
+held.__enter__()
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -61,6 +61,16 @@ def test_nobody_erases_while_any_writer_has_the_folder(tmp_path):
 def test_a_writer_that_is_left_lying_about_keeps_nobody_out(tmp_path):
     ParquetWriter(tmp_path, SETTINGS)
     gc.collect()
+    with alone(tmp_path):
+        pass
+
+
+def test_a_folder_is_held_to_the_end_of_a_stack_though_nobody_keeps_what_holds_it(tmp_path):
+    with ExitStack() as last:
+        last.enter_context(writing(tmp_path))
+        gc.collect()
+        with pytest.raises(InputError), alone(tmp_path):
+            pass
     with alone(tmp_path):
         pass
 
@@ -109,11 +119,10 @@ def test_many_that_come_and_go_at_once_never_meet_one_who_is_alone(tmp_path):
 
     def write():
         while not stopped.is_set():
-            held = Writing(tmp_path)
-            writers.append(1)
-            time.sleep(0.001)
-            writers.pop()
-            held.close()
+            with writing(tmp_path):
+                writers.append(1)
+                time.sleep(0.001)
+                writers.pop()
             time.sleep(0.003)
 
     threads = [threading.Thread(target=write) for _ in range(4)]
@@ -167,5 +176,6 @@ def test_whoever_is_at_work_is_seen_and_nothing_is_made_for_the_look(tmp_path, h
     other.wait()
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     assert not occupied(tmp_path)  # and what was killed is not taken for somebody
-    Writing(tmp_path).close()  # nor does the look hold anything
+    with writing(tmp_path):  # nor does the look hold anything
+        pass
     assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from pipeline.sink.occupancy import Writing
+from pipeline.sink.occupancy import writing
 from tests.outputs import write_output
 
 FILE, OTHER = "r0123456789a", "r0123456789b"
@@ -100,11 +100,10 @@ def test_what_is_wrong_is_told_and_ends_with_one(affectstream, out):
 def test_a_folder_that_is_written_to_is_told_as_that(affectstream, out, tmp_path):
     (tmp_path / "new").mkdir()
     for folder in (out, tmp_path / "new"):
-        writing = Writing(folder)
-        ended = affectstream("runs", folder)
+        with writing(folder):
+            ended = affectstream("runs", folder)
         assert ended.code == 0
         assert f"Something writes to '{folder}'" in ended.out
-        writing.close()
     assert "Something writes" not in affectstream("runs", out).out
 
 

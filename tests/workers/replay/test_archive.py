@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 from pipeline.ingest.source import expand
+from pipeline.sink.occupancy import occupied
 from tests import video
 from tests.tables import assert_alike
 from tests.workers.films import film
 from workers.config import load_config
 from workers.engine import Engine
 from workers.replay.archive import long_files, replay_side_by_side
+from workers.replay.checkpoint import save
 from workers.replay.executor import TaskLost
 from workers.replay.file import replay
 from workers.replay.long import parts_of, replay_long
@@ -96,15 +98,22 @@ def halted(engine, long, whole, tmp_path_factory):
     """What is left of a replay of the long file that was stopped once a part was written."""
     stop = threading.Event()
     out = tmp_path_factory.mktemp("halted")
+    held = []
+
+    def saved(*what):
+        held.append(occupied(out))
+        save(*what)
 
     def wants_to_stop():
         if list(out.glob("emotions/**/part-*")):
             stop.set()
         return stop.is_set()
 
-    with Processes(2) as executor:
+    with Processes(2) as executor, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workers.replay.long.save", saved)
         outcomes = in_parts(executor, engine, out, [long], stopped=wants_to_stop)
     assert outcomes["long"].status is Status.STOPPED
+    assert held == [True]  # or whoever erases just then would not find what was stopped
     assert 0 < len(rows(out, "emotions")) < len(rows(whole, "emotions"))
     assert list(out.glob(".stopped-long-*"))
     return out
