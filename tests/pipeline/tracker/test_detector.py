@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ModelError
-from pipeline.tracker.detector import Detector
+from pipeline.tracker.detector import Detector, squared_scores
 from tests.pipeline.tracker.yunet import SIDE, network, picture, session
 
 
@@ -72,10 +72,23 @@ def test_no_face_gives_empty_arrays_of_the_right_shape(detector):
     assert (found.boxes.shape, found.landmarks.shape, found.scores.shape) == ((0, 4), (0, 5, 2), (0,))
 
 
-@pytest.mark.parametrize("size", [np.nan, np.inf, 1e30])
-def test_what_is_no_number_is_no_face(size):
-    found = Detector(network(strides=[8], size=size), low=0.3, overlap=0.45)(picture(96, 128, (4, 5, 255)))
+@pytest.mark.parametrize(
+    "answer", [{name: value} for name in ("size", "spread") for value in (np.nan, np.inf, 1e30)] + [{"size": 1e200}]
+)
+def test_what_is_no_number_is_no_face(answer):
+    found = Detector(network(strides=[8], **answer), low=0.3, overlap=0.45)(picture(96, 128, (4, 5, 255)))
     assert found.boxes.shape == (0, 4)
+
+
+def test_values_a_little_outside_their_range_count_as_its_ends():
+    cls, obj = np.array([[-0.1, 1.2, -0.1, 0.9, 0.5], [-0.1, 1.2, 0.9, -0.1, 1.2]], np.float32)
+    np.testing.assert_allclose(squared_scores(cls, obj), [0, 1, 0, 0, 0.5])
+
+
+def test_of_too_many_the_best_are_looked_at(detector, monkeypatch):
+    monkeypatch.setattr("pipeline.tracker.detector.MOST", 2)
+    found = detector(picture(96, 128, (2, 2, 102), (8, 8, 230), (14, 3, 204)))
+    np.testing.assert_allclose(found.scores, [230 / 255, 0.8], rtol=1e-6)
 
 
 def test_two_shapes_in_turn(detector):
@@ -100,6 +113,11 @@ def test_a_network_of_fixed_size_takes_any_picture(shape, factor):
     found = detector(image)
     np.testing.assert_allclose(found.landmarks[0, 0], [32 * factor, 40 * factor])
     np.testing.assert_allclose(found.boxes[0, 2:], 32 * factor, rtol=1e-6)
+
+
+def test_a_network_of_fixed_size_takes_even_a_strip():
+    detector = Detector(network(sides=(96, 128), strides=[8]), low=0.3, overlap=0.45)
+    assert len(detector(np.zeros((32, 8224, 3), np.uint8)).scores) == 0
 
 
 @pytest.mark.parametrize(

@@ -19,18 +19,20 @@ def network(
     channels: int = 3,
     left_out: str = "",
     size: float = SIDE,
+    spread: float = 1.0,
     strides: Sequence[int] = STRIDES,
     rounded_up: bool = False,
 ) -> ort.InferenceSession:
     """Open a network whose score, at ``strides``, is the mean of blue over 255 in each cell; elsewhere it is 0.
 
-    Landmarks lie at (n, -n) strides from the cell's near corner, n = 0 to 4. ``left_out`` names an output to leave
-    out. ``size``: sides of the boxes in strides. ``rounded_up``: cells at the edges may reach beyond the picture.
+    Landmarks lie at (n, -n) times ``spread`` strides from the cell's near corner, n = 0 to 4. ``left_out`` names an
+    output to leave out. ``size``: sides of the boxes in strides. ``rounded_up``: cells at the edges may reach beyond
+    the picture.
     """
     nodes, outputs, constants = [], [], {}
     constants["blue"] = np.array([1.0] + [0.0] * (channels - 1), np.float32).reshape(1, channels, 1, 1)
     constants["box"] = np.array([[0, 0, np.log(size), np.log(size)]], np.float32)
-    constants["points"] = np.array([[value for n in range(5) for value in (n, -n)]], np.float32)
+    constants["points"] = np.array([[spread * value for n in range(5) for value in (n, -n)]], np.float32)
     constants["one"] = np.array([0, -1, 1], np.int64)
     constants["full"] = np.array(255, np.float32)
     constants["zero"] = np.array(0, np.float32)
