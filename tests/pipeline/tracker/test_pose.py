@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -30,6 +31,12 @@ def test_signs():
     assert (abs(np.array([yaw[2], pitch[2], roll[2]])) < 0.01).all()
     tilted = np.array([[[0, 0], [10, 3], [4, 7], [0, 9], [9, 12]]], np.float32)
     assert 5 < angles(tilted)[0, 2] < 45  # the person's left eye, at the image's right, is lower: clockwise
+
+
+@pytest.mark.parametrize("yaw", [-90, 90])
+def test_a_full_profile_has_angles_too(yaw):
+    found = angles(np.array([projected(yaw, 0, roll) for roll in range(0, 360, 5)]))
+    np.testing.assert_allclose(found[:, 0], yaw, atol=0.1)
 
 
 def nudges(*noses: list[float]) -> np.ndarray:
