@@ -168,7 +168,7 @@ def configured(source: SourceConfig | str, config: Config) -> Source:
         source = typed(source)
     ingest, detector = own_settings(source, config)
     written = source.url.get_secret_value()
-    if not has_variables(written):
+    if not variables(written):
         return parse_source(written, name=source.name, ingest=ingest, detector=detector)
     name = source.name or written_id(written)
     url = _VARIABLE.sub(lambda match: _variable(match[1], name), written)
@@ -183,9 +183,13 @@ def configured(source: SourceConfig | str, config: Config) -> Source:
     return replace(found, safe_url=shown(written))
 
 
-def has_variables(written: str) -> bool:
-    """Return whether a URL holds any ``${NAME}``."""
-    return _VARIABLE.search(written) is not None
+def variables(written: str) -> list[str]:
+    """Return the name in each ``${NAME}`` of a URL.
+
+    >>> variables("rtsp://${USER}:${PASSWORD}@10.0.0.8/h264")
+    ['USER', 'PASSWORD']
+    """
+    return _VARIABLE.findall(written)
 
 
 def written_id(written: str) -> str:

@@ -66,19 +66,19 @@ def add(
     The id that is made from a source leaves out what follows a ? in its URL; where another source has it already, give
     a --name. A file that only the workers have is named by its whole path.
 
-    Write ${NAME} where a secret belongs, and give NAME to the ingest workers' environment; or the URL as it is, which
-    whoever may read that Redis can then read too.
+    Write ${CAMERA_NAME} where a secret belongs, and give CAMERA_NAME to the ingest workers' environment (a name that
+    does not begin with CAMERA_ is refused); or the URL as it is, which whoever may read that Redis can then read too.
 
     Examples:
 
-      affectstream sources add 'rtsp://${DOOR_USER}:${DOOR_PASSWORD}@10.0.0.8/h264' --name door --fps 10
+      affectstream sources add 'rtsp://${CAMERA_DOOR_USER}:${CAMERA_DOOR_PASSWORD}@10.0.0.8/h264' --name door --fps 10
     """
     from pydantic import SecretStr
 
     from pipeline.errors import InputError
     from workers.bus import keys
     from workers.cli.pace import warn_of_gaps
-    from workers.cluster.registry import check_id, is_of, stored
+    from workers.cluster.registry import check_id, check_variables, is_of, stored
     from workers.config import SourceConfig, load_config, own_settings, typed
 
     given = typed(source)
@@ -87,6 +87,7 @@ def add(
     name = name or given.name
     url, made = _located(given.url.get_secret_value(), name)
     check_id(made)
+    check_variables(made, url)
     settings: dict[str, Any] = {"ingest": {} if fps is None else {"fps": fps}}
     if min_face is not None:
         settings["detector"] = {"min_face": min_face}
@@ -146,9 +147,9 @@ def _located(source: str, name: str | None) -> tuple[str, str]:
 
     from pipeline.errors import InputError
     from pipeline.ingest.source import name_id, parse_source
-    from workers.config import has_variables, written_id
+    from workers.config import variables, written_id
 
-    if has_variables(source):
+    if variables(source):
         return source, name or written_id(source)
     try:
         found = parse_source(source)

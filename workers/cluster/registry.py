@@ -1,20 +1,25 @@
 """What is to be read, kept in Redis so that it can be changed while the workers run.
 
 ``affect:sources`` is a hash: id of the source -> JSON as a source has it in a configuration file, for instance
-``{"url": "rtsp://${DOOR_USER}:${DOOR_PASSWORD}@10.0.0.8/h264", "ingest": {"fps": 5}}``. Names in ``${}`` are looked up
-in the environment of the worker that reads the source, so that no secret need lie in Redis.
+``{"url": "rtsp://${CAMERA_DOOR_USER}:${CAMERA_DOOR_PASSWORD}@10.0.0.8/h264", "ingest": {"fps": 5}}``. Names in ``${}``
+are looked up in the environment of the worker that reads the source, so that no secret need lie in Redis. Only those
+that begin with ``CAMERA_`` may stand there: a worker asks the host in the URL for the rest of it, and by any other name
+whoever may write to Redis would be told what else its environment holds.
 """
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from pipeline.errors import InputError
 from pipeline.ingest.source import Source, name_id
 from workers.bus import keys, scripts
-from workers.config import Config, SourceConfig, configured, explain
+from workers.config import Config, SourceConfig, configured, explain, variables
+
+NAMEABLE: Final = "CAMERA_"
+"""What variables of the workers' environment begin with that a source in Redis may name."""
 
 
 def stored(source: SourceConfig) -> str:
@@ -52,11 +57,25 @@ def source_of(name: str, text: str, config: Config) -> Source:
     """Return the source that is kept under ``name``.
 
     Raises:
-        InputError: what is kept cannot be used as given: a setting, the URL, a file or a variable that is not there.
+        InputError: what is kept cannot be used as given: a setting, the URL, a file or a variable that is not there or
+            may not be named.
     """
-    found = configured(described(text).model_copy(update={"name": name}), config)
+    source = described(text).model_copy(update={"name": name})
+    check_variables(name, source.url.get_secret_value())
+    found = configured(source, config)
     check_id(name)
     return found
+
+
+def check_variables(name: str, url: str) -> None:
+    """Raise ``InputError`` where the URL of a source names a variable that what lies in Redis may not."""
+    for variable in variables(url):
+        if not variable.startswith(NAMEABLE):
+            raise InputError(
+                f"source {name!r}: its URL names {variable}; in Redis a source may name only variables that begin with "
+                f"{NAMEABLE}, or whoever may write there could read the rest of the workers' environment; give the "
+                f"ingest workers {NAMEABLE}{variable}, and name that"
+            )
 
 
 def check_id(name: str) -> None:

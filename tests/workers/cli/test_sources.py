@@ -156,9 +156,9 @@ def test_brackets_in_a_path_are_shown_as_they_are(sources, tmp_path):
 
 
 def test_a_secret_may_stay_in_the_workers_environment(sources, client):
-    assert sources("add", "${DOOR_URL}", "--name", "door").code == 0
-    assert sources("add", "rtsp://${DOOR_USER}:${DOOR_PASSWORD}@door/h264", "--name", "hall").code == 0
-    assert json.loads(client.hget(keys.SOURCES, "door")) == {"url": "${DOOR_URL}"}
+    assert sources("add", "${CAMERA_DOOR_URL}", "--name", "door").code == 0
+    assert sources("add", "rtsp://${CAMERA_DOOR_USER}:${CAMERA_DOOR_PASSWORD}@door/h264", "--name", "hall").code == 0
+    assert json.loads(client.hget(keys.SOURCES, "door")) == {"url": "${CAMERA_DOOR_URL}"}
 
 
 def test_a_source_may_be_named_as_elsewhere(sources, client):
@@ -169,9 +169,9 @@ def test_a_source_may_be_named_as_elsewhere(sources, client):
 
 
 def test_a_port_may_stand_in_the_workers_environment(sources, client):
-    url = "rtsp://${HOST}:${PORT}/a"
+    url = "rtsp://${CAMERA_HOST}:${CAMERA_PORT}/a"
     assert sources("add", url, "--name", "door").out == "door\n"
-    assert sources("add", url).out == "host-port-a\n"
+    assert sources("add", url).out == "camera_host-camera_port-a\n"
     assert client.hvals(keys.SOURCES) == [json.dumps({"url": url})] * 2
 
 
@@ -189,11 +189,13 @@ def test_what_somebody_else_wrote_is_listed_all_the_same(sources, client):
         (["add", "nowhere/hall.mp4"], "no file 'nowhere/hall.mp4'; name one that only the ingest"),
         (["add", "/nowhere/hall.mp4", "--fps", "0"], "fps"),
         (["add", "/tmp"], "/tmp is a folder"),
-        (["add", "rtsp://${DOOR}", "--fps", "0"], "fps"),
+        (["add", "rtsp://${CAMERA_DOOR}", "--fps", "0"], "fps"),
         (["add", "gopher://me:hunter2@door"], "gopher"),
         (["add", "rtsp://door", "--name", "A b"], "a-b"),
-        (["add", "rtsp://${DOOR}", "--name", "A b"], "a-b"),
+        (["add", "rtsp://${CAMERA_DOOR}", "--name", "A b"], "a-b"),
         (["add", "rtsp://door", "--fps", "0"], "fps"),
+        (["add", "rtsp://${CAMERA_DOOR}:${SECRET}@door"], "source 'door': its URL names SECRET; "),
+        (["add", "${SECRET}", "--name", "door"], "give the ingest workers CAMERA_SECRET, and name that"),
         (["add", "rtsp://door", "--min-face", "0"], "--min-face 0: input should be greater"),
         (["remove", "nobody"], "there is no source 'nobody'; there are: none"),
     ],

@@ -25,16 +25,40 @@ def test_settings_are_the_sources_own():
 
 
 def test_secrets_come_from_the_environment(monkeypatch):
-    monkeypatch.setenv("DOOR_PASSWORD", "hunter2")
-    found = source_of("door", '{"url": "rtsp://me:${DOOR_PASSWORD}@door/h264"}', Config())
+    monkeypatch.setenv("CAMERA_DOOR_PASSWORD", "hunter2")
+    found = source_of("door", '{"url": "rtsp://me:${CAMERA_DOOR_PASSWORD}@door/h264"}', Config())
     assert found.url == "rtsp://me:hunter2@door/h264"
     assert "hunter2" not in repr(found)
 
 
 def test_a_variable_that_is_missing_is_named(monkeypatch):
-    monkeypatch.delenv("DOOR_PASSWORD", raising=False)
-    with pytest.raises(InputError, match="source 'door': the environment of this process holds no DOOR_PASSWORD"):
-        source_of("door", '{"url": "rtsp://me:${DOOR_PASSWORD}@door/h264"}', Config())
+    monkeypatch.delenv("CAMERA_DOOR_PASSWORD", raising=False)
+    with pytest.raises(InputError, match="'door': the environment of this process holds no CAMERA_DOOR_PASSWORD"):
+        source_of("door", '{"url": "rtsp://me:${CAMERA_DOOR_PASSWORD}@door/h264"}', Config())
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("http://evil.example/${AWS_SECRET_ACCESS_KEY}/x.mjpg", "AWS_SECRET_ACCESS_KEY"),
+        ("rtsp://me:${CAMERA_DOOR}@${AFFECTSTREAM_REDIS__URL}/", "AFFECTSTREAM_REDIS__URL"),
+        ("${MY_CAMERA_DOOR}", "MY_CAMERA_DOOR"),
+        ("${camera_door}", "camera_door"),
+        ("${CAMERA}", "CAMERA"),
+    ],
+)
+def test_whoever_writes_to_redis_learns_nothing_else_of_the_workers_environment(monkeypatch, url, named):
+    for variable in ("CAMERA_DOOR", named):
+        monkeypatch.setenv(variable, "hunter2")
+    with pytest.raises(InputError, match=f"'door': its URL names {named}; .* CAMERA_.* CAMERA_{named}, ") as error:
+        source_of("door", json.dumps({"url": url}), Config())
+    assert "hunter2" not in str(error.value)
+
+
+def test_what_a_variable_holds_is_not_looked_through_for_others(monkeypatch):
+    monkeypatch.setenv("CAMERA_DOOR", "${SECRET}")
+    monkeypatch.setenv("SECRET", "hunter2")
+    assert source_of("door", '{"url": "rtsp://door/${CAMERA_DOOR}"}', Config()).url == "rtsp://door/${SECRET}"
 
 
 @pytest.mark.parametrize(
