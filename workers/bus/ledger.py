@@ -159,6 +159,13 @@ class Ledger:
         self._attempted = number
         return int(tried)
 
+    def rested(self) -> int:
+        """Return how long ago the last owner began, s by the clock of Redis."""
+        client, stopped = self._broker.client, self._lease.stopped
+        since = self._broker.call(lambda: client.hget(self._key, "since"), stopped)
+        now, _ = self._broker.call(client.time, stopped)
+        return int(now) - int(since or 0)
+
     def withdraw(self) -> None:
         """Take back what ``attempt`` noted: the owner ends on purpose, and no message is to blame for it.
 

@@ -56,13 +56,23 @@ class LiveReading(Reading):
 
     Iterating raises ``SourceError`` where a camera fails, which is to be tried again. A recording on the web that fails
     ends its run for good, because no reader ever goes on in the middle of it.
+
+    That an owner begins is noted in the ledger: opening the source, or its first frame, may be what kills.
+
+    Args:
+        ledger: the owner's.
+        number: of the next message of the source.
     """
 
     most = 1
 
-    def __init__(self, *ends: End, source: Source, run: str, tally: Tally, resume: Resume | None) -> None:
+    def __init__(
+        self, *ends: End, source: Source, run: str, tally: Tally, resume: Resume | None, ledger: Ledger, number: int
+    ) -> None:
         super().__init__(*ends)
         self._reader = LiveReader(source, run, tally, resume=resume)
+        self._ledger = ledger
+        self._number = number + len(ends)
 
     @property
     def resumable(self) -> bool:
@@ -75,6 +85,7 @@ class LiveReading(Reading):
 
     def _read(self) -> Iterator[Frame | End]:
         reader = self._reader
+        self._ledger.attempt(self._number, first=True)
         try:
             yield from reader
         except SourceError as error:

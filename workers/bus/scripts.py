@@ -88,6 +88,7 @@ ATTEMPT: Final = """
 -- that some owner has already got past counts 0.
 redis.call('HDEL', KEYS[1], 'nothing')  -- a script that has written may go on though memory is full
 local begun = redis.call('HINCRBY', KEYS[1], 'begun', ARGV[2])
+if ARGV[2] == '1' then redis.call('HSET', KEYS[1], 'since', redis.call('TIME')[1]) end
 local at = tonumber(redis.call('HGET', KEYS[1], 'at') or 0)
 if tonumber(ARGV[1]) < at then return {begun, 0} end
 if tonumber(ARGV[1]) > at then redis.call('HSET', KEYS[1], 'at', ARGV[1], 'tried', 0) end

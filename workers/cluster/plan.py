@@ -1,9 +1,14 @@
 """What an owner does with a source that it reads itself, by what Redis remembers of it."""
 
+from typing import Final
+
 import msgspec
 
 from pipeline.messages import Resume
 from workers.bus.ledger import Position
+
+REST: Final = 600.0
+"""s for which a camera is left alone at most."""
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -43,7 +48,8 @@ def plan(
         position: how far earlier owners have come.
         origin: digest of what the source is configured as; None if it was taken out.
         run: the run that reads it; None for a live source, whose runs are all new.
-        deaths: owners that died since a step was last finished.
+        deaths: owners that died since a step was last finished; a camera that they died of is left alone for a while,
+            see ``rest``.
         tries: deaths after which the next frame of a file is left out. After as many more, what decodes the file, or
             frame after frame, is to blame.
     """
@@ -56,8 +62,20 @@ def plan(
     if under_way and not same:
         return Read(ended=position.run)  # earlier deaths belong to the old configuration
     resume = position.resume if under_way else None
-    if run is None:
-        return Read(resume)
-    if deaths >= 2 * tries:
+    if run is not None and deaths >= 2 * tries:
         return GiveUp(-1 if resume is None else resume.frame)
     return Read(resume, deaths=deaths)
+
+
+def rest(deaths: int, tries: int, longest: float) -> float:
+    """Return how long a live source is left alone after the last of its owners' deaths, s.
+
+    It takes down all other sources of its owner, one owner after the other; but it may be put right at any time.
+
+    Args:
+        longest: wait before it is opened again where it merely fails, s.
+
+    >>> [rest(deaths, 5, 30.0) for deaths in (4, 5, 6, 100)]
+    [0.0, 150.0, 180.0, 600.0]
+    """
+    return min(longest * deaths, REST) if deaths >= tries else 0.0

@@ -22,7 +22,7 @@ from workers.bus.reading import STEP, FileReading, LiveReading, Reading
 from workers.chain import Chain
 from workers.cluster.context import Context
 from workers.cluster.layout import inbox, outbox
-from workers.cluster.plan import EndOnly, GiveUp, Nothing, Read, plan
+from workers.cluster.plan import EndOnly, GiveUp, Nothing, Read, plan, rest
 from workers.cluster.registry import digest, source_of
 from workers.worker import Worker
 
@@ -208,7 +208,7 @@ class ChainShard(Shard):
 
         Raises:
             InputError: what the source is configured as cannot be used.
-            SourceError: it is a file, which cannot be opened.
+            SourceError: it is a file, which cannot be opened, or a camera that is left alone for a while.
         """
         context, name, tries = self._context, self.lease.source, self._context.config.bus.tries
         source = None if self.stored is None else source_of(name, self.stored, context.config)
@@ -231,8 +231,17 @@ class ChainShard(Shard):
                 assert source is not None
                 ends = () if left is None else (End(name, left, complete=False),)
                 if run is None:
+                    self._check_rested(source, ledger, deaths)
                     run = live_run() if resume is None else position.run
-                    return LiveReading(*ends, source=source, run=run, tally=context.tally, resume=resume)
+                    return LiveReading(
+                        *ends,
+                        source=source,
+                        run=run,
+                        tally=context.tally,
+                        resume=resume,
+                        ledger=ledger,
+                        number=position.given + 1,
+                    )
                 return FileReading(
                     *ends,
                     source=source,
@@ -245,6 +254,15 @@ class ChainShard(Shard):
                     tries=tries,
                     poison=self._poison,
                 )
+
+    def _check_rested(self, source: Source, ledger: Ledger, deaths: int) -> None:
+        """Raise ``SourceError`` where too many owners have died of a live source only just now."""
+        seconds = rest(deaths, self._context.config.bus.tries, source.settings.backoff[1])
+        if seconds and ledger.rested() < seconds:
+            raise SourceError(
+                f"{source.safe_url}: whoever opened it died before it gave a frame, {deaths} times; it is left alone "
+                f"for {seconds:g} s after each time"
+            )
 
     def _run_of(self, source: Source) -> str:
         """Return the run that reads a file."""

@@ -26,6 +26,7 @@ from workers.bus.codec import decode
 from workers.bus.reading import STEP
 from workers.cluster.context import Context
 from workers.cluster.keeper import Keeper
+from workers.cluster.overview import overviews
 from workers.cluster.registry import forget, remove
 from workers.cluster.shard import ChainShard
 from workers.cluster.share import Member, fair_share
@@ -577,6 +578,33 @@ def test_a_file_that_kills_its_owners_again_and_again_ends_for_good(site, deadly
     site.until(lambda: "door" in other._finished)
     assert len(passed_on(site)) == len(messages)
     assert b"ends the process that reads it" in site.client.hget(keys.failures("door"), "ingest")
+
+
+def test_a_camera_that_kills_its_owners_before_its_first_frame_is_left_alone_for_a_while(site, deadly, recording):
+    """To a worker, what is played from the web is a camera until it ends."""
+    with web(sends(recording)) as url:
+        site.client.hset(keys.SOURCES, "door", json.dumps({"url": f"{url}/a.mp4"}))
+        assert deadly({0}, lambda _: site.client.exists(keys.failures("door"))) == 2
+        (overview,) = overviews(site.client)
+        assert "ingest fails: http" in overview.status.reason
+        assert "died before it gave a frame, 2 times; it is left alone for 60 s" in overview.status.reason
+        site.keepers.pop().end()
+        site.client.hincrby(keys.state("ingest", "door"), "since", -60)
+        assert deadly({0}, lambda _: b"3 times" in site.client.hget(keys.failures("door"), "ingest")) == 1
+        site.keepers.pop().end()
+        site.client.hincrby(keys.state("ingest", "door"), "since", -90)
+        assert deadly({}, lambda _: site.client.xlen(keys.FACES) > 5) == 0  # it is put right
+        assert site.client.hget(keys.state("ingest", "door"), "begun") == b"0"
+
+
+def test_a_camera_whose_owners_end_on_purpose_is_not_left_alone(site):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/mjpeg"
+        site.client.hset(keys.SOURCES, "door", json.dumps({"url": url, "ingest": {"open_timeout": 1}}))
+        keeper = site.keeper()
+        site.until(lambda: site.client.hget(keys.state("ingest", "door"), "begun") == b"1")
+        keeper.end()
+        assert site.client.hget(keys.state("ingest", "door"), "begun") == b"0"
 
 
 @pytest.fixture(scope="module")

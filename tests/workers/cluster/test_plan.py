@@ -61,7 +61,12 @@ def test_by_how_many_died_of_a_file(position, deaths, done):
 
 def test_what_others_died_of_before_is_no_fault_of_what_it_is_now():
     assert plan(READING, "changed", "another", 9, TRIES) == Read(ended="run")
-    assert plan(READING, "as it was", None, 9, TRIES) == Read(resume=AT)  # of a camera nobody dies
+
+
+def test_a_camera_is_never_given_up_whoever_died_of_it():
+    assert plan(READING, "as it was", None, 99, TRIES) == Read(resume=AT, deaths=99)
+    assert plan(FIRST, "as it was", None, 99, TRIES) == Read(deaths=99)
+    assert plan(READING, "changed", None, 99, TRIES) == Read(ended="run")
 
 
 @given(
