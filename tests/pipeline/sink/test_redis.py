@@ -144,6 +144,15 @@ def test_progress_is_kept_for_so_many_runs_only(server, client, monkeypatch):
     assert set(client.hkeys("affect:progress:door")) == {"old", "new", "r1"}
 
 
+def test_a_run_is_not_forgotten_by_its_own_rows_where_the_clock_was_set_back(server, client, monkeypatch):
+    monkeypatch.setattr(streams, "RUNS", 2)
+    client.hset("affect:progress:door", mapping={"new": "9 1 99999999999", "newer": "9 1 99999999999999"})
+
+    publish(server.url, RESULTS)
+
+    assert set(client.hkeys("affect:progress:door")) == {"newer", "r1"}
+
+
 def test_a_key_that_holds_something_else_is_refused_whole(server, client):
     client.set("affect:events:door", "mine")
 
