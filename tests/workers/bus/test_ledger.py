@@ -144,6 +144,22 @@ def test_an_owner_waits_for_room(client, own, outbox, full):
     assert faces(client) == [("door", 1, "a")]
 
 
+@pytest.mark.parametrize("last", ["outbox", "downstream"])
+def test_the_last_room_is_used(client, own, outbox, last):
+    lease, ledger = own(inbox=INBOX, outbox=outbox)
+    ledger.load()
+    if last == "outbox":
+        client.hset(keys.PENDING, "door", 2)
+    else:
+        for n in range(9):
+            client.xadd(keys.scores("door"), {"s": "door", "n": n + 1, "m": "scores"})
+    giving_up = threading.Timer(10, lease.stopped.set)
+    giving_up.start()
+    ledger.commit(Position(given=1), [], [(1, b"a")])
+    giving_up.cancel()
+    assert faces(client) == [("door", 1, "a")]
+
+
 def test_a_step_larger_than_the_room_goes_through_alone(client, own, outbox):
     _, ledger = own(inbox=INBOX, outbox=outbox)
     ledger.load()
@@ -213,6 +229,42 @@ def test_owners_that_end_on_purpose_are_not_counted(client, own):
     last.commit(Position(taken=2), [], [])
     last.withdraw()  # of nothing
     assert client.hmget(keys.state("tracker", "door"), "begun", "tried") == ["0", "1"]
+
+
+def test_what_others_died_of_is_not_taken_back(client, own):
+    dead, ledger = own(inbox=INBOX)
+    ledger.load()
+    for number in (1, 2):
+        ledger.attempt(number, first=number == 1)
+    client.delete(dead.key)  # expires
+    _, ledger = own(inbox=INBOX)
+    ledger.load()
+    assert ledger.attempt(1, first=True) == 0
+    ledger.withdraw()
+    assert client.hmget(keys.state("tracker", "door"), "begun", "at", "tried") == ["1", "2", "1"]
+
+
+def test_no_more_is_taken_back_than_was_noted(broker, client, own):
+    lease, ledger = own(inbox=INBOX)
+    ledger.load()
+    ledger.attempt(1, first=True)
+    state = keys.state("tracker", "door")
+    for _ in range(2):  # the first answer was lost
+        broker.withdraw(keys=[lease.key, state], args=[lease.token, 1])
+    assert client.hmget(state, "begun", "tried") == ["0", "0"]
+
+
+def test_work_begins_though_memory_is_full(client, own):
+    lease, ledger = own(inbox=INBOX)
+    ledger.load()
+    giving_up = threading.Timer(10, lease.stopped.set)
+    giving_up.start()
+    client.config_set("maxmemory", 1)
+    try:
+        assert ledger.attempt(1, first=True) == 1
+    finally:
+        client.config_set("maxmemory", 0)
+        giving_up.cancel()
 
 
 def test_what_began_is_taken_back_though_memory_is_full(client, own):
