@@ -21,6 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from pipeline.channel import Closed
 from pipeline.durable import Fence, failure, make_folder, sync, unusable
 from pipeline.errors import OutputError
 from pipeline.messages import End, Results
@@ -87,6 +88,7 @@ class ParquetWriter:
             probe.unlink()
         except OSError as error:
             raise unusable(out, error) from error
+        self._closed = False
         self._held = ExitStack()
         """What ``close`` lets go of."""
         self._held.enter_context(writing(out, stopped))
@@ -98,6 +100,7 @@ class ParquetWriter:
         ``RETRY`` s have gone by, and by ``close``.
         """
         with self._lock:
+            self._check_open()
             frame = position(results)
             steps: list[Callable[[], None]] = []
             if results.emotions:
@@ -113,8 +116,9 @@ class ParquetWriter:
             self._try(steps)
 
     def frontier(self, source: str, run: str) -> Frontier:
-        """See ``Writer.frontier``."""
+        """See ``Writer.frontier``; raises ``Closed`` after ``close``, for it clears away what dead writers left."""
         with self._lock:
+            self._check_open()
             return self._run(source, run).frontier()
 
     def tick(self) -> None:
@@ -143,15 +147,25 @@ class ParquetWriter:
                     raise failure(folder, error) from error
                 self._unsure.discard(folder)
 
-    def close(self) -> None:
-        """See ``Writer.close``; every run is tried even if one fails."""
+    def close(self, *, save: bool = True) -> None:
+        """See ``Writer.close``; every run is tried even if one fails.
+
+        Args:
+            save: whether to write the open parts; else their rows are given up.
+        """
         with self._lock:
             self._patient = False
             try:
-                self._try([run.flush for run in self._runs.values()])
+                self._try([run.flush for run in self._runs.values() if save])
             finally:
+                self._closed = True
                 self._runs.clear()
                 self._held.close()
+
+    def _check_open(self) -> None:
+        """Raise ``Closed`` where the folder is not held any more: somebody may erase there."""
+        if self._closed:
+            raise Closed
 
     def _try(self, steps: Sequence[Callable[[], None]]) -> None:
         """Take all steps, whichever fails; then raise the first error, or warn of it if that is the way."""

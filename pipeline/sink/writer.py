@@ -15,12 +15,17 @@ class Frontier(NamedTuple):
 
 
 class Writer(Protocol):
-    """Writes results once each, however often a run is repeated."""
+    """Writes results once each, however often a run is repeated.
+
+    After ``close`` nothing is written any more, by whichever thread: ``write`` raises ``Closed``, and ``tick`` and
+    ``close`` do nothing.
+    """
 
     def write(self, results: Results) -> None:
         """Take one frame's results; what an earlier process has durably written is passed over.
 
         Raises:
+            Closed: the writer is closed.
             OutputError: a file cannot be written.
             BrokerError: Redis refuses for good.
         """

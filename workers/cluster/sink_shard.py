@@ -31,10 +31,11 @@ class SinkShard(Shard):
         # The link counts the ends that it takes.
         chain: Chain[Message, Results] = self._chain(("sink",), position, lambda _: [])
         config, origins = context.config, {lease.source: origin(context.config)}
+        parquet = ParquetWriter(config.out, config.parquet, lease.verify, origins, stopped=lease.stopped.is_set)
         link = SinkLink(
             self._ordered(ledger, keys.scores(lease.source), Scores, End),
             Publisher(ledger, replace(position, chain="sink"), chain, None),
-            ParquetWriter(config.out, config.parquet, lease.verify, origins, stopped=lease.stopped.is_set),
+            parquet,
             Streams(context.broker.client, config.redis),
             context.broker,
             lease,
@@ -52,3 +53,5 @@ class SinkShard(Shard):
                     link.unsaved,
                 )
             raise
+        finally:
+            parquet.close(save=False)  # what was not saved is still in the inbox

@@ -12,11 +12,14 @@ from contextlib import ExitStack
 import pandas as pd
 import pytest
 
+from pipeline.channel import Closed
 from pipeline.errors import InputError, OutputError
+from pipeline.messages import Results
 from pipeline.settings import ParquetSettings
 from pipeline.sink.occupancy import NAME, alone, occupied, writing
 from pipeline.sink.parquet import ParquetWriter
 from tests.outputs import write_output
+from tests.pipeline.sink.runs import results
 
 SETTINGS = ParquetSettings()
 
@@ -143,6 +146,31 @@ def test_many_that_come_and_go_at_once_never_meet_one_who_is_alone(tmp_path):
         thread.join()
     assert len(had) == 5
     assert not met
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_closed_writer_writes_nothing_while_another_erases(tmp_path):
+    made = results(60, faces=1)
+    writer = ParquetWriter(tmp_path, ParquetSettings(part_rows=20))
+    for result in made[:30]:
+        writer.write(result)
+    writer.close()
+    before = sorted(tmp_path.rglob("*"))
+    with alone(tmp_path):
+        for result in (*made[30:], Results()):
+            with pytest.raises(Closed):
+                writer.write(result)
+        with pytest.raises(Closed):
+            writer.frontier("door", "r1")
+        writer.tick()
+        writer.close()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_writer_gives_up_is_not_written(tmp_path):
+    writer = ParquetWriter(tmp_path, SETTINGS)
+    writer.write(results(1)[0])
+    writer.close(save=False)
     assert not list(tmp_path.iterdir())
 
 
