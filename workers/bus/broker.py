@@ -38,6 +38,7 @@ class Broker:
         self.share = self.client.register_script(scripts.SHARE)
         self.hold = self.client.register_script(scripts.HOLD)
         self.leave = self.client.register_script(scripts.LEAVE)
+        self.set_aside = self.client.register_script(scripts.SET_ASIDE)
         self.attempt = self.client.register_script(scripts.ATTEMPT)
         self.withdraw = self.client.register_script(scripts.WITHDRAW)
         self.acquire = self.client.register_script(scripts.ACQUIRE)

@@ -13,6 +13,7 @@
     affect:bus:census:<worker>           sorted set: tokens of living processes by when they count as dead
     affect:bus:memory                    string: another whenever Redis has lost what it knew
     affect:bus:poison                    stream: messages that were set aside, each with its reason; expires
+    affect:bus:poisoned:<source>         sorted set: which of a source's messages were set aside -> when, s; expires
     affect:bus:failures:<source>         hash: worker -> why its work on the source failed last
     affect:counts:<source>               hash: what is counted of a source (see ``pipeline.tally``)
 
@@ -75,6 +76,11 @@ def counts(source: str) -> str:
     return f"affect:counts:{source}"
 
 
+def poisoned(source: str) -> str:
+    """Which messages of a source were set aside."""
+    return f"affect:bus:poisoned:{source}"
+
+
 def failures(source: str) -> str:
     """Why work on a source fails."""
     return f"affect:bus:failures:{source}"
@@ -83,7 +89,7 @@ def failures(source: str) -> str:
 def remembered(source: str) -> tuple[str, ...]:
     """All that is kept of a source but for its results and who owns it."""
     states = (state(worker, source) for worker in OWNERS)
-    return (*states, frames(source), scores(source), counts(source), failures(source))
+    return (*states, frames(source), scores(source), counts(source), poisoned(source), failures(source))
 
 
 def leases(source: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from workers.bus.codec import Message, encode
 log = logging.getLogger(__name__)
 
 KEPT: Final = 1000
-"""Entries of ``affect:bus:poison``, about."""
+"""Entries of ``affect:bus:poison``, about, and messages of one source that are known to have been there."""
 
 LIFE: Final = 7 * 86_400
 """s after the last entry at which they all go."""
@@ -35,7 +35,7 @@ class Poison:
         self._stopped = stopped
 
     def set_aside(self, source: str, number: int, message: Message | None, reason: str) -> None:
-        """Note that message ``number`` of a source is out of the way, count it and say so.
+        """Note that message ``number`` of a source is out of the way, count it and say so, unless that was done before.
 
         What is kept holds no picture: faces come without their crops, frames and what cannot be read not at all.
         """
@@ -46,16 +46,19 @@ class Poison:
             "reason": reason,
             "m": _without_pictures(message),
         }
-        self._broker.call(lambda: self._add(fields), self._stopped)
+        # Frames that come from a reader are numbered anew in each run.
+        run = message.stamp.run if isinstance(message, Frame) else ""
+        which = f"{self._worker}:{number}:{run}" if source and number else ""
+        names = (keys.POISON, keys.poisoned(source))
+        told = [part for field in fields.items() for part in field]
+        new = self._broker.call(
+            lambda: self._broker.set_aside(keys=names, args=(which, KEPT, LIFE, *told)), self._stopped
+        )
+        if not new:
+            return
         if source:
             self._tally.add(source, Count.POISON)
         log.warning("%s: message %d of %s was set aside: %s", self._worker, number, source or "nobody", reason)
-
-    def _add(self, fields: dict[str, str | int | bytes]) -> None:
-        with self._broker.client.pipeline(transaction=False) as both:
-            both.xadd(keys.POISON, fields, maxlen=KEPT)
-            both.expire(keys.POISON, LIFE)
-            both.execute()
 
 
 def _without_pictures(message: Message | None) -> bytes:

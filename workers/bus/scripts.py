@@ -165,6 +165,25 @@ redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
 
+SET_ASIDE: Final = (
+    f"{MISTYPED}"
+    + """
+-- Keep a message that nobody can work on, once: until it is acknowledged, each successor comes to it again.
+-- KEYS: poison, which of the source's messages are there. ARGV: which this is (empty: not to be told from others), how
+-- many are kept at most, for how many s, then the fields of the entry. Returns whether it is new.
+local wrong = mistyped(KEYS[1], 'stream') or mistyped(KEYS[2], 'zset')
+if wrong then return wrong end
+redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - ARGV[2])  -- a script that has written may go on though memory is full
+if ARGV[1] ~= '' then
+  if redis.call('ZADD', KEYS[2], 'NX', redis.call('TIME')[1], ARGV[1]) == 0 then return 0 end
+  redis.call('EXPIRE', KEYS[2], ARGV[3])
+end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, 4))
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+)
+
 ACQUIRE: Final = """
 -- KEYS: lease. ARGV: token, lease in ms. Returns whether the token holds it.
 local owner = redis.call('GET', KEYS[1])

@@ -243,6 +243,20 @@ def test_a_message_that_tells_of_another_source_is_set_aside(client, read, poiso
     assert {one["reason"] for one in entries} == {f"a message of 'door' was awaited, not one of {forged!r}"}
 
 
+def test_poison_that_waits_to_be_acknowledged_is_set_aside_once_however_often_it_is_taken_over(
+    client, read, poisoned, caplog
+):
+    client.xadd(KEY, {"s": "door", "n": 1, "m": b"\xc1 no message"})
+    put(client, 2)
+    counted = 0
+    for _ in range(3):
+        owner = read(acquire=False)
+        assert [one.message is None for one in owner.drain()] == [True, False]  # and dies
+        counted += owner.tally.of("door")[Count.POISON]
+    assert counted == 1
+    assert len(poisoned()) == 1
+
+
 def test_another_version_stays_where_it_is(client, read):
     reader = read()
     client.xadd(KEY, {"s": "door", "n": 1, "m": msgspec.msgpack.encode((VERSION + 1, "novel", {}))})

@@ -35,6 +35,52 @@ def test_a_message_is_kept_with_its_reason_counted_and_told(broker, aside, tally
     assert "tracker: message 7 of door was set aside: it is garbage" in caplog.text
 
 
+def test_a_successor_that_comes_to_it_again_neither_keeps_nor_counts_it_again(broker, tally, poisoned, caplog):
+    for _ in range(2):
+        Poison(broker, "sink", tally, threading.Event()).set_aside("door", 7, faces(1), "it is garbage")
+    assert len(poisoned()) == 1
+    assert tally.of("door")[Count.POISON] == 1
+    assert caplog.text.count("was set aside") == 1
+
+
+def test_only_the_same_message_is_the_same(broker, tally, poisoned):
+    def aside(worker="tracker", source="door", number=7, message=None):
+        Poison(broker, worker, tally, threading.Event()).set_aside(source, number, message, "it is garbage")
+
+    def frame(run):
+        luma, canvas = np.zeros((8, 8), np.uint8), np.zeros((4, 4, 3), np.uint8)
+        return Frame(stamp(7, run=run), 8, 8, luma, True, canvas, 20.0)
+
+    aside()
+    aside(worker="sink")
+    aside(source="gate")
+    aside(number=8)
+    for run in ("a", "b", "b"):
+        aside(message=frame(run))
+    for _ in range(2):
+        aside(number=0)  # it has no number
+        aside(source="")
+    assert len(poisoned()) == 4 + 2 + 2 * 2
+
+
+def test_what_is_known_of_those_is_bounded_and_goes_by_itself(broker, aside, monkeypatch):
+    monkeypatch.setattr(poison, "KEPT", 3)
+    for number in range(1, 31):
+        aside("door", number, None, "too much")
+    assert 3 <= broker.client.zcard(keys.poisoned("door")) <= 4
+    assert 0 < broker.client.ttl(keys.poisoned("door")) <= LIFE
+
+
+def test_a_full_redis_still_sets_aside(broker, aside, client, poisoned):
+    """What waits for room is acknowledged behind it."""
+    client.config_set("maxmemory", 1)
+    try:
+        aside("door", 7, None, "it is garbage")
+    finally:
+        client.config_set("maxmemory", 0)
+    assert len(poisoned()) == 1
+
+
 def test_no_picture_is_kept(broker, aside):
     found = faces(2)
     luma = np.full((720, 1280), 77, np.uint8)
@@ -65,10 +111,12 @@ def test_they_go_by_themselves_and_many_do_not_fill_redis(broker, aside, monkeyp
 
 
 def test_they_are_forgotten_with_their_source(broker, aside, poisoned):
-    for source in ("door", "gate", "door"):
-        aside(source, 1, faces(1, source=source), "too hard")
+    for number, source in enumerate(("door", "gate", "door"), 1):
+        aside(source, number, faces(1, source=source), "too hard")
     forget(broker.client, "door")
     assert [one["s"] for one in poisoned()] == ["gate"]
+    aside("door", 1, faces(1), "too hard")  # of a source that was added again
+    assert [one["s"] for one in poisoned()] == ["gate", "door"]
 
 
 def test_what_belongs_to_nobody_is_counted_for_nobody(aside, tally):
