@@ -62,10 +62,10 @@ class SinkStage:
                 if run is None:
                     run = self._runs[key] = self._run(stamp.clock.repeatable)
                 results = run.add(message)
-            for result in results:
-                if result.tracks:
-                    self._tally.add(result.tracks[0].source, Count.TRACKS, len(result.tracks))
             outputs += results
+        for result in outputs:  # now: a step that fails is repeated
+            if result.tracks:
+                self._tally.add(result.tracks[0].source, Count.TRACKS, len(result.tracks))
         return outputs
 
     def state(self) -> bytes:

@@ -218,6 +218,14 @@ def test_tracks_end_when_the_tracker_says_so():
     assert changes.count(Change.BEGIN) == changes.count(Change.END) == 3
 
 
+def test_a_step_that_fails_counts_nothing_because_it_is_repeated():
+    tally = Tally()
+    *good, last = scores(150, faces=1, life=60)
+    with pytest.raises(IndexError):
+        stage(0.4, tally).process([*good, replace(last, probabilities=last.probabilities[:0])])
+    assert tally.of("door") == Counter()
+
+
 def test_results_are_one_frame_each_and_in_order():
     results = stage(0.4).process([*scores(300, faces=3, life=25), COMPLETE])
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.errors import StateError
 from pipeline.messages import Clock, End, Faces, Frame, Stamp
@@ -104,6 +105,13 @@ def test_a_frame_without_faces_still_gives_its_message(make, tally):
     assert faces.tracks == ()
     assert (faces.boxes.shape, faces.landmarks.shape, faces.crops.shape) == ((0, 4), (0, 5, 2), (0, 48, 48))
     assert faces.stamp == frame(0).stamp
+    assert tally.of("door")[Count.FACES] == 0
+
+
+def test_a_step_that_fails_counts_nothing_because_it_is_repeated(make, tally):
+    broken = replace(frame(1, FACE), image=np.zeros((96, 128, 4), np.uint8))
+    with pytest.raises(ValueError, match="shape"):
+        make().process([frame(0, FACE), broken])
     assert tally.of("door")[Count.FACES] == 0
 
 
