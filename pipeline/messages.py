@@ -206,3 +206,14 @@ class Results(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
     tracks: tuple[Track, ...] = ()
     ends: tuple[End, ...] = ()
+
+
+def source_of(message: Frame | Faces | Scores | End) -> str:
+    """Return the id of the source that a message tells of."""
+    match message:
+        case End():
+            return message.source
+        case Scores():
+            return message.faces.stamp.source
+        case Frame() | Faces():
+            return message.stamp.source

@@ -23,7 +23,7 @@ class Count(StrEnum):
     TRACKS = "tracks"
     """Tracks ended."""
     POISON = "dropped: poison"
-    """Messages between workers that were set aside because nobody could work on them."""
+    """Frames, or messages between workers, that were left out because no stage could work on them."""
     UNPUBLISHED = "dropped: redis away"
     """Records not published because Redis was away for longer than the buffer holds."""
 

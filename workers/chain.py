@@ -14,6 +14,11 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
+def warn(messages: int, error: Exception) -> None:
+    """Say that a step of some messages failed, and how."""
+    log.warning("a step failed; going through its %d messages one by one", messages, exc_info=error)
+
+
 class Chain(Generic[In, Out]):
     """Neighbouring stages without anything between them; a step that fails leaves them as they were before it.
 
@@ -23,15 +28,25 @@ class Chain(Generic[In, Out]):
         tries: attempts at a message.
         give_up: told of a message that every attempt failed at, and why; what it returns takes the place of the
             outputs.
+        fatal: errors that are not of a message but of who works on it; they end the work.
+        told: told of a step that failed, by its number of messages and why, before they are gone through one by one.
     """
 
     def __init__(
-        self, stages: Sequence[Stage[Any, Any]], tries: int, give_up: Callable[[In, Exception], Sequence[Out]]
+        self,
+        stages: Sequence[Stage[Any, Any]],
+        tries: int,
+        give_up: Callable[[In, Exception], Sequence[Out]],
+        *,
+        fatal: tuple[type[Exception], ...] = (AffectError,),
+        told: Callable[[int, Exception], None] = warn,
     ) -> None:
         self._stages = stages
         self._stateful = [stage for stage in stages if isinstance(stage, Stateful)]
         self._tries = tries
         self._give_up = give_up
+        self._fatal = fatal
+        self._told = told
         self._states: tuple[bytes, ...] | None = None
         """What the stages remember, where that was asked since the last step."""
 
@@ -54,10 +69,10 @@ class Chain(Generic[In, Out]):
         before = self.states()
         try:
             return self._through(inputs)
-        except AffectError:
+        except self._fatal:
             raise
-        except Exception:
-            log.warning("a step failed; going through its %d messages one by one", len(inputs), exc_info=True)
+        except Exception as error:
+            self._told(len(inputs), error)
             self.restore(before)
             return [output for message in inputs for output in self._alone(message)]
 
@@ -67,7 +82,7 @@ class Chain(Generic[In, Out]):
         for _ in range(self._tries):
             try:
                 return self._through((message,))
-            except AffectError:
+            except self._fatal:
                 raise
             except Exception as error:
                 failure = error

@@ -21,6 +21,7 @@ from pipeline.ingest.source import Source
 from pipeline.messages import End, Faces, Frame, Scores
 from pipeline.sink.writer import Writer
 from pipeline.tally import Tally
+from workers.bulkhead import Bulkhead
 from workers.engine import Engine
 from workers.inference import inference_worker
 from workers.ingest import Reader, ingest_worker
@@ -61,14 +62,16 @@ class Runner:
         scores: Channel[Scores | End] = Channel(MESSAGES)
         self._channels += faces, scores
         self._workers: list[Worker[Any, Any]] = []
+        # A file that was read without some of its frames would not be whole: its replay fails, with the reason.
+        stages = Bulkhead(engine, [reader.source for reader in readers], tally) if live else engine
         for index in range(trackers):
             mine = readers[index::trackers]
             frames: Channel[Frame | End] = Channel(FRAMES, writers=len(mine))
             self._channels.append(frames)
             self._add(*(ingest_worker(reader, frames, self._failed) for reader in mine))
-            self._add(tracker_worker(engine, tally, frames, faces))
-        self._add(inference_worker(engine, faces, scores, live=live))
-        self._add(sink_worker(engine, tally, self.latency, scores, writers))
+            self._add(tracker_worker(stages.tracker(tally), frames, faces))
+        self._add(inference_worker(stages.inference(), engine.config.emotion, faces, scores, live=live))
+        self._add(sink_worker(stages.sink(tally), self.latency, scores, writers))
 
     def start(self) -> None:
         """Start every worker."""

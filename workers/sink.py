@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pipeline.channel import Channel
 from pipeline.messages import End, Results, Scores
 from pipeline.sink.writer import Writer
-from pipeline.tally import Tally
-from workers.engine import Engine
 from workers.latency import Latency
-from workers.worker import Worker
+from workers.worker import Stage, Worker
 
 MOST = 64
 """Messages of one step: under load writers work in larger steps, which cost less each."""
@@ -43,11 +41,10 @@ class WriterLink:
 
 
 def sink_worker(
-    engine: Engine,
-    tally: Tally,
+    stage: Stage[Scores | End, Results],
     latency: Latency,
     inbox: Channel[Scores | End],
     writers: Sequence[Writer],
 ) -> Worker[Scores | End, Results]:
     """Wire the sink stage between a channel and the writers."""
-    return Worker("sink", engine.sink(tally), WriterLink(inbox, writers, latency))
+    return Worker("sink", stage, WriterLink(inbox, writers, latency))

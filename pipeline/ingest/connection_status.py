@@ -2,12 +2,11 @@
 
 import logging
 import time
-import traceback
 from enum import StrEnum
 
 from pipeline.errors import SourceError
 from pipeline.ingest.event_clock import LiveClock, skew_in_words
-from pipeline.ingest.failures import traced
+from pipeline.ingest.failures import Unforeseen
 from pipeline.ingest.source import Source
 
 logger = logging.getLogger(__name__)
@@ -29,20 +28,20 @@ class ConnectionStatus:
         ended: whether it is read no more, whatever the thread that reads it may still find out.
         reason: why it waits; empty otherwise.
         refusal: why it will never work, as far as is known.
+        unforeseen: tells errors that nobody foresaw.
     """
 
     def __init__(self, source: Source) -> None:
         self.ended = False
         self.reason = ""
         self.refusal: SourceError | None = None
+        self.unforeseen = Unforeseen(source)
         self._source = source
         self._phase = Phase.CONNECTING
         self._since = 0.0
         """Monotonic time since when it has been away, s."""
         self._skewed = False
         """Whether it was told that the camera's clock is far from ours."""
-        self._told: set[tuple[str, int | None]] = set()
-        """File and line of the unexpected errors that were told in full."""
 
     @property
     def phase(self) -> Phase:
@@ -80,10 +79,3 @@ class ConnectionStatus:
                     "ingest.camera_clock: false"
                 )
             logger.warning("%s: the camera's clock is %s this machine's: %s", self._source.id, words, effect)
-
-    def unexpected(self, error: Exception) -> None:
-        """Tell an error that nobody foresaw in full, once for each place that it comes from."""
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        if (place.filename, place.lineno) not in self._told:
-            self._told.add((place.filename, place.lineno))
-            logger.error("%s: an error that was not foreseen\n%s", self._source.id, traced(error, self._source))

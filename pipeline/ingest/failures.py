@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import av
 import av.error
 
-from pipeline.errors import SourceError, SourceLost
+from pipeline.errors import AffectError, SourceError, SourceLost
 from pipeline.ingest.source import Source
 from pipeline.redaction import redact
 
@@ -70,6 +70,27 @@ def unexpected(error: Exception, source: Source) -> SourceError:
 def traced(error: Exception, source: Source) -> str:
     """Return an error's traceback without secrets."""
     return redact("".join(traceback.format_exception(error)).rstrip(), source.url, source.safe_url)
+
+
+class Unforeseen:
+    """Tells the errors of one source that nobody foresaw in full, once for each place that they come from.
+
+    Those made on purpose say themselves what is to be done, without a traceback.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._told: set[tuple[str, int | None]] = set()
+        """File and line."""
+
+    def tell(self, error: Exception) -> None:
+        """Log an error with its traceback, unless one from the same place was."""
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        if (place.filename, place.lineno) not in self._told:
+            self._told.add((place.filename, place.lineno))
+            known = isinstance(error, AffectError)
+            words = str(error) if known else f"an error that was not foreseen\n{traced(error, self._source)}"
+            logger.error("%s: %s", self._source.id, words)
 
 
 def _reason(error: Exception, reasons: _Reasons) -> str | None:

@@ -141,7 +141,7 @@ class LiveReader:
                     frame = framed(waiting.stamp, picture, self.source.detector)
                 except Exception as error:
                     self._tally.add(self.source.id, Count.CORRUPT)
-                    self._status.unexpected(error)
+                    self._status.unforeseen.tell(error)
                     spoilt += 1
                     if spoilt % PATIENCE == 0:
                         self._spoilt = error
@@ -188,7 +188,7 @@ class LiveReader:
         """Note why the source broke off; raise where it is not to be opened again."""
         shown = self.source.safe_url
         if not isinstance(error, SourceError):
-            self._status.unexpected(error)
+            self._status.unforeseen.tell(error)
         if self._finite:
             why = f"broke off at {self._stamper.pts:.1f} s"
             if self._resumed:

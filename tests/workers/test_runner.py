@@ -1,12 +1,15 @@
 import threading
 import time
+from itertools import islice
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.channel import Channel
 from pipeline.errors import OutputError, SourceError
 from pipeline.ingest.file import FileReader
 from pipeline.ingest.source import parse_source
+from pipeline.messages import Clock, End, source_of
 from pipeline.sink.writer import Frontier
 from pipeline.tally import Count, Tally
 from tests import video
@@ -134,3 +137,65 @@ def test_stopping_ends_without_completing(engine, tmp_path):
     assert runner.wait(30)
     assert writer.ends == {"long": False}
     assert tally.of("long")[Count.FRAMES] < 500
+
+
+class Camera:
+    """The first 30 frames of a film, as if they could not be had again."""
+
+    def __init__(self, path, name):
+        self.source = parse_source(str(path), name=name)
+        self.run = f"r-{name}"
+
+    def __iter__(self):
+        for frame in islice(FileReader(self.source, self.run, Tally()), 30):
+            yield replace(frame, stamp=replace(frame.stamp, clock=Clock.ARRIVAL))
+        yield End(self.source.id, self.run, complete=False)
+
+    def stop(self):
+        pass
+
+
+class Stumbling:
+    """A stage with a mistake in it, which shows at some frames of one source, after all was done."""
+
+    def __init__(self, stage):
+        self._stage = stage
+
+    def process(self, inputs):
+        outputs = self._stage.process(inputs)
+        for message in inputs:
+            if source_of(message) == "door" and not isinstance(message, End):
+                stamp = getattr(message, "faces", message).stamp
+                assert stamp.frame not in {20, 25}, "a mistake"
+        return outputs
+
+
+class Remembering(Stumbling):
+    def state(self):
+        return self._stage.state()
+
+    def restore(self, state):
+        self._stage.restore(state)
+
+
+@pytest.mark.parametrize("name", ["tracker", "inference", "sink"])
+def test_a_frame_that_a_stage_cannot_work_on_is_left_out_of_its_own_live_source(
+    engine, scene, monkeypatch, caplog, name
+):
+    made, kind = getattr(Engine, name), Stumbling if name == "inference" else Remembering
+    monkeypatch.setattr(Engine, name, lambda *args: kind(made(*args)))
+    tally, writer = Tally(), Notebook()
+    run(engine, [Camera(scene, "door"), Camera(scene, "gate")], writer, tally, live=True)
+    rows = [row for results in writer.results for row in results.emotions]
+    seen = {source: [row.stamp.frame for row in rows if row.stamp.source == source] for source in ("door", "gate")}
+    assert len(seen["gate"]) > 25
+    assert seen["door"] == [frame for frame in seen["gate"] if frame not in {20, 25}]
+    assert {row.track for row in rows} == {"r-door-1", "r-gate-1"}
+    assert sorted(track.track for results in writer.results for track in results.tracks) == ["r-door-1", "r-gate-1"]
+    assert writer.ends == {"door": False, "gate": False}
+    assert [tally.of(source)[Count.POISON] for source in ("door", "gate")] == [2, 0]
+    assert [tally.of(source)[Count.TRACKS] for source in ("door", "gate")] == [1, 1]
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert told[0].startswith("door: an error that was not foreseen\nTraceback")
+    assert "a mistake" in told[0]

@@ -23,7 +23,7 @@ LOG_EVERY = 30.0
 
 STYLES = {Phase.LIVE: "green", Phase.CONNECTING: "yellow", Phase.WAITING: "yellow", Phase.ENDED: "dim"}
 
-TROUBLES = (Count.STALE, Count.CORRUPT, Count.RECONNECTS, Count.UNPUBLISHED)
+TROUBLES = (Count.STALE, Count.CORRUPT, Count.POISON, Count.RECONNECTS, Count.UNPUBLISHED)
 """Counts that are shown only when there is something to count."""
 
 

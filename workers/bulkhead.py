@@ -1,0 +1,106 @@
+"""Live sources side by side: what a stage cannot work on harms no source but its own."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+import numpy as np
+from msgspec.structs import replace
+
+from pipeline.ingest.failures import Unforeseen
+from pipeline.ingest.source import Source
+from pipeline.labels import LABELS
+from pipeline.messages import End, Faces, Frame, Results, Scores, source_of
+from pipeline.tally import Count, Tally
+from workers.chain import Chain
+from workers.engine import Engine
+from workers.worker import Stage
+
+TRIES: Final = 1
+"""Attempts at a message by itself, after the first one with all others of its step: frames wait behind it."""
+
+In = TypeVar("In", bound=Frame | Faces | Scores | End)
+Out = TypeVar("Out")
+
+
+class Bulkhead:
+    """Makes the stages of an engine, such that they outlive frames which they cannot work on.
+
+    Such a frame is left out of the rows and counted (``Count.POISON``); why is told once for each source and each place
+    in the program that the error comes from. All else goes on as if the frame had not been there. That a network gives
+    what cannot be used is no other case: nobody else could work on the frame.
+
+    Args:
+        engine: makes the stages.
+        sources: all that there are.
+        tally: counts what is left out.
+    """
+
+    def __init__(self, engine: Engine, sources: Sequence[Source], tally: Tally) -> None:
+        self._engine = engine
+        self._tally = tally
+        self._unforeseen = {source.id: Unforeseen(source) for source in sources}
+
+    def tracker(self, tally: Tally) -> Stage[Frame | End, Faces | End]:
+        """See ``Engine.tracker``."""
+        return _Each(lambda: self._chain(self._engine.tracker(tally), _end))
+
+    def inference(self) -> Stage[Faces | End, Scores | End]:
+        """See ``Engine.inference``; what shares a batch with faces that fail is tried again without them."""
+        return self._chain(self._engine.inference(), self._unscored)
+
+    def sink(self, tally: Tally) -> Stage[Scores | End, Results]:
+        """See ``Engine.sink``."""
+        return _Each(
+            lambda: self._chain(
+                self._engine.sink(tally), lambda message: [Results(ends=(end,)) for end in _end(message)]
+            )
+        )
+
+    def _chain(self, stage: Stage[In, Out], instead: Callable[[In], Sequence[Out]]) -> Chain[In, Out]:
+        def give_up(message: In, error: Exception) -> Sequence[Out]:
+            source = source_of(message)
+            self._tally.add(source, Count.POISON)
+            self._unforeseen[source].tell(error)
+            return instead(message)
+
+        return Chain([stage], TRIES, give_up, fatal=(), told=lambda *_: None)
+
+    def _unscored(self, message: Faces | End) -> Sequence[Scores | End]:
+        """Return a frame without its faces: which tracks have ended is known from it alone."""
+        if isinstance(message, End):
+            return [message]
+        faces = replace(
+            message,
+            tracks=(),
+            **{
+                name: getattr(message, name)[:0]
+                for name in ("boxes", "landmarks", "scores", "quality", "pose", "crops")
+            },
+        )
+        nothing = np.zeros((0, len(LABELS)), np.float32)
+        return [Scores(faces, nothing, self._engine.classifier.id)]
+
+
+class _Each(Generic[In, Out]):
+    """A stage for each source: to put one back to where it was takes no longer the more others there are."""
+
+    def __init__(self, make: Callable[[], Stage[In, Out]]) -> None:
+        self._make = make
+        self._stages: dict[str, Stage[In, Out]] = {}
+
+    def process(self, inputs: Sequence[In]) -> list[Out]:
+        """Return the outputs of each source in their order."""
+        shares: dict[str, list[In]] = {}
+        for message in inputs:
+            shares.setdefault(source_of(message), []).append(message)
+        outputs: list[Out] = []
+        for source, messages in shares.items():
+            if source not in self._stages:
+                self._stages[source] = self._make()
+            outputs += self._stages[source].process(messages)
+        return outputs
+
+
+def _end(message: Any) -> list[End]:
+    """Return what must not be left out: without its end a source would be under way for ever."""
+    return [message] if isinstance(message, End) else []
