@@ -158,7 +158,7 @@ class ParquetWriter:
             try:
                 self._try([run.flush for run in self._runs.values() if save])
             finally:
-                self._closed = True
+                self._closed, self._troubled = True, False
                 self._runs.clear()
                 self._held.close()
 
