@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
@@ -57,12 +57,29 @@ def check_ids(sources: Sequence[Source]) -> None:
 class Session:
     """Live sources, the pipeline and its writers, from opening to closing.
 
+    Args:
+        sources: what to watch.
+        engine: the networks, and everything that is set.
+        redis: URL of the server, or None.
+        stopped: asked while somebody erases in the folder of the results, which is waited for, whether to wait no
+            longer.
+
+    Raises:
+        OutputError: the folder cannot be written, or it was told to stop while it waited.
+        BrokerError: Redis cannot be used.
+
     Attributes:
         readers: one per source.
         tally: what was counted so far.
     """
 
-    def __init__(self, sources: Sequence[Source], engine: Engine, redis: str | None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        engine: Engine,
+        redis: str | None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.tally = Tally()
         patient = len(sources) > 1
         # A run for each: ids of tracks are unique within a run, and must be among all sources.
@@ -71,9 +88,12 @@ class Session:
         """Monotonic time since when no source has been hopeful, s; infinity while one is."""
         self._waited = time.monotonic()
         """When ``wait`` was last called, s."""
-        self._stack = ExitStack()
-        self._writers = self._stack.enter_context(open_writers(engine.config, redis, self.tally, sources, live=True))
-        self.runner = Runner(engine, self.readers, self._writers, self.tally, live=True)
+        with ExitStack() as stack:
+            self._writers = stack.enter_context(
+                open_writers(engine.config, redis, self.tally, sources, live=True, stopped=stopped)
+            )
+            self.runner = Runner(engine, self.readers, self._writers, self.tally, live=True)
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
         self.runner.start()

@@ -78,8 +78,8 @@ def open_writers(
         tally: counts what is never published.
         sources: where the runs come from.
         live: whether what is written cannot be had again.
-        stopped: asked from other threads, while Redis is away, whether to wait for it no longer; also while somebody
-            erases in the folder.
+        stopped: asked while somebody erases in the folder whether to wait no longer; of what can be had again also
+            while Redis is away, from other threads.
 
     Raises:
         OutputError: the folder cannot be written, or it was told to stop while somebody erased in it.
@@ -98,8 +98,8 @@ def open_writers(
         stack.callback(parquet.close)
         writers.append(parquet)
         if redis is not None:
-            publisher = RedisWriter(redis, config.redis, tally, wait=not live, stopped=stopped)
-            # Live, it waits for seconds at most, for what cannot be had again.
+            # Live, it waits for seconds at most, for what cannot be had again: whoever stops is owed these.
+            publisher = RedisWriter(redis, config.redis, tally, wait=not live, stopped=lambda: not live and stopped())
             stack.push(lambda kind, *_: publisher.close(patient=live or kind is None))
             writers.append(publisher)
         yield writers

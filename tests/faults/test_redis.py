@@ -136,6 +136,23 @@ def test_live_publishes_what_is_left_though_it_ends_by_an_error(server, tmp_path
     assert published(server) == ROWS
 
 
+def test_live_still_publishes_what_is_left_though_redis_was_away_when_it_was_told_to_stop(
+    server, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(sink_redis, "PATIENCE", 60.0)
+    with open_writers(Config(out=tmp_path), server.url, Tally(), [], live=True, stopped=lambda: True) as writers:
+        server.kill()
+        writers[1].write(RESULTS[0])
+        deadline = time.monotonic() + 30
+        while not caplog.messages:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        server.start()
+        for result in RESULTS[1:]:
+            writers[1].write(result)
+    assert published(server) == ROWS
+
+
 def test_replay_waits_for_redis_and_loses_nothing(server):
     tally = Tally()
     writer = RedisWriter(server.url, RedisSettings(buffer=500), tally, wait=True)

@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, OutputError
 from pipeline.ingest.connection_status import Phase
+from pipeline.sink.occupancy import NAME, alone
 from pipeline.tally import Count
 from tests import video
 from tests.web import sends, web
@@ -164,3 +165,38 @@ def test_a_source_that_is_alone_is_not_tried_for_the_sake_of_others(tmp_path, ca
             to_its_end(session)
     assert list(session.runner.failures) == [camera.id]
     assert caplog.text == ""
+
+
+def test_a_session_that_is_broken_off_ends_its_workers_and_writes_nothing_afterwards(tmp_path):
+    clip = video.clip(tmp_path / "a.mp4", frames=500, container_options={"movflags": "faststart"}).read_bytes()
+    config = configured(tmp_path)
+
+    def break_off(session):
+        deadline = time.monotonic() + 30
+        while not session.seen:
+            assert time.monotonic() < deadline
+            session.wait(0.01)
+        raise KeyboardInterrupt
+
+    with web(sends(clip)) as url:
+        session = Session(live_sources([f"{url}/a.mp4"], config), Engine.load(config), None)
+        with pytest.raises(KeyboardInterrupt), session:
+            break_off(session)
+        with alone(config.out):
+            left = sorted(config.out.rglob("*"))
+            assert session.runner.wait(30)  # and none of them failed
+        assert sorted(config.out.rglob("*")) == [path for path in left if path.name != NAME]
+
+
+def test_a_session_waits_for_whoever_erases_until_it_is_told_to_stop(tmp_path):
+    config = configured(tmp_path)
+    config.out.mkdir()
+    asked = []
+
+    def stopped():
+        asked.append(1)
+        return len(asked) > 2
+
+    with alone(config.out), pytest.raises(OutputError, match="affectstream erase"):
+        Session(live_sources(["rtsp://127.0.0.1:1/one"], config), Engine.load(config), None, stopped)
+    assert len(asked) == 3

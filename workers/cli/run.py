@@ -52,6 +52,7 @@ def run(
 
       affectstream run 0 --listen 8080    # and look at http://127.0.0.1:8080
     """
+    import math
     import time
 
     from workers.cli.pace import warn_of_gaps
@@ -89,14 +90,18 @@ def run(
     ):
         banner(engine, url)
         _announce(chosen, settings.out, url, web)
-        deadline = None if duration is None else time.monotonic() + duration
+        deadline = math.inf if duration is None else time.monotonic() + duration
+
+        def over() -> bool:
+            return stopped.is_set() or time.monotonic() >= deadline
+
         with (
-            Session(chosen, engine, url) as session,
+            Session(chosen, engine, url, over) as session,
             web.serving(session, url) if web else nullcontext(),
             Watch(session) as watch,
         ):
             while not session.wait(0.2):
-                if stopped.is_set() or (deadline is not None and time.monotonic() >= deadline):
+                if over():
                     session.runner.stop()
                 watch.refresh()
         watch.summary()

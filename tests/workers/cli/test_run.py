@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 
+from pipeline.sink.occupancy import alone
 from tests import video
 from tests.rtsp import free_port
 from tests.web import sends, web
@@ -127,3 +128,22 @@ def test_an_address_that_is_taken_is_told_before_anything_is_made(run, tmp_path)
         ended = run("0", "--listen", taken.getsockname()[1])
     assert (ended.code, "address already in use" in ended.err) == (2, True)
     assert not (tmp_path / "out").exists()
+
+
+def test_it_ends_when_it_is_told_to_though_another_erases_in_its_folder(tmp_path):
+    words = ["run", f"door=http://127.0.0.1:{free_port()}/cam.mjpg", "--redis", "none", "--out", str(tmp_path)]
+    with (
+        alone(tmp_path),
+        subprocess.Popen(
+            [sys.executable, "-m", "workers.cli", *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ) as process,
+    ):
+        assert process.stderr is not None
+        try:
+            assert any("waiting until `affectstream erase`" in line for line in process.stderr)
+            process.send_signal(signal.SIGTERM)
+            told = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert f"`affectstream erase` has '{tmp_path}'; run again when it has ended" in told
