@@ -185,18 +185,26 @@ return 1
 )
 
 ACQUIRE: Final = """
--- KEYS: lease. ARGV: token, lease in ms. Returns whether the token holds it.
-local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])  -- a script that has written may go on though memory is full
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
+-- KEYS: leases. ARGV: of each, token and lease in ms. Returns of each whether the token holds it.
+local held = {}
+for i, key in ipairs(KEYS) do
+  local owner, token = redis.call('GET', key), ARGV[2 * i - 1]
+  held[i] = (not owner or owner == token) and 1 or 0
+  if held[i] == 1 then
+    redis.call('DEL', key)  -- a script that has written may go on though memory is full
+    redis.call('SET', key, token, 'PX', ARGV[2 * i])
+  end
+end
+return held
 """
 
 RENEW: Final = """
--- KEYS: lease. ARGV: token, lease in ms. Returns whether the token holds it.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+-- KEYS: leases. ARGV: of each, token and lease in ms. Returns of each whether the token holds it.
+local held = {}
+for i, key in ipairs(KEYS) do
+  held[i] = redis.call('GET', key) == ARGV[2 * i - 1] and redis.call('PEXPIRE', key, ARGV[2 * i]) or 0
+end
+return held
 """
 
 RELEASE: Final = """

@@ -13,7 +13,7 @@ from pipeline.channel import Closed
 from pipeline.connection import is_passing
 from pipeline.errors import AffectError, InputError, OutputError, SourceError, StateError
 from workers.bus import keys
-from workers.bus.lease import Lease, new_token
+from workers.bus.lease import Lease, acquire, new_token, renew
 from workers.cluster.context import Context
 from workers.cluster.shard import ChainShard, Shard
 from workers.cluster.share import Member, fair_share
@@ -156,13 +156,13 @@ class Keeper:
             self._context.broker.tell(keys=names, args=(source, self.kind, reason))
 
     def _renew(self) -> None:
-        for shard in self.shards.values():
-            lease = shard.lease
-            if shard.is_alive() and not lease.renew():
-                # Expired, but perhaps nobody's.
-                if shard.survives_expiry and lease.acquire():
-                    continue
-                shard.stop()
+        broker = self._context.broker
+        alive = {shard.lease: shard for shard in self.shards.values() if shard.is_alive()}
+        held = set(renew(broker, list(alive)))
+        # The others have expired, but perhaps they are nobody's.
+        held.update(acquire(broker, [lease for lease in alive.keys() - held if alive[lease].survives_expiry]))
+        for lease in alive.keys() - held:
+            alive[lease].stop()
 
     def _look(self) -> None:
         """Read what is configured and under way, and end runs whose source was taken out or changed."""
@@ -208,14 +208,16 @@ class Keeper:
             for shard in [shard for shard in reversed(self.shards.values()) if shard.resumable][:1]:
                 shard.stop()
         now = time.monotonic()
-        for source in wanted:
-            if len(self.shards) >= share:
-                break
-            if source in self.shards or (source in self._failed and self._failed[source].again > now):
-                continue
-            lease = Lease(broker, self.kind, source, config.bus.lease)
-            if lease.acquire():
+        free = [
+            source
+            for source in wanted
+            if source not in self.shards and not (source in self._failed and self._failed[source].again > now)
+        ]
+        while free and (room := share - len(self.shards)) > 0:
+            leases = [Lease(broker, self.kind, source, config.bus.lease) for source in free[:room]]
+            for lease in acquire(broker, leases):
                 self._begin(lease)
+            free = free[room:]
         # What fails is begun again and again.
         idle = not set(wanted) <= set(self._failed) and set(self.shards) <= set(self._failed)
         if idle and not self._idle:

@@ -3,7 +3,7 @@ import pytest
 from pipeline.channel import Closed
 from tests.redis_server import Server, newest
 from workers.bus.broker import Broker
-from workers.bus.lease import Lease, Lost
+from workers.bus.lease import Lease, Lost, acquire, renew
 
 
 @pytest.fixture
@@ -49,6 +49,18 @@ def test_one_that_is_to_end_does_not_wait_for_a_redis_that_is_away(tmp_path):
         server.kill()
         with pytest.raises(Closed):
             lease.verify()
+
+
+def test_many_are_asked_for_at_once_and_each_answered_for_itself(broker, client):
+    mine = [Lease(broker, "sink", f"door-{number}", 30) for number in range(6)]
+    others = [Lease(broker, "sink", f"door-{number}", 30) for number in (1, 4)]
+    assert acquire(broker, others) == others
+    assert acquire(broker, mine) == [mine[0], mine[2], mine[3], mine[5]]
+    client.delete(mine[3].key)
+    assert renew(broker, mine) == [mine[0], mine[2], mine[5]]
+    assert [client.get(one.key) for one in others] == [one.token for one in others]
+    assert all(0 < client.pttl(mine[number].key) <= 30_000 for number in (0, 2, 5))
+    assert acquire(broker, []) == renew(broker, []) == []
 
 
 def test_sources_and_workers_are_apart(broker):

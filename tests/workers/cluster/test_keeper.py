@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import redis
 
 from pipeline.errors import VersionError
 from pipeline.messages import End, Frame
@@ -129,6 +130,56 @@ def test_seven_sources_between_three_are_shared_as_they_come_and_go(site):
     first.end()
     assert not any(shard.is_alive() for shard in first.shards.values())
     site.until(lambda: site.shares() == [3, 4] and site.owned() == NAMES)
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """Each request that this thread sends to Redis and waits for the answer of."""
+    sent, thread = [], threading.current_thread()
+    send = redis.connection.Connection.send_packed_command
+
+    def note(connection, *words, **options):
+        if threading.current_thread() is thread:
+            sent.append(words)
+        return send(connection, *words, **options)
+
+    monkeypatch.setattr(redis.connection.Connection, "send_packed_command", note)
+    return sent
+
+
+def test_many_sources_cost_a_keeper_no_more_round_trips_than_few(site, requests):
+    """Redis may be far away: leases would expire while they are taken or renewed one by one."""
+    site.add("first")
+    keeper = site.keeper()
+    keeper.beat()
+    cost = []
+    for more in (["second"], NAMES):
+        for name in more:
+            site.add(name)
+        requests.clear()
+        keeper.beat()  # claims
+        claims = len(requests)
+        keeper.beat()  # renews
+        cost.append((claims, len(requests) - claims))
+    assert site.owned() == [*NAMES, "first", "second"]
+    few, many = cost
+    assert many == few
+
+
+def test_an_expired_lease_that_nobody_took_is_taken_anew(site):
+    for name in NAMES[:2]:
+        site.add(name)
+    keeper = site.keeper()
+    site.until(lambda: len(keeper.shards) == 2)
+    held = {name: shard.lease.token.encode() for name, shard in keeper.shards.items()}
+    mine, others = NAMES[:2]
+    site.client.delete(keys.lease("ingest", mine))
+    site.client.set(keys.lease("ingest", others), "another's")
+    keeper._renew()
+    assert site.client.get(keys.lease("ingest", mine)) == held[mine]
+    assert site.client.get(keys.lease("ingest", others)) == b"another's"
+    assert not keeper.shards[mine].lease.stopped.is_set()
+    assert keeper.shards[others].lease.stopped.is_set()
 
 
 def test_one_that_takes_few_leaves_the_rest_to_the_others(site):
