@@ -21,7 +21,7 @@ from msgspec.structs import astuple
 
 from pipeline.errors import MessageError, VersionError
 from pipeline.labels import LABELS
-from pipeline.messages import Bytes, End, Faces, Frame, Scores, Stamp
+from pipeline.messages import Bytes, End, Faces, Frame, Scores, Stamp, source_of
 from workers.bus.arrays import check, floats, packed, viewed
 from workers.bus.jpeg import LONGEST, compress, decompress
 
@@ -158,21 +158,10 @@ def decode_one_of(data: bytes, kinds: tuple[type[Message], ...], source: str) ->
     if not isinstance(message, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
         raise MessageError(f"{wanted} was awaited, not {type(message).__name__}")
-    told = _source(message)
+    told = source_of(message)
     if told != source:
         raise MessageError(f"a message of {source[:40]!r} was awaited, not one of {told[:40]!r}")
     return message
-
-
-def _source(message: Message) -> str:
-    """Return the source that a message tells of."""
-    match message:
-        case End():
-            return message.source
-        case Scores():
-            return message.faces.stamp.source
-        case Frame() | Faces():
-            return message.stamp.source
 
 
 def _pack_frame(frame: Frame, quality: int | None) -> _Frame:
