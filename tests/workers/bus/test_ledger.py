@@ -95,6 +95,14 @@ def test_a_successor_that_has_gone_again_is_noticed_by_its_step(client, own, out
     assert faces(client) == [("door", 1, "his")]
 
 
+def test_a_step_renews_the_lease(client, own, outbox):
+    lease, ledger = own(inbox=INBOX, outbox=outbox)
+    ledger.load()
+    client.pexpire(lease.key, 9_000)
+    ledger.commit(Position(taken=1), [], [(1, b"a")])
+    assert 9_000 < client.pttl(lease.key) <= 30_000
+
+
 def test_what_redis_has_forgotten_is_not_gone_on_with(client, own, outbox):
     _, ledger = own(inbox=INBOX, outbox=outbox)
     ledger.load()
