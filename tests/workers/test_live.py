@@ -200,3 +200,20 @@ def test_a_session_waits_for_whoever_erases_until_it_is_told_to_stop(tmp_path):
     with alone(config.out), pytest.raises(OutputError, match="affectstream erase"):
         Session(live_sources(["rtsp://127.0.0.1:1/one"], config), Engine.load(config), None, stopped)
     assert len(asked) == 3
+
+
+def test_a_session_that_hangs_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("workers.live.SILENT", 0.2)
+    config = load_config(None, {"out": tmp_path / "out"})
+    engine = Engine.load(config)
+    with web(lambda request: request.connection.recv(1)) as url:
+        with Session(live_sources([f"{url}/cam.mjpg"], config), engine, None) as session:
+            session.wait(0.01)
+            assert session.ailment() == ""
+            time.sleep(0.3)
+            assert session.ailment().startswith("nothing was done for")
+            session.wait(0.01)
+            assert session.ailment() == ""
+            session.runner.stop()
+            while not session.wait(0.2):
+                pass
