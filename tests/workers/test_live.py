@@ -9,6 +9,7 @@ from pipeline.ingest.connection_status import Phase
 from pipeline.sink.occupancy import NAME, alone
 from pipeline.tally import Count
 from tests import video
+from tests.rtsp import free_port
 from tests.web import sends, web
 from workers.config import load_config
 from workers.engine import Engine
@@ -206,14 +207,14 @@ def test_a_session_that_hangs_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("workers.live.SILENT", 0.2)
     config = load_config(None, {"out": tmp_path / "out"})
     engine = Engine.load(config)
-    with web(lambda request: request.connection.recv(1)) as url:
-        with Session(live_sources([f"{url}/cam.mjpg"], config), engine, None) as session:
-            session.wait(0.01)
-            assert session.ailment() == ""
-            time.sleep(0.3)
-            assert session.ailment().startswith("nothing was done for")
-            session.wait(0.01)
-            assert session.ailment() == ""
-            session.runner.stop()
-            while not session.wait(0.2):
-                pass
+    away = live_sources([f"http://127.0.0.1:{free_port()}/cam.mjpg"], config)
+    with Session(away, engine, None) as session:
+        session.wait(0.01)
+        assert session.ailment() == ""
+        time.sleep(0.3)
+        assert session.ailment().startswith("nothing was done for")
+        session.wait(0.01)
+        assert session.ailment() == ""
+        session.runner.stop()
+        while not session.wait(0.2):
+            pass
