@@ -1,6 +1,6 @@
 """Live sources side by side: what a stage cannot work on harms no source but its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
@@ -42,7 +42,7 @@ class Bulkhead:
 
     def tracker(self, tally: Tally) -> Stage[Frame | End, Faces | End]:
         """See ``Engine.tracker``."""
-        return _Each(lambda: self._chain(self._engine.tracker(tally), _end))
+        return self._each(lambda: self._chain(self._engine.tracker(tally), _end))
 
     def inference(self) -> Stage[Faces | End, Scores | End]:
         """See ``Engine.inference``; what shares a batch with faces that fail is tried again without them."""
@@ -50,11 +50,14 @@ class Bulkhead:
 
     def sink(self, tally: Tally) -> Stage[Scores | End, Results]:
         """See ``Engine.sink``."""
-        return _Each(
+        return self._each(
             lambda: self._chain(
                 self._engine.sink(tally), lambda message: [Results(ends=(end,)) for end in _end(message)]
             )
         )
+
+    def _each(self, make: Callable[[], Stage[In, Out]]) -> "_Each[In, Out]":
+        return _Each({source: make() for source in self._unforeseen})
 
     def _chain(self, stage: Stage[In, Out], instead: Callable[[In], Sequence[Out]]) -> Chain[In, Out]:
         def give_up(message: In, error: Exception) -> Sequence[Out]:
@@ -84,9 +87,8 @@ class Bulkhead:
 class _Each(Generic[In, Out]):
     """A stage for each source: to put one back to where it was takes no longer the more others there are."""
 
-    def __init__(self, make: Callable[[], Stage[In, Out]]) -> None:
-        self._make = make
-        self._stages: dict[str, Stage[In, Out]] = {}
+    def __init__(self, stages: Mapping[str, Stage[In, Out]]) -> None:
+        self._stages = stages
 
     def process(self, inputs: Sequence[In]) -> list[Out]:
         """Return the outputs of each source in their order."""
@@ -95,8 +97,6 @@ class _Each(Generic[In, Out]):
             shares.setdefault(source_of(message), []).append(message)
         outputs: list[Out] = []
         for source, messages in shares.items():
-            if source not in self._stages:
-                self._stages[source] = self._make()
             outputs += self._stages[source].process(messages)
         return outputs
 
