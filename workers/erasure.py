@@ -44,7 +44,7 @@ QUIET: Final = 60
 """s after its last record from which on a run that has not ended counts as one that was killed."""
 
 
-class Doomed(NamedTuple):
+class Deletion(NamedTuple):
     """What is to go of one key."""
 
     key: str
@@ -68,7 +68,7 @@ class Server:
     def __init__(self, name: str, url: str, *, embedded: bool) -> None:
         """Prepare to ask it; raises ``InputError`` where the URL cannot be used."""
         self.name = name
-        self.found: list[Doomed] = []
+        self.found: list[Deletion] = []
         self._url = url
         self._embedded = embedded
         self._client: Any = lazy_client(url)  # a full server can be taken out of
@@ -118,8 +118,8 @@ class Server:
             InputError: a key that is to go as a whole is added to all the time.
         """
         with self._told():
-            for doomed in self.found:
-                self._take(doomed, selection)
+            for deletion in self.found:
+                self._take(deletion, selection)
             # Messages that were set aside hold no pictures, but boxes and distributions of its faces.
             if selection.whole and self._client.exists(keys.POISON):
                 registry.forget(self._client, selection.source)
@@ -145,19 +145,21 @@ class Server:
                 f"{LIFE // 86_400} days after the last; they hold no pictures, but boxes and distributions of faces."
             )
 
-    def _take(self, doomed: Doomed, selection: Selection) -> None:
+    def _take(self, deletion: Deletion, selection: Selection) -> None:
         """Delete what is to go of a key; where it was to go as a whole, and was added to since, what is to go now."""
         for _ in range(TRIES):
-            if doomed.ids is not None:
-                self._drop(doomed.key, doomed.ids)
+            if deletion.ids is not None:
+                self._drop(deletion.key, deletion.ids)
                 return
-            if self._client.register_script(UNLINK)(keys=[doomed.key], args=[doomed.last or b""]):
+            if self._client.register_script(UNLINK)(keys=[deletion.key], args=[deletion.last or b""]):
                 return
-            again = self._look_at(doomed.key, selection)
+            again = self._look_at(deletion.key, selection)
             if again is None:
                 return
-            doomed = again
-        raise InputError(f"{self.name}: {doomed.key} is added to all the time; end what publishes it, and erase again")
+            deletion = again
+        raise InputError(
+            f"{self.name}: {deletion.key} is added to all the time; end what publishes it, and erase again"
+        )
 
     def _drop(self, key: str, ids: Sequence[bytes]) -> None:
         for first in range(0, len(ids), READ):
@@ -182,7 +184,7 @@ class Server:
             )
         return "its append-only file holds what was deleted until it is rewritten, which was asked for (BGREWRITEAOF)."
 
-    def _found(self, selection: Selection) -> Iterator[Doomed]:
+    def _found(self, selection: Selection) -> Iterator[Deletion]:
         source = selection.source
         streams = [f"affect:emotions:{source}", f"affect:events:{source}"]
         faces = sorted(key.decode() for key in self._client.scan_iter(f"affect:face:{source}:*", count=READ))
@@ -192,9 +194,9 @@ class Server:
             if found := self._look_at(key, selection):
                 yield found
         if selection.whole and self._client.exists(_progress(source)):
-            yield Doomed(_progress(source), None, None, None)
+            yield Deletion(_progress(source), None, None, None)
 
-    def _look_at(self, key: str, selection: Selection) -> Doomed | None:
+    def _look_at(self, key: str, selection: Selection) -> Deletion | None:
         """Find what is to go of a stream."""
         if self._client.type(key) != b"stream":
             return None
@@ -203,8 +205,8 @@ class Server:
         count = self._client.xlen(key)
         ids = tuple(self._ids(key, selection))
         if len(ids) == count:
-            return Doomed(key, count, None, last)
-        return Doomed(key, len(ids), ids, last) if ids else None
+            return Deletion(key, count, None, last)
+        return Deletion(key, len(ids), ids, last) if ids else None
 
     def _ids(self, key: str, selection: Selection) -> Iterator[bytes]:
         """Give the ids of the entries of a stream that are to go."""

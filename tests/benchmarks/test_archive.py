@@ -50,7 +50,7 @@ class Here:
     workers, threads = 2, 1
 
     def __init__(self):
-        tasks.attend(self)
+        tasks.set_context(self)
 
     def submit(self, task, *args):
         future = Future()

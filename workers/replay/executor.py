@@ -38,7 +38,7 @@ class Executor(Protocol):
         ...
 
 
-class Desk(Protocol):
+class TaskContext(Protocol):
     """What a task sees of the executor that runs it."""
 
     def report(self, progress: Progress) -> None:

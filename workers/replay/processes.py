@@ -68,8 +68,8 @@ class Processes:
                 process.terminate()
 
 
-class _Desk:
-    """See ``Desk``."""
+class _Context:
+    """See ``TaskContext``."""
 
     def __init__(self, reports: "multiprocessing.Queue[Progress]", stop: Event) -> None:
         self.report = reports.put
@@ -83,7 +83,7 @@ def _begin(reports: "multiprocessing.Queue[Progress]", stop: Event) -> None:
     # Whoever would read the last reports may have gone: the process need not live until they are read.
     reports.cancel_join_thread()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    tasks.attend(_Desk(reports, stop))
+    tasks.set_context(_Context(reports, stop))
 
 
 def _end_with_parent() -> None:

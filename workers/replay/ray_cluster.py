@@ -188,8 +188,8 @@ class _Reception:
         return self._stopping
 
 
-class _Desk:
-    """See ``Desk``; nothing here waits for an answer."""
+class _Context:
+    """See ``TaskContext``; nothing here waits for an answer."""
 
     def __init__(self, reception: Any) -> None:
         self._reception = reception
@@ -222,7 +222,7 @@ class _Desk:
 
 def _run(reception: Any, task: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
     """Run a task; return its result and error as bytes, which are one object to Ray rather than thousands."""
-    tasks.attend(_Desk(reception))
+    tasks.set_context(_Context(reception))
     try:
         return pickle.dumps((task(*args), None), pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # it is raised where the result is asked for, and is no reason to try again

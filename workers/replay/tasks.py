@@ -15,7 +15,7 @@ from pipeline.tracker.tracker import Seen
 from workers.config import Config
 from workers.engine import Engine
 from workers.replay import scan as scanning
-from workers.replay.executor import Desk
+from workers.replay.executor import TaskContext
 from workers.replay.file import replay_file
 from workers.replay.outcome import Outcome, Progress, Status
 
@@ -26,13 +26,13 @@ REPORTS = 0.25
 class _Process:
     """What a worker process holds between its tasks."""
 
-    desk: ClassVar[Desk]
+    context: ClassVar[TaskContext]
     engine: ClassVar[tuple[str, Engine] | None] = None
 
 
-def attend(desk: Desk) -> None:
-    """Say whom the tasks of this process report to."""
-    _Process.desk = desk
+def set_context(context: TaskContext) -> None:
+    """Set what the tasks of this process see of their executor."""
+    _Process.context = context
 
 
 def _engine(config: Config) -> Engine:
@@ -44,10 +44,10 @@ def _engine(config: Config) -> Engine:
 
 def replay_whole(config: Config, source: Source, redis: str | None) -> Outcome:
     """Replay one file in one go, and write its rows."""
-    if _Process.desk.stopped():
+    if _Process.context.stopped():
         return Outcome(source.id, Status.STOPPED, note="not begun")
     try:
-        return replay_file(source, _engine(config), redis, _Process.desk.report, _Process.desk.stopped)
+        return replay_file(source, _engine(config), redis, _Process.context.report, _Process.context.stopped)
     except AffectError as error:
         return Outcome(source.id, Status.FAILED, note=str(error))
 
@@ -71,8 +71,8 @@ def scan(config: Config, source: Source, run: str, part: Part, number: int) -> s
         now = time.monotonic()
         if now - reported >= REPORTS:
             reported = now
-            _Process.desk.report(progress)
-        return _Process.desk.stopped()
+            _Process.context.report(progress)
+        return _Process.context.stopped()
 
     return scanning.scan(_engine(config), source, run, part, number, watch)
 
@@ -81,4 +81,4 @@ def rescan(
     config: Config, source: Source, run: str, part: Part, first: int, places: dict[int, Seen]
 ) -> dict[int, Scores] | None:
     """Describe some frames of a part; see ``workers.replay.scan.rescan``."""
-    return scanning.rescan(_engine(config), source, run, part, first, places, _Process.desk.stopped)
+    return scanning.rescan(_engine(config), source, run, part, first, places, _Process.context.stopped)

@@ -200,7 +200,7 @@ def test_reports_that_nobody_reads_any_more_keep_no_process_alive():
 from workers.replay import tasks
 from workers.replay.outcome import Progress
 for number in range(5000):
-    tasks._Process.desk.report(Progress("door", number, 0, None))
+    tasks._Process.context.report(Progress("door", number, 0, None))
 """
     executor = Processes(1)
     executor.submit(exec, talk).result(60)
