@@ -13,7 +13,7 @@ from tests.rtsp import free_port
 from tests.web import sends, web
 from workers.config import load_config
 from workers.engine import Engine
-from workers.live import Session, live_sources
+from workers.live import SILENT, Session, live_sources
 
 
 def sources(*texts, **options):
@@ -203,15 +203,13 @@ def test_a_session_waits_for_whoever_erases_until_it_is_told_to_stop(tmp_path):
     assert len(asked) == 3
 
 
-def test_a_session_that_hangs_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("workers.live.SILENT", 0.2)
+def test_a_session_that_hangs_says_so(tmp_path):
     config = load_config(None, {"out": tmp_path / "out"})
-    engine = Engine.load(config)
     away = live_sources([f"http://127.0.0.1:{free_port()}/cam.mjpg"], config)
-    with Session(away, engine, None) as session:
+    with Session(away, Engine.load(config), None) as session:
         session.wait(0.01)
         assert session.ailment() == ""
-        time.sleep(0.3)
+        session._waited -= SILENT
         assert session.ailment().startswith("nothing was done for")
         session.wait(0.01)
         assert session.ailment() == ""
