@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from pipeline.messages import Clock, Resume
 from workers.bus.ledger import Position
-from workers.cluster.plan import EndOnly, GiveUp, Nothing, Read, plan
+from workers.cluster.keeper import PAUSE
+from workers.cluster.plan import EndOnly, GiveUp, Nothing, Read, plan, rest
 
 TRIES = 2
 FIRST = Position()
@@ -87,3 +88,17 @@ def test_a_run_that_is_under_way_is_gone_on_with_or_ended(position, origin, run,
         case Read(resume, ended):
             assert ((resume, ended) != (None, None)) == (position is READING)
             assert resume is None or ended is None
+
+
+def test_a_camera_is_left_alone_for_longer_by_each_death_until_it_is_long_enough():
+    for deaths, shortest in ((1, 0), (2, 60), (3, 90), (20, 600), (99, 600)):
+        assert shortest <= rest("door", deaths, TRIES, 30.0) <= 2 * shortest
+    assert rest("door", 7, TRIES, 30.0) == rest("door", 7, TRIES, 30.0)
+
+
+@given(st.sets(st.text(min_size=1), min_size=2, max_size=2))
+def test_cameras_that_are_left_alone_by_the_same_deaths_come_back_apart(pair):
+    """Far enough for one to give a frame before the other is opened: a keeper looks each ``PAUSE[1]`` s."""
+    one, other = pair
+    apart = [abs(rest(one, deaths, 5, 30.0) - rest(other, deaths, 5, 30.0)) for deaths in range(20, 60)]
+    assert sum(seconds > 2 * PAUSE[1] for seconds in apart) > 10
