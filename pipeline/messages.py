@@ -5,11 +5,15 @@ applied), origin at the top left. Times are UTC in µs since 1970 unless a name 
 per face, so that a frame with 300 faces is still a handful of array operations.
 """
 
+import re
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.errors import MessageError
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -208,12 +212,28 @@ class Results(msgspec.Struct, frozen=True):
     ends: tuple[End, ...] = ()
 
 
-def source_of(message: Frame | Faces | Scores | End) -> str:
-    """Return the id of the source that a message tells of."""
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""Of a source or a run."""
+
+
+def ids_of(message: Frame | Faces | Scores | End) -> tuple[str, str]:
+    """Return the ids of the source and of the run that a message tells of."""
     match message:
         case End():
-            return message.source
+            return message.source, message.run
         case Scores():
-            return message.faces.stamp.source
+            return message.faces.stamp.source, message.faces.stamp.run
         case Frame() | Faces():
-            return message.stamp.source
+            return message.stamp.source, message.stamp.run
+
+
+def source_of(message: Frame | Faces | Scores | End) -> str:
+    """Return the id of the source that a message tells of."""
+    return ids_of(message)[0]
+
+
+def check_ids(source: str, run: str) -> None:
+    """Raise ``MessageError`` where one of both is no id: as part of a path it might lead out of the results' folder."""
+    for name in (source, run):
+        if not _ID.fullmatch(name):
+            raise MessageError(f"{name[:40]!r} cannot be part of a path: ids are of a to z, 0 to 9, - and _")

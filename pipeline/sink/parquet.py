@@ -24,10 +24,9 @@ from typing import Final
 from pipeline.channel import Closed
 from pipeline.durable import Fence, failure, make_folder, sync, unusable
 from pipeline.errors import OutputError
-from pipeline.messages import End, Results
+from pipeline.messages import End, Results, check_ids
 from pipeline.settings import ParquetSettings
 from pipeline.sink.occupancy import writing
-from pipeline.sink.parts import check_ids
 from pipeline.sink.tables import NOWHERE, Origin, RunTables
 from pipeline.sink.writer import Frontier, position
 

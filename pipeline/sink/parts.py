@@ -15,16 +15,13 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import MessageError, OutputError
+from pipeline.errors import OutputError
 
 COMPLETE: Final = "affectstream.complete"
 """Name in a part's metadata of whether its run ends with it: 1 or 0."""
 
 READ_FROM: Final = "affectstream.read_from"
 """Name in a part's metadata of the absolute path of the file, or of the URL without secrets, that its rows tell of."""
-
-_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
-"""Of a source or a run."""
 
 _PART: Final = re.compile(r"part-(?P<run>.+)-\d{10,}-(?P<last>\d{10,})\.parquet")
 _HIDDEN: Final = re.compile(r"\.part-(?P<run>.+)-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
@@ -38,13 +35,6 @@ class PartFile(NamedTuple):
     last: int
     """Number of its last frame."""
     path: Path
-
-
-def check_ids(source: str, run: str) -> None:
-    """Raise ``MessageError`` where one of both is no id: as part of a path it might lead out of the results' folder."""
-    for name in (source, run):
-        if not _ID.fullmatch(name):
-            raise MessageError(f"{name[:40]!r} cannot be part of a path: ids are of a to z, 0 to 9, - and _")
 
 
 def part_name(run: str, first: int, last: int) -> str:

@@ -21,7 +21,7 @@ from msgspec.structs import astuple
 
 from pipeline.errors import MessageError, VersionError
 from pipeline.labels import LABELS
-from pipeline.messages import Bytes, End, Faces, Frame, Scores, Stamp, source_of
+from pipeline.messages import Bytes, End, Faces, Frame, Scores, Stamp, check_ids, ids_of
 from workers.bus.arrays import check, floats, packed, viewed
 from workers.bus.jpeg import LONGEST, compress, decompress
 
@@ -151,16 +151,22 @@ def decode_one_of(data: bytes, kinds: tuple[type[Message], ...], source: str) ->
 
     Args:
         data: of an entry that anybody who reaches this Redis may have put there.
-        kinds: what may come; one of another kind is a ``MessageError`` too.
-        source: whose entry it is; so is one that tells of another source, whose rows would go where that one's are.
+        kinds: what may come.
+        source: whose entry it is.
+
+    Raises:
+        VersionError: as ``decode``.
+        MessageError: as ``decode``, and where the message is of another kind; of another source, whose rows would go
+            where that one's are; or of a run that is no id, whose rows might leave the results' folder.
     """
     message = decode(data)
     if not isinstance(message, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
         raise MessageError(f"{wanted} was awaited, not {type(message).__name__}")
-    told = source_of(message)
+    told, run = ids_of(message)
     if told != source:
         raise MessageError(f"a message of {source[:40]!r} was awaited, not one of {told[:40]!r}")
+    check_ids(told, run)
     return message
 
 

@@ -243,6 +243,20 @@ def test_a_message_that_tells_of_another_source_is_set_aside(client, read, poiso
     assert {one["reason"] for one in entries} == {f"a message of 'door' was awaited, not one of {forged!r}"}
 
 
+def test_a_message_of_a_run_that_leads_out_of_the_results_folder_is_set_aside(client, read, poisoned):
+    """An end too, which is never set aside later: whoever writes rows would fail of it again and again."""
+    seen = faces(1)
+    seen = msgspec.structs.replace(seen, stamp=msgspec.structs.replace(seen.stamp, run="../../x"))
+    scores = Scores(msgspec.structs.replace(seen, crops=seen.crops[:0]), np.full((1, 8), 1 / 8, np.float32), "m")
+    for number, message in enumerate((seen, scores, End("door", "../../x", complete=True)), 1):
+        put(client, number, message)
+    put(client, 4)
+    taken = read(kinds=(Faces, Scores, End)).drain()
+    assert [one.message for one in taken] == [None, None, None, End("door", "r4", complete=True)]
+    reasons = [one["reason"] for one in poisoned()]
+    assert reasons == ["'../../x' cannot be part of a path: ids are of a to z, 0 to 9, - and _"] * 3
+
+
 def test_poison_that_waits_to_be_acknowledged_is_set_aside_once_however_often_it_is_taken_over(
     client, read, poisoned, caplog
 ):

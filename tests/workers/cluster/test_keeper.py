@@ -23,7 +23,7 @@ from tests.video import clip
 from tests.web import sends, web
 from workers.bus import keys
 from workers.bus.broker import Broker
-from workers.bus.codec import decode
+from workers.bus.codec import decode, encode
 from workers.bus.reading import STEP
 from workers.cluster.context import Context
 from workers.cluster.keeper import Keeper
@@ -475,6 +475,16 @@ def test_another_version_ends_the_process_and_stays_where_it_is(site):
     assert site.client.xlen(keys.POISON) == 0
 
 
+def test_an_end_that_somebody_forged_ends_no_process(site):
+    site.client.sadd(keys.UNDER_WAY, "door")
+    for number, run in enumerate(("../../x", "r1"), 1):
+        end = encode(End("door", run, complete=True), quality=None)
+        site.client.xadd(keys.scores("door"), {"s": "door", "n": number, "m": end})
+    site.keeper("sink")
+    site.until(lambda: not site.client.xlen(keys.scores("door")))
+    assert [fields[b"n"] for _, fields in site.client.xrange(keys.POISON)] == [b"1"]
+
+
 @pytest.fixture
 def hasty(monkeypatch):
     """What failed is tried again at once, and told each time."""
@@ -646,6 +656,16 @@ def test_a_camera_that_kills_its_owners_before_its_first_frame_is_left_alone_for
         site.client.hincrby(keys.state("ingest", "door"), "since", -180)
         assert deadly({}, lambda _: site.client.xlen(keys.FACES) > 5) == 0  # it is put right
         assert site.client.hget(keys.state("ingest", "door"), "begun") == b"0"
+
+
+def test_a_camera_is_not_left_alone_because_the_clock_of_redis_was_set_back(site, recording):
+    with web(sends(recording)) as url:
+        site.client.hset(keys.SOURCES, "door", json.dumps({"url": f"{url}/a.mp4"}))
+        tomorrow = site.client.time()[0] + 86400
+        site.client.hset(keys.state("ingest", "door"), mapping={"begun": 9, "since": tomorrow})
+        site.keeper("ingest", "tracker", pending=100)
+        site.until(lambda: site.client.xlen(keys.FACES) or site.client.exists(keys.failures("door")))
+        assert not site.client.exists(keys.failures("door"))
 
 
 def test_a_camera_whose_owners_end_on_purpose_is_not_left_alone(site):
