@@ -258,7 +258,8 @@ class ChainShard(Shard):
     def _check_rested(self, source: Source, ledger: Ledger, deaths: int) -> None:
         """Raise ``SourceError`` where too many owners have died of a live source only just now."""
         seconds = rest(source.id, deaths, self._context.config.bus.tries, source.settings.backoff[1])
-        if seconds and ledger.rested() < seconds:
+        # It is less than 0 where the clock of Redis was set back.
+        if seconds and 0 <= ledger.rested() < seconds:
             raise SourceError(
                 f"{source.safe_url}: whoever opened it died before it gave a frame, {deaths} times; it is left alone "
                 f"for {seconds:.0f} s after the last"
