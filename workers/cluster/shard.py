@@ -29,7 +29,8 @@ from workers.worker import Worker
 log = logging.getLogger(__name__)
 
 GAP: Final = 3
-"""Times ``bus.claim`` for which messages wait for a missing one before that is told: by then another has it in hand."""
+"""Times ``bus.claim`` for which messages wait for a missing one that nobody holds before that is told: by then another
+has taken it over."""
 
 Out = TypeVar("Out")
 
@@ -128,11 +129,16 @@ class Shard(threading.Thread):
             return self._inbox.number(message)
         return message.stamp.frame if isinstance(message, Frame) else 0
 
-    def _ordered(self, ledger: Ledger, key: str, *kinds: type[Message]) -> Ordered:
+    def _ordered(self, ledger: Ledger, key: str, *kinds: type[Message], held: float = 0.0) -> Ordered:
+        """Read an inbox; ``held``: s for which whoever fills it may have a message in hand while later ones come."""
         broker, bus = self._context.broker, self._context.config.bus
         self._ledger = ledger
         self._inbox = Ordered(
-            *(broker, self.lease, ledger, self._poison), key=key, kinds=kinds, tries=bus.tries, patience=GAP * bus.claim
+            *(broker, self.lease, ledger, self._poison),
+            key=key,
+            kinds=kinds,
+            tries=bus.tries,
+            patience=held + GAP * bus.claim,
         )
         return self._inbox
 

@@ -12,6 +12,7 @@ from workers.bus.codec import Message
 from workers.bus.lease import Lost
 from workers.bus.ledger import Ledger
 from workers.bus.owned import Publisher
+from workers.bus.pool import HUNG
 from workers.bus.sink_link import SinkLink
 from workers.chain import Chain
 from workers.cluster.shard import Shard
@@ -33,7 +34,7 @@ class SinkShard(Shard):
         config, origins = context.config, {lease.source: origin(context.config)}
         parquet = ParquetWriter(config.out, config.parquet, lease.verify, origins, stopped=lease.stopped.is_set)
         link = SinkLink(
-            self._ordered(ledger, keys.scores(lease.source), Scores, End),
+            self._ordered(ledger, keys.scores(lease.source), Scores, End, held=HUNG),
             Publisher(ledger, replace(position, chain="sink"), chain, None),
             parquet,
             Streams(context.broker.client, config.redis),

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.errors import OutputError
 from pipeline.messages import End
+from pipeline.settings import BusSettings
 from pipeline.sink.occupancy import alone
 from pipeline.tally import Tally
 from tests.disk import FolderSync
@@ -17,6 +18,7 @@ from workers.bus import keys
 from workers.bus.broker import Broker
 from workers.bus.codec import encode
 from workers.bus.lease import Lease
+from workers.bus.pool import HUNG
 from workers.cluster.context import Context
 from workers.cluster.sink_shard import SinkShard
 from workers.config import Config
@@ -69,3 +71,22 @@ def test_scores_stay_until_a_power_cut_cannot_undo_their_rows_which_are_written_
     found = pd.read_parquet(out / "emotions")
     assert sorted(zip(found["frame"], found["track"], strict=True)) == sorted(rows)
     assert broker.client.xlen("affect:emotions:door") == len(rows)
+
+
+@pytest.mark.parametrize(("held", "told"), [(0.0, True), (HUNG, False)])
+def test_what_inference_may_still_hold_is_not_told_to_be_lost(broker, tmp_path, monkeypatch, caplog, held, told):
+    """An engine of a GPU is built in minutes, in which later messages come from other workers."""
+    monkeypatch.setattr("workers.cluster.sink_shard.HUNG", held)
+    engine = Engine.load(Config(out=tmp_path / "out", bus=BusSettings(claim=0.01)))
+    lease = Lease(broker, "sink", "door", 30)
+    assert lease.acquire()
+    broker.client.xadd(INBOX, {"s": "door", "n": 2, "m": encode(scores(1)[0], quality=None)})
+    shard = SinkShard(lease, Context(broker, engine, Tally()), None)
+    shard.start()
+    deadline = time.monotonic() + (60 if told else 3)
+    while "message 1 of door has not come" not in caplog.text and time.monotonic() < deadline:
+        time.sleep(0.01)
+    shard.stop()
+    shard.join(60)
+    assert shard.error is None
+    assert ("message 1 of door has not come" in caplog.text) == told
