@@ -62,12 +62,12 @@ class Lease:
         self._broker.release(keys=[self.key], args=[self.token])
 
 
-def acquire(broker: Broker, leases: Sequence[Lease]) -> list[Lease]:
-    """Take the sources that nobody owns, all by one request; return the claims that succeeded.
+def acquire(broker: Broker, leases: Sequence[Lease], most: int | None = None) -> list[Lease]:
+    """Take the sources that nobody owns, the first ``most`` of them, by one request; return the claims that succeeded.
 
     A request for each would take longer than a lease where there are hundreds and Redis is far away.
     """
-    return _held(broker.acquire, leases)
+    return _held(broker.acquire, leases, len(leases) if most is None else most)
 
 
 def renew(broker: Broker, leases: Sequence[Lease]) -> list[Lease]:
@@ -75,10 +75,10 @@ def renew(broker: Broker, leases: Sequence[Lease]) -> list[Lease]:
     return _held(broker.renew, leases)
 
 
-def _held(script: Callable[..., Any], leases: Sequence[Lease]) -> list[Lease]:
-    """Return those claims of which a script says that they are held."""
+def _held(script: Callable[..., Any], leases: Sequence[Lease], *more: int) -> list[Lease]:
+    """Return those claims of which a script says that they are held; ``more``: its last arguments."""
     if not leases:
         return []
     arguments = [part for lease in leases for part in (lease.token, lease.milliseconds)]
-    answers = script(keys=[lease.key for lease in leases], args=arguments)
+    answers = script(keys=[lease.key for lease in leases], args=[*arguments, *more])
     return [lease for lease, held in zip(leases, answers, strict=True) if held]

@@ -185,11 +185,13 @@ return 1
 )
 
 ACQUIRE: Final = """
--- KEYS: leases. ARGV: of each, token and lease in ms. Returns of each whether the token holds it.
-local held = {}
+-- KEYS: leases. ARGV: of each, token and lease in ms; then how many are wanted at most, the first that can be had.
+-- Returns of each whether the token holds it.
+local held, left = {}, tonumber(ARGV[#ARGV])
 for i, key in ipairs(KEYS) do
   local owner, token = redis.call('GET', key), ARGV[2 * i - 1]
-  held[i] = (not owner or owner == token) and 1 or 0
+  held[i] = left > 0 and (not owner or owner == token) and 1 or 0
+  left = left - held[i]
   if held[i] == 1 then
     redis.call('DEL', key)  -- a script that has written may go on though memory is full
     redis.call('SET', key, token, 'PX', ARGV[2 * i])

@@ -213,11 +213,11 @@ class Keeper:
             for source in wanted
             if source not in self.shards and not (source in self._failed and self._failed[source].again > now)
         ]
-        while free and (room := share - len(self.shards)) > 0:
-            leases = [Lease(broker, self.kind, source, config.bus.lease) for source in free[:room]]
-            for lease in acquire(broker, leases):
+        if (room := share - len(self.shards)) > 0:
+            # Most may be others': they are not asked for one by one.
+            leases = [Lease(broker, self.kind, source, config.bus.lease) for source in free]
+            for lease in acquire(broker, leases, room):
                 self._begin(lease)
-            free = free[room:]
         # What fails is begun again and again.
         idle = not set(wanted) <= set(self._failed) and set(self.shards) <= set(self._failed)
         if idle and not self._idle:

@@ -63,6 +63,13 @@ def test_many_are_asked_for_at_once_and_each_answered_for_itself(broker, client)
     assert acquire(broker, []) == renew(broker, []) == []
 
 
+def test_no_more_are_taken_than_there_is_room_for(broker, client):
+    wanted = [Lease(broker, "sink", f"door-{number}", 30) for number in range(6)]
+    assert Lease(broker, "sink", "door-0", 30).acquire()
+    assert acquire(broker, wanted, 2) == wanted[1:3]
+    assert sorted(client.keys()) == [wanted[number].key for number in range(3)]
+
+
 def test_sources_and_workers_are_apart(broker):
     assert all(Lease(broker, *claim, 30).acquire() for claim in (("sink", "a"), ("sink", "b"), ("tracker", "a")))
 
