@@ -3,6 +3,8 @@
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import redis
@@ -91,11 +93,14 @@ class Node:
             pass
         finally:
             self._stopped.set()
-            for keeper in self._keepers:
-                keeper.end()
-            for thread in self._pool:
-                if thread.is_alive():
-                    thread.join(GRACE)
+            ends = [
+                *(keeper.end for keeper in self._keepers),
+                *(partial(self._end_member, thread) for thread in self._pool),
+            ]
+            # All at once: each keeps others from taking over what is in its own hands alone.
+            with ThreadPoolExecutor(len(ends)) as together:
+                for end in [together.submit(end) for end in ends]:
+                    end.result()
             self._count()
             self._broker.close()
             self._pulse.close()
@@ -111,6 +116,14 @@ class Node:
             Worker("inference", chain, self._link).run()
         except BaseException as error:
             self._error = error
+
+    def _end_member(self, thread: threading.Thread) -> None:
+        """Let a thread of the pool finish the step in hand, and nobody take that over meanwhile."""
+        deadline = time.monotonic() + GRACE
+        while thread.is_alive() and time.monotonic() < deadline:
+            if self._link is not None:
+                self._link.hold()
+            thread.join(POLL)
 
     def _count(self) -> None:
         """Add what was counted since the last time to the counts in Redis; what it does not take is counted on."""

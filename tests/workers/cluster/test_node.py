@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,35 +68,65 @@ def test_counts_that_cannot_be_stored_are_told_once_and_spoil_no_others(client, 
     until(lambda: client.hget(keys.counts("scene"), "frames") == "150")
 
 
-def test_a_step_of_inference_that_takes_long_is_left_to_its_process(tmp_path, monkeypatch):
-    """A message in hand for longer than ``bus.claim`` is held by the beats of the process that works on it."""
-    over = threading.Event()
+class Slow:
+    """Inference that takes until it is told to be over."""
 
-    class Slow:
-        def process(self, inputs):
-            assert over.wait(60)
-            return inputs
+    def __init__(self):
+        self.over = threading.Event()
 
-    monkeypatch.setattr(Engine, "inference", lambda _: Slow())
+    def process(self, inputs):
+        assert self.over.wait(60)
+        return inputs
+
+
+class Inference(SimpleNamespace):
+    """A process of inference with one message in hand, for as long as ``stage`` takes."""
+
+    def in_hand(self):
+        return self.client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 1)
+
+    def await_hold(self):
+        """Wait until the process holds anew what nobody seems to have heard of for long."""
+        (one,) = self.in_hand()
+        claim = (keys.FACES, keys.GROUP, one["consumer"], 0, [one["message_id"]])
+        self.client.xclaim(*claim, idle=1000_000, justid=True)
+        until(lambda: self.in_hand()[0]["time_since_delivered"] < 1000_000)
+
+    def stop(self):
+        self.stopped.set()
+        self.stage.over.set()
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def inference(tmp_path, monkeypatch):
+    stage = Slow()
+    monkeypatch.setattr(Engine, "inference", lambda _: stage)
     with Server(tmp_path, newest()) as server, server.client() as client:
         end = End("door", "r", complete=True)
         client.xadd(keys.FACES, {"s": "door", "n": 1, "m": encode(end, quality=None)})
         config = Config(out=tmp_path / "out", bus=BusSettings(lease=600, claim=0.6))
-        node = Node(parse_layout("inference"), server.url, Engine.load(config), most=None, pulse=Pulse("inference"))
+        node = Node(parse_layout("inference"), server.url, Engine.load(config), most=None, pulse=Pulse("slow"))
         stopped = threading.Event()
         thread = threading.Thread(target=node.run, args=(stopped,))
         thread.start()
+        made = Inference(client=client, stage=stage, stopped=stopped, thread=thread)
+        until(lambda: client.xinfo_groups(keys.FACES) and made.in_hand())
+        yield made
+        made.stop()
 
-        def in_hand():
-            return client.xpending_range(keys.FACES, keys.GROUP, "-", "+", 1)
 
-        until(lambda: client.exists(keys.FACES) and client.xinfo_groups(keys.FACES) and in_hand())
-        (one,) = in_hand()
-        claim = (keys.FACES, keys.GROUP, one["consumer"], 0, [one["message_id"]])
-        client.xclaim(*claim, idle=1000_000, justid=True)
-        until(lambda: in_hand()[0]["time_since_delivered"] < 1000_000)
-        over.set()
-        until(lambda: client.xlen(keys.scores("door")))
-        stopped.set()
-        thread.join(30)
-        assert not thread.is_alive()
+def test_a_step_of_inference_that_takes_long_is_left_to_its_process(inference):
+    """A message in hand for longer than ``bus.claim`` is held by the beats of the process that works on it."""
+    inference.await_hold()
+    inference.stage.over.set()
+    until(lambda: inference.client.xlen(keys.scores("door")))
+
+
+def test_a_step_that_is_in_hand_while_its_process_ends_is_left_to_it(inference):
+    inference.stopped.set()
+    inference.await_hold()  # by its last beat, perhaps
+    inference.await_hold()
+    inference.stop()
+    assert inference.client.xlen(keys.scores("door")) == 1
