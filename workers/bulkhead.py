@@ -1,5 +1,6 @@
 """Live sources side by side: what a stage cannot work on harms no source but its own."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
@@ -18,6 +19,11 @@ from workers.worker import Stage
 TRIES: Final = 1
 """Attempts at a message by itself, after the first one with all others of its step: frames wait behind it."""
 
+HOPELESS: Final = 100
+"""Messages in a row, of all sources, that a stage fails at before it is given up,"""
+PATIENCE: Final = 60.0
+"""and s that it takes at least."""
+
 In = TypeVar("In", bound=Frame | Faces | Scores | End)
 Out = TypeVar("Out")
 
@@ -27,7 +33,8 @@ class Bulkhead:
 
     Such a frame is left out of the rows and counted (``Count.POISON``); why is told once for each source and each place
     in the program that the error comes from. All else goes on as if the frame had not been there. That a network gives
-    what cannot be used is no other case: nobody else could work on the frame.
+    what cannot be used is no other case: nobody else could work on the frame. A stage that can work on nothing at all
+    any more, of no source, as when a GPU is lost, raises its error after a while: whoever starts it anew may help.
 
     Args:
         engine: makes the stages.
@@ -39,34 +46,40 @@ class Bulkhead:
         self._engine = engine
         self._tally = tally
         self._unforeseen = {source.id: Unforeseen(source) for source in sources}
+        # Of all sources together: one that nobody can work on says nothing of the stage.
+        self._tracking, self._inferring, self._sinking = _Health(), _Health(), _Health()
 
     def tracker(self, tally: Tally) -> Stage[Frame | End, Faces | End]:
         """See ``Engine.tracker``."""
-        return self._each(lambda: self._chain(self._engine.tracker(tally), _end))
+        return self._each(lambda: self._chain(self._engine.tracker(tally), _end, self._tracking))
 
     def inference(self) -> Stage[Faces | End, Scores | End]:
         """See ``Engine.inference``; what shares a batch with faces that fail is tried again without them."""
-        return self._chain(self._engine.inference(), self._unscored)
+        return self._chain(self._engine.inference(), self._unscored, self._inferring)
 
     def sink(self, tally: Tally) -> Stage[Scores | End, Results]:
         """See ``Engine.sink``."""
         return self._each(
             lambda: self._chain(
-                self._engine.sink(tally), lambda message: [Results(ends=(end,)) for end in _end(message)]
+                self._engine.sink(tally), lambda message: [Results(ends=(end,)) for end in _end(message)], self._sinking
             )
         )
 
     def _each(self, make: Callable[[], Stage[In, Out]]) -> "_Each[In, Out]":
         return _Each({source: make() for source in self._unforeseen})
 
-    def _chain(self, stage: Stage[In, Out], instead: Callable[[In], Sequence[Out]]) -> Chain[In, Out]:
+    def _chain(
+        self, stage: Stage[In, Out], instead: Callable[[In], Sequence[Out]], health: "_Health"
+    ) -> Chain[In, Out]:
         def give_up(message: In, error: Exception) -> Sequence[Out]:
+            health.failed(error)
             source = source_of(message)
             self._tally.add(source, Count.POISON)
             self._unforeseen[source].tell(error)
             return instead(message)
 
-        return Chain([stage], TRIES, give_up, fatal=(), told=lambda *_: None)
+        # Behind the stage: what comes through, it could work on.
+        return Chain([stage, health], TRIES, give_up, fatal=(), told=lambda *_: None)
 
     def _unscored(self, message: Faces | End) -> Sequence[Scores | End]:
         """Return a frame without its faces: which tracks have ended is known from it alone."""
@@ -82,6 +95,31 @@ class Bulkhead:
         )
         nothing = np.zeros((0, len(LABELS)), np.float32)
         return [Scores(faces, nothing, self._engine.classifier.id)]
+
+
+class _Health:
+    """Whether anything comes through the stages of a kind."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        """Messages since the last one that came through."""
+        self._since = 0.0
+        """When the first of these failed, by the monotonic clock, s."""
+
+    def process(self, messages: Sequence[Any]) -> Sequence[Any]:
+        """Pass on what came through."""
+        # Scores of a frame without faces prove nothing: no network was asked.
+        if any(not isinstance(message, Scores) or message.faces.tracks for message in messages):
+            self._failures = 0
+        return messages
+
+    def failed(self, error: Exception) -> None:
+        """Note a message that did not; raises ``error`` where none has for long enough."""
+        if not self._failures:
+            self._since = time.monotonic()
+        self._failures += 1
+        if self._failures >= HOPELESS and time.monotonic() - self._since >= PATIENCE:
+            raise error
 
 
 class _Each(Generic[In, Out]):

@@ -14,8 +14,8 @@ class SourceStatus:
     source: str
     state: str
     """A word for people: that of ``Phase``, or who of a cluster works on it."""
-    up: bool
-    """Whether frames of it come, or somebody works on it."""
+    up: bool | None
+    """Whether it is as it should be: frames come, or somebody works on it; None where that cannot be told."""
     reason: str = ""
     """Why it is not; empty where it is."""
     read_from: str = ""

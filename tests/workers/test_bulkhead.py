@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from pipeline.errors import ModelError
 from pipeline.ingest.source import parse_source
 from pipeline.messages import End
 from pipeline.tally import Count, Tally
 from tests import networks
 from tests.messages import faces
-from workers.bulkhead import Bulkhead
+from workers.bulkhead import HOPELESS, Bulkhead
 from workers.config import load_config
 from workers.engine import Engine
 
@@ -21,6 +22,24 @@ def lit(source, frame, luma, count=2):
     """Faces of which each pixel is alike."""
     made = faces(count, frame, source=source)
     return replace(made, crops=np.full_like(made.crops, luma), ended=("r1-9",))
+
+
+def test_a_network_that_can_work_on_nothing_any_more_ends_the_work(engine, monkeypatch):
+    monkeypatch.setattr("workers.bulkhead.PATIENCE", 0.0)
+    tally = Tally()
+    bulkhead = Bulkhead(engine, [parse_source(f"rtsp://host/{name}", name=name) for name in ("door", "gate")], tally)
+    stage = bulkhead.inference()
+
+    def fail(frames, start=0):
+        for frame in range(start, start + frames):
+            stage.process([lit("door", frame, 50), lit("gate", frame, 200, count=0)])
+
+    fail(HOPELESS - 1)
+    stage.process([lit("gate", HOPELESS, 200)])  # it can work on others
+    fail(HOPELESS - 1)
+    with pytest.raises(ModelError, match="not finite"):
+        fail(1)
+    assert tally.of("door")[Count.POISON] == 2 * (HOPELESS - 1)
 
 
 def test_faces_of_which_a_network_makes_nothing_harm_none_of_their_batch(engine, caplog):

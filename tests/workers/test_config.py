@@ -6,6 +6,7 @@ from pipeline.errors import InputError
 from pipeline.ingest.failures import explain, traced, unexpected
 from pipeline.settings import DetectorSettings
 from workers.config import Config, SourceConfig, configured, load_config, override, own_settings
+from workers.web.address import parse_address
 
 
 def write(folder: Path, name: str, text: str | bytes) -> Path:
@@ -208,3 +209,14 @@ def test_a_file_names_sources_as_the_command_line_does(tmp_path):
     found = [configured(source, config) for source in config.sources]
     assert [source.id for source in found] == ["door", "desk", "a-b"]
     assert found[0].url == "rtsp://a/b"
+
+
+@pytest.mark.parametrize("written", ["8080", "'8080'", "127.0.0.1:8080"])
+def test_where_to_listen_may_be_a_number(tmp_path, written):
+    config = load_config(write(tmp_path, "a.yaml", f"web: {{listen: {written}}}"), {})
+    assert str(parse_address(config.web.listen)) == "127.0.0.1:8080"
+
+
+def test_where_nobody_can_listen_is_told_with_the_setting(tmp_path):
+    with pytest.raises(InputError, match=r"setting 'web\.listen' = 'nowhere': cannot listen on 'nowhere'; give"):
+        load_config(write(tmp_path, "a.yaml", "web: {listen: nowhere}"), {})

@@ -127,7 +127,8 @@ def _listening(settings: "Config") -> "Iterator[WebServer | None]":
     if settings.web.listen is None:
         yield None
         return
-    from workers.web.server import WebServer, parse_address
+    from workers.web.address import parse_address
+    from workers.web.server import WebServer
 
     with WebServer(parse_address(settings.web.listen), settings.web.names) as web:
         yield web

@@ -30,8 +30,9 @@ def serve(
       affectstream serve --redis redis://broker --listen 0.0.0.0:8080
     """
     from workers.signals import stoppable
+    from workers.web.address import parse_address
     from workers.web.board import RedisBoard
-    from workers.web.server import WebServer, parse_address
+    from workers.web.server import WebServer
 
     url = options.shared_redis(redis)
     with (

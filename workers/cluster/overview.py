@@ -1,7 +1,7 @@
 """How the sources of the workers are doing, as Redis knows it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pipeline.errors import InputError
 from pipeline.redaction import shown
@@ -9,6 +9,8 @@ from pipeline.tally import Count
 from workers.bus import keys
 from workers.cluster.registry import described
 from workers.status import SourceStatus
+
+OVER: Final = "over"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Overview:
     @property
     def state(self) -> str:
         """Who works on it."""
-        return " ".join(self.owned) or ("over" if self.counts and not self.under_way else "nobody")
+        return " ".join(self.owned) or (OVER if self.counts and not self.under_way else "nobody")
 
     @property
     def status(self) -> SourceStatus:
@@ -48,7 +50,8 @@ class Overview:
         return SourceStatus(
             source=self.source,
             state=self.state,
-            up="ingest" in self.owned,
+            # Whether frames come is not told: only that somebody waits for them.
+            up=None if "ingest" in self.owned or self.state == OVER else False,
             reason="; ".join(f"{stage} fails: {why}" for stage, why in self.failures.items()),
             read_from=self.read_from,
             counts={Count(what): number for what, number in self.counts.items() if what in _COUNTS},
@@ -69,11 +72,19 @@ def overviews(client: Any) -> list[Overview]:
     """
     known = {_text(name): _text(value) for name, value in client.hgetall(keys.SOURCES).items()}
     under_way = {_text(name) for name in client.smembers(keys.UNDER_WAY)}
+    names = sorted(known.keys() | under_way)
+    with client.pipeline(transaction=False) as pipe:  # there may be hundreds, and Redis far away
+        for name in names:
+            for stage in keys.OWNERS:
+                pipe.exists(keys.lease(stage, name))
+            pipe.hgetall(keys.counts(name))
+            pipe.hgetall(keys.failures(name))
+        answers = iter(pipe.execute())
     found = []
-    for name in sorted(known.keys() | under_way):
-        owned = tuple(stage for stage in keys.OWNERS if client.exists(keys.lease(stage, name)))
-        counts = {_text(what): int(number) for what, number in sorted(client.hgetall(keys.counts(name)).items())}
-        failures = {_text(stage): _text(why) for stage, why in client.hgetall(keys.failures(name)).items()}
+    for name in names:
+        owned = tuple(stage for stage in keys.OWNERS if next(answers))
+        counts = {_text(what): int(number) for what, number in sorted(next(answers).items())}
+        failures = {_text(stage): _text(why) for stage, why in next(answers).items()}
         # Whoever owns it now may get on better than those before.
         told = {stage: why for stage, why in failures.items() if stage not in owned}
         found.append(Overview(name, known.get(name), owned, name in under_way, counts, told))

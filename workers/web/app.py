@@ -7,9 +7,8 @@ from typing import Any, Final, Protocol
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
@@ -20,6 +19,7 @@ from pipeline.errors import AffectError
 from pipeline.labels import LABELS
 from workers.status import SourceStatus
 from workers.web import metrics
+from workers.web.address import Names
 from workers.web.feed import client, feed
 
 STATIC: Final = Path(__file__).with_name("static")
@@ -67,13 +67,28 @@ class _Headers:
         await self._app(scope, receive, sending)
 
 
-def build(board: Board, redis: str | None, hosts: Sequence[str], closing: Callable[[], bool]) -> Starlette:
+class _Asked:
+    """Answers only who asks for a name of this server."""
+
+    def __init__(self, app: ASGIApp, names: Names) -> None:
+        self._app = app
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and not self._names.allow(host := Headers(scope=scope).get("host", "")):
+            why = f"not known as {host!r} here; give that name: web.names in the configuration, or serve --name\n"
+            app = PlainTextResponse(why, status_code=400)
+        await app(scope, receive, send)
+
+
+def build(board: Board, redis: str | None, names: Names, closing: Callable[[], bool]) -> Starlette:
     """Make the application.
 
     Args:
         board: what is told of sources.
         redis: URL of the server that records are read from; None where nothing is published.
-        hosts: names and addresses under which it may be asked for; ``*`` for any.
+        names: under which it may be asked for.
         closing: whether feeds shall end.
     """
     reader: Any = None if redis is None else client(redis)
@@ -97,7 +112,11 @@ def build(board: Board, redis: str | None, hosts: Sequence[str], closing: Callab
     async def live(request: Request) -> Response:
         if reader is None:
             return JSONResponse({"error": "nothing is published: Redis is turned off"}, status_code=404)
-        return StreamingResponse(feed(reader, request.path_params["source"], closing), media_type="text/event-stream")
+        return StreamingResponse(
+            feed(reader, request.path_params["source"], closing),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},  # else nginx gathers messages before it passes them on
+        )
 
     async def exposed(_: Request) -> Response:
         return Response(metrics.exposition(await statuses()), media_type=metrics.CONTENT_TYPE)
@@ -118,8 +137,7 @@ def build(board: Board, redis: str | None, hosts: Sequence[str], closing: Callab
             Route("/healthz", health),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        # A page from elsewhere may have its own name point to this machine (DNS rebinding); it must not read from here.
-        middleware=[Middleware(_Headers), Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
+        middleware=[Middleware(_Headers), Middleware(_Asked, names)],
         exception_handlers={AffectError: away},
         lifespan=lifespan,
     )

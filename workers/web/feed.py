@@ -5,6 +5,7 @@ behind it leaves out what is old.
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
@@ -13,14 +14,16 @@ import msgspec
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from pipeline.connection import NAME
+from pipeline.connection import NAME, TIMEOUT
+
+log = logging.getLogger(__name__)
 
 PAUSE: Final = 0.1
 """s between messages at least."""
 MOST: Final = 1000
 """Entries of each stream in one message; a reader that finds as many has fallen behind."""
 BLOCK: Final = 1.0
-"""s to wait for entries before the connection is told to be alive."""
+"""s to wait for entries before a message without any is sent, as a sign of life."""
 RECENT: Final = 20
 """Events of before that the first message tells."""
 TEXT: Final = frozenset({"source", "run", "time", "clock", "track", "dominant", "model", "event", "previous"})
@@ -47,9 +50,12 @@ def readable(fields: Mapping[str, str]) -> dict[str, str | float | None]:
 
 def client(url: str) -> "redis.asyncio.Redis":
     """Return a client that has asked nothing yet, for any number of feeds."""
-    return redis.asyncio.Redis.from_url(
-        url, protocol=2, client_name=NAME, decode_responses=True, socket_timeout=BLOCK + 5, socket_connect_timeout=5
+    made = redis.asyncio.Redis.from_url(
+        url, protocol=2, client_name=NAME, decode_responses=True, encoding_errors="replace"
     )
+    # Whatever the URL says: an answer may take as long as it blocks.
+    made.connection_pool.connection_kwargs.update(socket_timeout=BLOCK + TIMEOUT, socket_connect_timeout=TIMEOUT)
+    return made
 
 
 async def feed(client: Any, source: str, closing: Callable[[], bool]) -> AsyncIterator[bytes]:
@@ -69,7 +75,7 @@ async def feed(client: Any, source: str, closing: Callable[[], bool]) -> AsyncIt
         while not closing():
             found = dict(await client.xread(last, count=MOST, block=int(BLOCK * 1000)))
             if not found:
-                yield b": nothing new\n\n"  # else a connection that is gone would not be noticed
+                yield _message({})  # else neither side would notice that the other has gone
                 continue
             news = {}
             for name, stream in streams.items():
@@ -81,8 +87,8 @@ async def feed(client: Any, source: str, closing: Callable[[], bool]) -> AsyncIt
                 news[name] = [readable(fields) for _, fields in entries]
             yield _message(news)
             await asyncio.sleep(PAUSE)
-    except (RedisError, OSError):
-        return
+    except (RedisError, OSError) as error:
+        log.info("records of %s cannot be read: %s", source, error)
 
 
 def _message(news: Mapping[str, Any]) -> bytes:

@@ -39,9 +39,11 @@ class _Sources(Collector):
         info = GaugeMetricFamily("affectstream_info", "Always 1; tells the version.", labels=["version"])
         info.add_metric([version("affectstream")], 1)
         yield info
-        up = GaugeMetricFamily("affectstream_source_up", "1 while frames come, else 0.", labels=["source"])
+        meaning = "1 while frames come, 0 while none come or nobody works on it; missing where that cannot be told."
+        up = GaugeMetricFamily("affectstream_source_up", meaning, labels=["source"])
         for status in self._statuses:
-            up.add_metric([status.source], float(status.up))
+            if status.up is not None:
+                up.add_metric([status.source], float(status.up))
         yield up
         for count, (name, meaning) in TOTALS.items():
             total = CounterMetricFamily(name, meaning, labels=["source"])

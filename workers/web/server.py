@@ -1,64 +1,36 @@
 """Serves the application to browsers and monitors, from a thread of its own."""
 
-import ipaddress
+import asyncio
 import logging
-import re
 import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipeline.errors import InputError
+from workers.web.address import Address, Names
 from workers.web.app import Board, build
 
 log = logging.getLogger(__name__)
 
+MOST: Final = 200
+"""Connections at once; a page has one, and now and then another."""
 LEAVING: Final = 5
 """s for which to wait for open connections when it ends."""
 
 
-class Address(NamedTuple):
-    """Where to listen."""
+class _Limited(H11Protocol):
+    """Closes what connects beyond ``MOST``: files that the pipeline needs must not go to whoever only connects."""
 
-    host: str
-    port: int
-    """0 for any that is free."""
-
-    @property
-    def private(self) -> bool:
-        """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_address(text: str) -> Address:
-    """Understand ``HOST:PORT``, or ``PORT`` alone for this machine only.
-
-    Raises:
-        InputError: it is neither.
-
-    >>> parse_address("8080")
-    Address(host='127.0.0.1', port=8080)
-    >>> str(parse_address("[::1]:8080"))
-    '[::1]:8080'
-    """
-    match = re.fullmatch(r"(?:(?P<host>[^\s:\[\]/]+|\[[0-9a-fA-F:.]+\]):)?(?P<port>\d{1,5})", text)
-    if match is None or int(match["port"]) > 65535:
-        raise InputError(
-            f"cannot listen on {text!r}; give HOST:PORT, as 127.0.0.1:8080, or 0.0.0.0:8080 for every network, or PORT"
-        )
-    return Address((match["host"] or "127.0.0.1").strip("[]"), int(match["port"]))
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MOST:
+            transport.close()
 
 
 class WebServer:
@@ -83,8 +55,7 @@ class WebServer:
             why = (error.strerror or str(error)).lower()
             raise InputError(f"cannot listen on {address}: {why}; give another address") from None
         self._address = Address(address.host, self._socket.getsockname()[1])
-        own = (address.host, f"[{address.host}]", "localhost")
-        self._hosts = (*names, *own) if address.private or names else ("*",)
+        self._names = Names((address.host, *names))
         self.url = f"http://{self._address}"
 
     def __enter__(self) -> Self:
@@ -110,13 +81,12 @@ class WebServer:
                 self.url,
             )
         settings = uvicorn.Config(
-            build(board, redis, self._hosts, lambda: server.should_exit),
+            build(board, redis, self._names, lambda: server.should_exit),
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=LEAVING,
-            # More connections at once than this are nobody looking at a page.
-            limit_concurrency=200,
+            http=_Limited,
         )
         server = uvicorn.Server(settings)
         thread = threading.Thread(target=server.run, args=([self._socket],), name="web", daemon=True)

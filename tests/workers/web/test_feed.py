@@ -20,10 +20,11 @@ def server(tmp_path):
 
 
 def told(chunk):
-    """Return what a message says; None for a sign of life."""
+    """Return what a message says."""
     text = chunk.decode()
+    assert text.startswith("data: ")
     assert text.endswith("\n\n")
-    return json.loads(text.removeprefix("data: ")) if text.startswith("data: ") else None
+    return json.loads(text.removeprefix("data: "))
 
 
 def follow(server, steps, *, source="door"):
@@ -74,7 +75,7 @@ def test_a_source_that_is_not_yet_there_is_waited_for_with_signs_of_life(server,
     monkeypatch.setattr(feeds, "BLOCK", 0.05)
     with server.client() as redis:
         said = follow(server, [lambda: None, lambda: redis.xadd(EMOTIONS, {"frame": 0})])
-    assert said == [{"records": [], "events": []}, None, {"records": [{"frame": 0}], "events": []}]
+    assert said == [{"records": [], "events": []}, {}, {"records": [{"frame": 0}], "events": []}]
 
 
 def test_who_falls_behind_goes_on_with_what_is_new(server, monkeypatch):
@@ -99,6 +100,13 @@ def test_it_ends_where_redis_dies_and_where_it_is_closed(server):
     assert len(asyncio.run(reading(lambda: True))) == 1
     server.kill()
     assert asyncio.run(reading(lambda: False)) == []
+
+
+def test_a_time_out_in_the_url_and_bytes_that_are_no_text_end_nothing(server):
+    server.url += "?socket_timeout=0.5"
+    with server.client() as redis:
+        said = follow(server, [lambda: None, lambda: redis.xadd(EVENTS, {"track": b"\xff"})])
+    assert said[1:] == [{}, {"records": [], "events": [{"track": "\ufffd"}]}]
 
 
 @given(st.text() | st.floats().map(str) | st.integers().map(str))

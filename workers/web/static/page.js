@@ -12,7 +12,7 @@ const PAUSE = 2000;
 /** ms to wait for an answer. */
 const PATIENCE = 5000;
 /** ms without a message after which the stream is opened anew: it may be dead without anybody having been told. */
-const SILENCE = 60_000;
+const SILENCE = 10_000;
 /** ms between two looks at whether a face has gone. */
 const TICK = 250;
 
@@ -49,7 +49,7 @@ async function ask() {
     if (answer.ok) take(told);
     lost = answer.ok ? "" : `The server cannot tell of its sources: ${told?.error ?? answer.status}. Trying again…`;
   } catch {
-    lost = "The connection to the server is lost. Trying again…";
+    lost = "The connection to the server is lost (or too many of its pages are open here). Trying again…";
   }
   setTimeout(ask, PAUSE);
   choose(Boolean(before) && !lost);
@@ -70,7 +70,7 @@ function take(told) {
   sources = listed.map((one) => ({
     source: String(one.source),
     state: String(one.state),
-    up: one.up === true,
+    up: typeof one.up === "boolean" ? one.up : null,
     reason: String(one.reason ?? ""),
     from: String(one.from ?? ""),
     fps: Number.isFinite(one.fps) ? one.fps : 0,
@@ -104,7 +104,8 @@ function choose(anew = false) {
     eventList.clear();
   }
   const silent = performance.now() - heard > SILENCE;
-  if (!published || !known(chosen)) close();
+  // A browser opens no more than six connections to one server: pages that nobody sees leave theirs to others.
+  if (!published || !known(chosen) || document.hidden) close();
   else if (anew || silent || !stream || stream.readyState === EventSource.CLOSED) open();
 }
 
@@ -183,9 +184,9 @@ function worded(told, inView, away) {
   if (!chosen) return "No source yet. The first will be shown here by itself.";
   if (!told) return `There is no source “${chosen}” now. It will be shown here by itself once there is.`;
   if (inView || away) return "";
-  if (!told.up) return `Nothing comes from ${told.source} now: ${told.state}${told.reason ? ` (${told.reason})` : ""}.`;
+  if (told.up === false) return `Nothing comes from ${told.source} now: ${told.state}${told.reason ? ` (${told.reason})` : ""}.`;
   if (!published) return "Faces cannot be shown here: this run publishes nothing, because Redis is turned off.";
-  return "No face in view.";
+  return told.reason ? `No face in view: ${told.reason}.` : "No face in view.";
 }
 
 function restyle() {
@@ -193,6 +194,7 @@ function restyle() {
   change();
 }
 
+document.addEventListener("visibilitychange", () => choose());
 window.addEventListener("hashchange", () => {
   choose();
   change();

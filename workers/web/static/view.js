@@ -10,7 +10,7 @@ import { numberOf } from "./faces.js";
  * @typedef {object} Source
  * @property {string} source
  * @property {string} state
- * @property {boolean} up
+ * @property {boolean | null} up null where it cannot be told
  * @property {string} reason
  * @property {string} from
  * @property {number} fps frames decoded per second; 0 where it is not known
