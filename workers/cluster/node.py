@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
@@ -93,14 +94,12 @@ class Node:
             pass
         finally:
             self._stopped.set()
-            ends = [
-                *(keeper.end for keeper in self._keepers),
-                *(partial(self._end_member, thread) for thread in self._pool),
-            ]
+            ends: list[Callable[[], None]] = [keeper.end for keeper in self._keepers]
+            ends += [partial(self._end_member, thread) for thread in self._pool]
             # All at once: each keeps others from taking over what is in its own hands alone.
             with ThreadPoolExecutor(len(ends)) as together:
-                for end in [together.submit(end) for end in ends]:
-                    end.result()
+                for ended in [together.submit(end) for end in ends]:
+                    ended.result()
             self._count()
             self._broker.close()
             self._pulse.close()
