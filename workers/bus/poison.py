@@ -46,9 +46,9 @@ class Poison:
             "reason": reason,
             "m": _without_pictures(message),
         }
-        # Frames that come from a reader are numbered anew in each run.
+        # Frames that come from a reader are numbered anew in each run, from 0.
         run = message.stamp.run if isinstance(message, Frame) else ""
-        which = f"{self._worker}:{number}:{run}" if source and number else ""
+        which = f"{self._worker}:{number}:{run}" if source and (number or run) else ""
         names = (keys.POISON, keys.poisoned(source))
         told = [part for field in fields.items() for part in field]
         new = self._broker.call(

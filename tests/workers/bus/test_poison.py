@@ -47,20 +47,21 @@ def test_only_the_same_message_is_the_same(broker, tally, poisoned):
     def aside(worker="tracker", source="door", number=7, message=None):
         Poison(broker, worker, tally, threading.Event()).set_aside(source, number, message, "it is garbage")
 
-    def frame(run):
+    def frame(number, run):
         luma, canvas = np.zeros((8, 8), np.uint8), np.zeros((4, 4, 3), np.uint8)
-        return Frame(stamp(7, run=run), 8, 8, luma, True, canvas, 20.0)
+        return Frame(stamp(number, run=run), 8, 8, luma, True, canvas, 20.0)
 
     aside()
     aside(worker="sink")
     aside(source="gate")
     aside(number=8)
     for run in ("a", "b", "b"):
-        aside(message=frame(run))
+        aside(message=frame(7, run))
+        aside(number=0, message=frame(0, run))  # the first of its run
     for _ in range(2):
         aside(number=0)  # it has no number
         aside(source="")
-    assert len(poisoned()) == 4 + 2 + 2 * 2
+    assert len(poisoned()) == 4 + 2 * 2 + 2 * 2
 
 
 def test_what_is_known_of_those_is_bounded_and_goes_by_itself(broker, aside, monkeypatch):
