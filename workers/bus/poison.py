@@ -8,7 +8,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from pipeline.messages import Faces, Frame
-from pipeline.tally import Count, Tally
+from pipeline.tally import Count
 from workers.bus import keys
 from workers.bus.broker import Broker
 from workers.bus.codec import Message, encode
@@ -28,10 +28,9 @@ DEADLY: Final = "the process that worked on it died every time"
 class Poison:
     """Where one kind of worker sets messages aside; ``stopped`` ends the wait for a Redis that is away."""
 
-    def __init__(self, broker: Broker, worker: str, tally: Tally, stopped: threading.Event) -> None:
+    def __init__(self, broker: Broker, worker: str, stopped: threading.Event) -> None:
         self._broker = broker
         self._worker = worker
-        self._tally = tally
         self._stopped = stopped
 
     def set_aside(self, source: str, number: int, message: Message | None, reason: str) -> None:
@@ -49,16 +48,12 @@ class Poison:
         # Frames that come from a reader are numbered anew in each run, from 0.
         run = message.stamp.run if isinstance(message, Frame) else ""
         which = f"{self._worker}:{number}:{run}" if source and (number or run) else ""
-        names = (keys.POISON, keys.poisoned(source))
+        names = (keys.POISON, keys.poisoned(source), keys.counts(source), keys.SOURCES, keys.UNDER_WAY)
         told = [part for field in fields.items() for part in field]
-        new = self._broker.call(
-            lambda: self._broker.set_aside(keys=names, args=(which, KEPT, LIFE, *told)), self._stopped
-        )
-        if not new:
-            return
-        if source:
-            self._tally.add(source, Count.POISON)
-        log.warning("%s: message %d of %s was set aside: %s", self._worker, number, source or "nobody", reason)
+        arguments = (source, Count.POISON, which, KEPT, LIFE, *told)
+        new = self._broker.call(lambda: self._broker.set_aside(keys=names, args=arguments), self._stopped)
+        if new:
+            log.warning("%s: message %d of %s was set aside: %s", self._worker, number, source or "nobody", reason)
 
 
 def _without_pictures(message: Message | None) -> bytes:

@@ -20,6 +20,13 @@ local function full(outbox, pending, downstream, capacity)
 end
 """
 
+_KNOWN: Final = """
+-- Whether a source is to be read or under way: of one that was just forgotten nothing more is noted.
+local function known(sources, under_way, source)
+  return redis.call('HEXISTS', sources, source) == 1 or redis.call('SISMEMBER', under_way, source) == 1
+end
+"""
+
 COMMIT: Final = (
     f"{MISTYPED}{_FULL}"
     + """
@@ -166,20 +173,26 @@ return 1
 """
 
 SET_ASIDE: Final = (
-    f"{MISTYPED}"
+    f"{MISTYPED}{_KNOWN}"
     + """
--- Keep a message that nobody can work on, once: until it is acknowledged, each successor comes to it again.
--- KEYS: poison, which of the source's messages are there. ARGV: which this is (empty: not to be told from others), how
--- many are kept at most, for how many s, then the fields of the entry. Returns whether it is new.
-local wrong = mistyped(KEYS[1], 'stream') or mistyped(KEYS[2], 'zset')
+-- Keep and count a message that nobody can work on, once: until it is acknowledged, each successor comes to it again.
+-- KEYS: poison, which of the source's messages are there, counts, sources, under way.
+-- ARGV: source, as what it is counted, which message this is (empty: not to be told from others), how many are kept at
+-- most, for how many s, then the fields of the entry. Returns whether it is new.
+local poison, there, counts, sources, under_way = unpack(KEYS)
+local source, what, which, most, life = unpack(ARGV, 1, 5)
+local wrong = mistyped(poison, 'stream') or mistyped(there, 'zset') or mistyped(sources, 'hash')
+  or mistyped(under_way, 'set')
 if wrong then return wrong end
-redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - ARGV[2])  -- a script that has written may go on though memory is full
-if ARGV[1] ~= '' then
-  if redis.call('ZADD', KEYS[2], 'NX', redis.call('TIME')[1], ARGV[1]) == 0 then return 0 end
-  redis.call('EXPIRE', KEYS[2], ARGV[3])
+redis.call('ZREMRANGEBYRANK', there, 0, -1 - most)  -- a script that has written may go on though memory is full
+if which ~= '' then
+  if redis.call('ZADD', there, 'NX', redis.call('TIME')[1], which) == 0 then return 0 end
+  redis.call('EXPIRE', there, life)
 end
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, 4))
-redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('XADD', poison, 'MAXLEN', '~', most, '*', unpack(ARGV, 6))
+redis.call('EXPIRE', poison, life)
+-- Counts that somebody broke hold up no work.
+if known(sources, under_way, source) then redis.pcall('HINCRBY', counts, what, 1) end
 return 1
 """
 )
@@ -225,21 +238,27 @@ if ARGV[2] ~= '0' then redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1]) end
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
 
-COUNT: Final = """
+COUNT: Final = (
+    f"{_KNOWN}"
+    + """
 -- Add what was counted of a source to its counts, unless it was forgotten meanwhile and they with it.
 -- KEYS: counts, sources, under way. ARGV: source, then what was counted and how often, alternately.
-if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 and redis.call('SISMEMBER', KEYS[3], ARGV[1]) == 0 then return 0 end
+if not known(KEYS[2], KEYS[3], ARGV[1]) then return 0 end
 for i = 2, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
 return 1
 """
+)
 
-TELL: Final = """
+TELL: Final = (
+    f"{_KNOWN}"
+    + """
 -- Note why one kind of work on a source fails, unless the source was forgotten meanwhile.
 -- KEYS: failures, sources, under way. ARGV: source, kind of worker, reason (empty: it works).
 if ARGV[3] == '' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
-if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 and redis.call('SISMEMBER', KEYS[3], ARGV[1]) == 0 then return 0 end
+if not known(KEYS[2], KEYS[3], ARGV[1]) then return 0 end
 return redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 """
+)
 
 TIDY: Final = """
 -- Forget a source that was taken out when it was over, or that never began.

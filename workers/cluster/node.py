@@ -107,7 +107,7 @@ class Node:
     def _infer(self, context: Context) -> None:
         """Be one of those that share the faces of all sources; the body of a thread."""
         config = context.config
-        poison = Poison(self._broker, "inference", self._tally, self._stopped)
+        poison = Poison(self._broker, "inference", self._stopped)
         try:
             self._link = PoolLink(self._broker, config.bus, poison, config.emotion.batch, self._stopped)
             chain: Chain[Faces | End, Scores | End | Exception]

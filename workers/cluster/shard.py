@@ -59,7 +59,7 @@ class Shard(threading.Thread):
         self.finished = False
         self.idle = False
         self._context = context
-        self._poison = Poison(context.broker, lease.worker, context.tally, lease.stopped)
+        self._poison = Poison(context.broker, lease.worker, lease.stopped)
         self._ledger: Ledger | None = None
         self._inbox: Ordered | None = None
 

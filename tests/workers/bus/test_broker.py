@@ -14,7 +14,6 @@ from pipeline.errors import BrokerError
 from pipeline.messages import End
 from pipeline.outage import BACKOFF
 from pipeline.settings import BusSettings
-from pipeline.tally import Tally
 from tests.redis_server import Server, executables, newest, oldest
 from workers.bus import keys
 from workers.bus.broker import Broker, GroupLost
@@ -194,7 +193,7 @@ def test_the_rights_that_are_named_are_enough(tmp_path, executable, never):
         assert lease.acquire()
         assert lease.renew()
         assert broker.census(keys=[keys.census("tracker")], args=["me 0", 1000]) == [b"me 0"]
-        poison = Poison(broker, "tracker", Tally(), never)
+        poison = Poison(broker, "tracker", never)
         poison.set_aside("door", 1, None, "nothing")
         ledger = Ledger(broker, lease, inbox=None, outbox=Outbox(keys.FACES, True, 10, keys.scores("door"), 10))
         ledger.load()

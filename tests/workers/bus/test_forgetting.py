@@ -7,7 +7,6 @@ import numpy as np
 
 from pipeline.messages import Scores
 from pipeline.settings import BusSettings
-from pipeline.tally import Tally
 from tests.messages import faces
 from workers.bus import keys
 from workers.bus.codec import encode
@@ -22,7 +21,7 @@ def test_what_is_in_hand_or_waits_goes_with_its_source_alone(broker, client):
         client.xadd(keys.FACES, {"s": source, "n": number, "m": message})
         client.hincrby(keys.PENDING, source, 1)
     stopped = threading.Event()
-    member = PoolLink(broker, BusSettings(), Poison(broker, "inference", Tally(), stopped), 3, stopped)
+    member = PoolLink(broker, BusSettings(), Poison(broker, "inference", stopped), 3, stopped)
     in_hand = member.read()
     assert len(in_hand) == 3
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.messages import End, Frame, Scores
-from pipeline.tally import Count, Tally
+from pipeline.tally import Count
 from tests.messages import faces, stamp
 from workers.bus import keys, poison
 from workers.bus.codec import decode
@@ -13,39 +13,41 @@ from workers.cluster.registry import forget
 
 
 @pytest.fixture
-def tally():
-    return Tally()
+def aside(broker):
+    return Poison(broker, "tracker", threading.Event()).set_aside
 
 
 @pytest.fixture
-def aside(broker, tally):
-    return Poison(broker, "tracker", tally, threading.Event()).set_aside
+def counted(client):
+    """Have a source under way; give how many of its messages were counted."""
+    client.sadd(keys.UNDER_WAY, "door")
+    return lambda: int(client.hget(keys.counts("door"), Count.POISON) or 0)
 
 
 def kept(broker):
     return [fields[b"m"] for _, fields in broker.client.xrange(keys.POISON)]
 
 
-def test_a_message_is_kept_with_its_reason_counted_and_told(broker, aside, tally, caplog):
+def test_a_message_is_kept_with_its_reason_counted_and_told(broker, aside, counted, caplog):
     aside("door", 7, End("door", "r1", complete=True), "it is garbage")
     ((_, entry),) = broker.client.xrange(keys.POISON)
     assert decode(entry.pop(b"m")) == End("door", "r1", complete=True)
     assert entry == {b"worker": b"tracker", b"s": b"door", b"n": b"7", b"reason": b"it is garbage"}
-    assert tally.of("door")[Count.POISON] == 1
+    assert counted() == 1
     assert "tracker: message 7 of door was set aside: it is garbage" in caplog.text
 
 
-def test_a_successor_that_comes_to_it_again_neither_keeps_nor_counts_it_again(broker, tally, poisoned, caplog):
+def test_a_successor_that_comes_to_it_again_neither_keeps_nor_counts_it_again(broker, counted, poisoned, caplog):
     for _ in range(2):
-        Poison(broker, "sink", tally, threading.Event()).set_aside("door", 7, faces(1), "it is garbage")
+        Poison(broker, "sink", threading.Event()).set_aside("door", 7, faces(1), "it is garbage")
     assert len(poisoned()) == 1
-    assert tally.of("door")[Count.POISON] == 1
+    assert counted() == 1
     assert caplog.text.count("was set aside") == 1
 
 
-def test_only_the_same_message_is_the_same(broker, tally, poisoned):
+def test_only_the_same_message_is_the_same(broker, poisoned):
     def aside(worker="tracker", source="door", number=7, message=None):
-        Poison(broker, worker, tally, threading.Event()).set_aside(source, number, message, "it is garbage")
+        Poison(broker, worker, threading.Event()).set_aside(source, number, message, "it is garbage")
 
     def frame(number, run):
         luma, canvas = np.zeros((8, 8), np.uint8), np.zeros((4, 4, 3), np.uint8)
@@ -72,7 +74,7 @@ def test_what_is_known_of_those_is_bounded_and_goes_by_itself(broker, aside, mon
     assert 0 < broker.client.ttl(keys.poisoned("door")) <= LIFE
 
 
-def test_a_full_redis_still_sets_aside(broker, aside, client, poisoned):
+def test_a_full_redis_still_sets_aside(aside, client, counted, poisoned):
     """What waits for room is acknowledged behind it."""
     client.config_set("maxmemory", 1)
     try:
@@ -80,6 +82,14 @@ def test_a_full_redis_still_sets_aside(broker, aside, client, poisoned):
     finally:
         client.config_set("maxmemory", 0)
     assert len(poisoned()) == 1
+    assert counted() == 1
+
+
+def test_counts_that_cannot_be_stored_hold_up_nothing(aside, client, counted, poisoned):
+    client.set(keys.counts("door"), "mine")
+    aside("door", 7, None, "it is garbage")
+    assert len(poisoned()) == 1
+    assert client.get(keys.counts("door")) == "mine"
 
 
 def test_no_picture_is_kept(broker, aside):
@@ -120,6 +130,7 @@ def test_they_are_forgotten_with_their_source(broker, aside, poisoned):
     assert [one["s"] for one in poisoned()] == ["gate", "door"]
 
 
-def test_what_belongs_to_nobody_is_counted_for_nobody(aside, tally):
-    aside("", 0, None, "it has no source")
-    assert tally.take() == {}
+@pytest.mark.parametrize("source", ["", "forgotten"])
+def test_what_belongs_to_nobody_is_counted_for_nobody(aside, client, source):
+    aside(source, 7, None, "it has no source, or that was just forgotten")
+    assert client.keys("affect:counts:*") == []

@@ -12,7 +12,7 @@ from pipeline.channel import Closed
 from pipeline.errors import BrokerError, VersionError
 from pipeline.messages import End, Scores
 from pipeline.settings import BusSettings
-from pipeline.tally import Count, Tally
+from pipeline.tally import Count
 from tests.messages import faces
 from workers.bus import keys
 from workers.bus.codec import VERSION, decode, encode
@@ -39,9 +39,8 @@ def published(broker, source="door"):
 
 class Member(PoolLink):
     def __init__(self, broker, *, claim=60.0, tries=3, batch=4):
-        self.tally = Tally()
         self.stopped = threading.Event()
-        poison = Poison(broker, "inference", self.tally, self.stopped)
+        poison = Poison(broker, "inference", self.stopped)
         super().__init__(broker, BusSettings(claim=claim, tries=tries), poison, batch, self.stopped)
 
     def read(self):
@@ -204,6 +203,7 @@ def test_a_message_that_kills_members_is_set_aside_and_its_neighbours_are_not(br
 
 
 def test_what_cannot_be_worked_on_is_set_aside_counted_and_leaves_no_gap(broker, client, poisoned):
+    client.sadd(keys.UNDER_WAY, "door")
     put(client, 1)
     for fields in (
         {"s": "door", "n": 2, "m": "\x00"},
@@ -228,7 +228,7 @@ def test_what_cannot_be_worked_on_is_set_aside_counted_and_leaves_no_gap(broker,
     assert "Faces or End was awaited, not Scores" in entries[1]["reason"]
     assert entries[-1]["reason"] == "ValueError('bad crop')"
     assert decode(broker.client.xrange(keys.POISON)[-1][1][b"m"]).stamp.frame == 4
-    assert member.tally.of("door")[Count.POISON] == 3 + 1
+    assert client.hget(keys.counts("door"), Count.POISON) == str(3 + 1)
     assert client.xpending(keys.FACES, keys.GROUP)["pending"] == 0
 
 
