@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 FORGOTTEN: Final = 3600_000
 """ms of idleness after which a consumer without work in hand is struck off."""
 
-
 HUNG: Final = 900.0
 """s after which a step is taken to hang, though its process lives: others may take over what it has in hand. Building
 the engine of a network for a GPU takes minutes."""
@@ -66,8 +65,10 @@ class PoolLink:
         """Messages of the next step."""
         self._stopped = stopped
         self._taken: list[_InHand] = []
-        self._since = 0.0
-        """Monotonic time at which it was taken, s."""
+        self._since: float | None = None
+        """Monotonic time at which work on it began, s; None while there is none."""
+        self._told: float | None = None
+        """``_since`` of the last step that was said to hang."""
         self._looked = 0.0
         """Monotonic time at which nothing was found abandoned, s."""
         self._name = new_token()
@@ -98,6 +99,7 @@ class PoolLink:
 
     def commit(self, outputs: Sequence[Scores | End | Exception]) -> None:
         """See ``Link.commit``; an exception in the place of an output is why that message must be set aside."""
+        self._since = None  # waiting for Redis is no work
         items = []
         for in_hand, output in zip(self._taken, outputs, strict=True):
             if isinstance(output, Exception):
@@ -107,16 +109,28 @@ class PoolLink:
                 items.append((in_hand, b"m", encode(output, quality=None)))
         self._publish(items)
 
-    def hold(self) -> None:
+    def hold(self) -> bool:
         """Let nobody take over what is in hand, however long the step takes, up to ``HUNG`` s.
 
         To be called several times in ``settings.claim``, from another thread than the one that works: that this one is
-        alive is all there is to tell a slow step from a deadly one. While Redis is away nothing is done.
+        alive is all there is to tell a slow step from a deadly one. While Redis is away nothing is done. Return whether
+        the step goes on, as far as can be told: one that takes longer is taken to hang, which is told once.
         """
-        names = [in_hand.id for in_hand in self._taken]
-        if names and time.monotonic() - self._since < HUNG:
+        taken, since = self._taken, self._since
+        if taken and since is not None and time.monotonic() - since >= HUNG:
+            if self._told != since:
+                self._told = since
+                log.warning(
+                    "inference: works on message %d of %s, and on %d that came with it, for %g s: it hangs, most "
+                    "likely; others take them over, and this worker is no longer healthy",
+                    *(taken[0].number, taken[0].source, len(taken) - 1, HUNG),
+                )
+            return False
+        if taken:
+            names = [in_hand.id for in_hand in taken]
             with suppress(redis.RedisError, OSError):
                 self._broker.hold(keys=[keys.FACES], args=[keys.GROUP, self._name, *names])
+        return True
 
     def close(self) -> None:
         """See ``Link.close``: leave the group, unless something is still in hand for another to claim."""

@@ -86,10 +86,10 @@ class Node:
                     due = time.monotonic() + self._period
                     for keeper in self._keepers:
                         keeper.beat()
-                    if self._link is not None:
-                        self._link.hold()
+                    well = self._link is None or self._link.hold()
                     self._count()
-                    self._pulse.beat()
+                    if well:
+                        self._pulse.beat()
         except Closed:
             pass
         finally:

@@ -141,14 +141,25 @@ def test_what_was_taken_over_meanwhile_is_not_taken_back(broker, client):
     assert [one["times_delivered"] for one in pending] == [2, 1]
 
 
-def test_what_hangs_is_taken_over_though_its_process_lives(broker, client, monkeypatch):
-    monkeypatch.setattr("workers.bus.pool.HUNG", 0)
-    put(client, 1)
+def test_what_hangs_is_taken_over_though_its_process_lives_and_is_told_once(broker, client, monkeypatch, caplog):
+    for number in (1, 2):
+        put(client, number)
     hangs = Member(broker)
-    hangs.read()
+    assert hangs.hold()
+    in_hand = hangs.read()
+    assert hangs.hold()
+    monkeypatch.setattr("workers.bus.pool.HUNG", 0)
     age(client)
-    hangs.hold()
+    assert (hangs.hold(), hangs.hold()) == (False, False)
     assert Member(broker).work() == 1
+    assert caplog.text.count("works on message 1 of door, and on 1 that came with it, for 0 s: it hangs") == 1
+    hangs.commit([scored(message) for message in in_hand])
+    assert hangs.hold()
+    assert len(caplog.records) == 1
+    put(client, 3)
+    hangs.read()
+    assert not hangs.hold()
+    assert "works on message 3 of door" in caplog.text
 
 
 def test_a_member_may_hold_when_it_has_nothing_and_when_redis_forgot(broker, client):

@@ -14,7 +14,7 @@ from workers.bus import keys
 from workers.bus.codec import encode
 from workers.cluster.layout import STAGES, parse_layout
 from workers.cluster.node import Node
-from workers.cluster.pulse import Pulse
+from workers.cluster.pulse import Pulse, ailment
 from workers.config import Config
 from workers.engine import Engine
 
@@ -130,3 +130,11 @@ def test_a_step_that_is_in_hand_while_its_process_ends_is_left_to_it(inference):
     inference.await_hold()
     inference.stop()
     assert inference.client.xlen(keys.scores("door")) == 1
+
+
+def test_a_process_whose_step_hangs_is_not_healthy_until_it_goes_on(inference, monkeypatch):
+    until(lambda: not ailment("slow", 10))
+    monkeypatch.setattr("workers.bus.pool.HUNG", 0)
+    until(lambda: ailment("slow", 2))  # ten beats
+    inference.stage.over.set()
+    until(lambda: not ailment("slow", 2))
