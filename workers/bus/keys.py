@@ -27,6 +27,7 @@ Fields of ``affect:bus:state:<worker>:<source>``, all set by scripts::
     state    how far the source has come with it (``workers.bus.ledger.Position``)
     begun    owners that began since then, less those that ended on purpose; with any, the next takes one at a time
     since    time at which the last of them began, by the clock of Redis, s
+    origin   digest of what the source was configured as when they began; in the state of ``ingest`` alone
     at       number of the message furthest on that an owner began with
     tried    owners that began with that message, less those that ended on purpose
     open     runs that have begun, less those whose end was written; in the state of ``ingest`` alone

@@ -96,10 +96,18 @@ class Ledger:
         inbox: key of the stream that inputs are taken from; None in front of a reader.
         outbox: where outputs go; None at the end of the pipeline.
         strict: whether an expired lease is lost even if nobody else took it: where something beside Redis is written.
+        origin: digest of what the source is configured as, in front of a reader; else empty.
     """
 
     def __init__(
-        self, broker: Broker, lease: Lease, *, inbox: str | None, outbox: Outbox | None, strict: bool = False
+        self,
+        broker: Broker,
+        lease: Lease,
+        *,
+        inbox: str | None,
+        outbox: Outbox | None,
+        strict: bool = False,
+        origin: str = "",
     ) -> None:
         self._broker = broker
         self._lease = lease
@@ -107,6 +115,7 @@ class Ledger:
         self._inbox = inbox or self._key  # a key that a script must be given, though it will not be used
         self._outbox = outbox or Outbox(self._key, False, 0, self._key, 0)
         self._strict = strict
+        self._origin = origin
         self._way_out = f"`affectstream sources remove {lease.source} --forget`, then add it again, to begin anew"
         self._step = 0
         self._attempted = 0
@@ -116,7 +125,8 @@ class Ledger:
         self.begun = 0
         """Owners that have begun without finishing a step, this one among them; known from ``attempt`` on."""
         self.deaths = 0
-        """Owners that had begun without finishing a step when the position was loaded, and died of it most likely."""
+        """Owners that had begun without finishing a step when the position was loaded, and died of it most likely; of a
+        reader, only those since the source was configured as it is."""
 
     @property
     def one_at_a_time(self) -> bool:
@@ -129,11 +139,11 @@ class Ledger:
         Raises:
             StateError: it was written by another version.
         """
-        step, stored, begun = self._broker.call(
-            lambda: self._broker.client.hmget(self._key, "step", "state", "begun"), self._lease.stopped
+        step, stored, begun, origin = self._broker.call(
+            lambda: self._broker.client.hmget(self._key, "step", "state", "begun", "origin"), self._lease.stopped
         )
         self._step = int(step or 0)
-        self.deaths = int(begun or 0)
+        self.deaths = int(begun or 0) if origin in {None, self._origin.encode()} else 0
         if stored is None:
             return Position()
         try:
@@ -154,7 +164,7 @@ class Ledger:
         Only those count that came to this message since a step was last finished; 0 where one of them got past it.
         """
         self.begun, tried = self._broker.call(
-            lambda: self._broker.attempt(keys=[self._key], args=[number, int(first)]), self._lease.stopped
+            lambda: self._broker.attempt(keys=[self._key], args=[number, int(first), self._origin]), self._lease.stopped
         )
         self._attempted = number
         return int(tried)

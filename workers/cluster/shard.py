@@ -186,7 +186,13 @@ class ChainShard(Shard):
     def _work(self) -> None:
         context, source = self._context, self.lease.source
         key = inbox(self._names, source)
-        ledger = Ledger(context.broker, self.lease, inbox=key, outbox=outbox(self._names, source, context.config.bus))
+        ledger = Ledger(
+            context.broker,
+            self.lease,
+            inbox=key,
+            outbox=outbox(self._names, source, context.config.bus),
+            origin=(self._origin or "") if key is None else "",
+        )
         position = ledger.load()
         if key is None:
             self._ledger = ledger

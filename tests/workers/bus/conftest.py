@@ -33,11 +33,11 @@ def client(broker, server):
 def own(broker):
     """Claim a source; give the lease and the ledger."""
 
-    def claim(worker="tracker", source="door", *, inbox=None, outbox=None, strict=False, seconds=30.0, acquire=True):
+    def claim(worker="tracker", source="door", *, seconds=30.0, acquire=True, inbox=None, outbox=None, **options):
         lease = Lease(broker, worker, source, seconds)
         if acquire:
             assert lease.acquire()
-        return lease, Ledger(broker, lease, inbox=inbox, outbox=outbox, strict=strict)
+        return lease, Ledger(broker, lease, inbox=inbox, outbox=outbox, **options)
 
     return claim
 

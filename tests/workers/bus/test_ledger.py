@@ -252,6 +252,32 @@ def test_what_others_died_of_is_not_taken_back(client, own):
     assert client.hmget(keys.state("tracker", "door"), "begun", "at", "tried") == ["1", "2", "1"]
 
 
+def test_who_died_of_what_the_source_was_configured_as_before_is_not_counted(client, own):
+    def begin(origin):
+        _, ledger = own("ingest", origin=origin, acquire=False)
+        ledger.load()
+        return ledger
+
+    for deaths in range(3):
+        ledger = begin("as it was")
+        assert ledger.deaths == deaths
+        ledger.attempt(1, first=True)
+    for deaths in range(2):
+        ledger = begin("put right")
+        assert ledger.deaths == deaths
+        ledger.attempt(1, first=True)
+    assert client.hget(keys.state("ingest", "door"), "begun") == "2"
+
+
+def test_deaths_of_which_it_was_not_noted_how_the_source_was_configured_are_counted(client, own):
+    client.hset(keys.state("ingest", "door"), "begun", 3)
+    _, ledger = own("ingest", origin="as it was")
+    ledger.load()
+    assert ledger.deaths == 3
+    ledger.attempt(1, first=True)
+    assert ledger.begun == 4
+
+
 def test_no_more_is_taken_back_than_was_noted(broker, client, own):
     lease, ledger = own(inbox=INBOX)
     ledger.load()

@@ -672,6 +672,15 @@ def test_a_camera_that_kills_its_owners_before_its_first_frame_is_left_alone_for
         assert site.client.hget(keys.state("ingest", "door"), "begun") == b"0"
 
 
+def test_a_camera_that_was_left_alone_is_read_at_once_when_it_is_configured_otherwise(site, deadly, recording):
+    with web(sends(recording)) as url:
+        site.client.hset(keys.SOURCES, "door", json.dumps({"url": f"{url}/a.mp4"}))
+        assert deadly({0}, lambda _: site.client.exists(keys.failures("door"))) == 2
+        site.keepers.pop().end()
+        site.client.hset(keys.SOURCES, "door", json.dumps({"url": f"{url}/b.mp4"}))
+        assert deadly({}, lambda _: site.client.xlen(keys.FACES) > 5) == 0
+
+
 def test_a_camera_is_not_left_alone_because_the_clock_of_redis_was_set_back(site, recording):
     with web(sends(recording)) as url:
         site.client.hset(keys.SOURCES, "door", json.dumps({"url": f"{url}/a.mp4"}))
