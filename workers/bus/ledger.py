@@ -162,10 +162,17 @@ class Ledger:
         """Note that work on a message is begun, an owner's first or not; return how many owners have tried it so far.
 
         Only those count that came to this message since a step was last finished; 0 where one of them got past it.
+
+        Raises:
+            Lost: another owns the source, or nobody does; nothing was noted.
         """
-        self.begun, tried = self._broker.call(
-            lambda: self._broker.attempt(keys=[self._key], args=[number, int(first), self._origin]), self._lease.stopped
-        )
+        lease = self._lease
+        names, arguments = (lease.key, self._key), (lease.token, number, int(first), self._origin)
+        noted = self._broker.call(lambda: self._broker.attempt(keys=names, args=arguments), lease.stopped)
+        if noted is None:
+            lease.stopped.set()
+            raise Lost
+        self.begun, tried = noted
         self._attempted = number
         return int(tried)
 

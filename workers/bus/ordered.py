@@ -75,7 +75,7 @@ class Ordered:
 
         Raises:
             Closed: the work was stopped.
-            Lost: the stream began anew, because Redis lost its memory.
+            Lost: the stream began anew, because Redis lost its memory; or the source is owned no more.
             VersionError: a message is of another version; it stays where it is.
         """
         self._taken = self._take(1 if not self._begun or self._ledger.one_at_a_time else most, within)

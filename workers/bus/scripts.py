@@ -90,19 +90,22 @@ return full(KEYS[1], KEYS[2], KEYS[3], cmsgpack.unpack(ARGV[1])) and 0 or 1
 
 ATTEMPT: Final = """
 -- An owner begins with a message, from which it or an earlier owner may never come back.
--- KEYS: state. ARGV: number of the message, whether it is the owner's first, digest of what the source is configured as
--- (empty where it is not read here): who began with it as it was before does not count.
+-- KEYS: lease, state. ARGV: token, number of the message, whether it is the owner's first, digest of what the source is
+-- configured as (empty where it is not read here): who began with it as it was before does not count.
 -- Returns how many owners have begun since a step was last finished, and how many of them with this message; a message
--- that some owner has already got past counts 0.
-redis.call('HDEL', KEYS[1], 'nothing')  -- a script that has written may go on though memory is full
-if (redis.call('HGET', KEYS[1], 'origin') or ARGV[3]) ~= ARGV[3] then redis.call('HSET', KEYS[1], 'begun', 0) end
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'origin', ARGV[3]) end
-local begun = redis.call('HINCRBY', KEYS[1], 'begun', ARGV[2])
-if ARGV[2] == '1' then redis.call('HSET', KEYS[1], 'since', redis.call('TIME')[1]) end
-local at = tonumber(redis.call('HGET', KEYS[1], 'at') or 0)
-if tonumber(ARGV[1]) < at then return {begun, 0} end
-if tonumber(ARGV[1]) > at then redis.call('HSET', KEYS[1], 'at', ARGV[1], 'tried', 0) end
-return {begun, redis.call('HINCRBY', KEYS[1], 'tried', 1)}
+-- that some owner has already got past counts 0. Returns nothing where the token does not hold the lease.
+local lease, state = unpack(KEYS)
+local token, number, first, origin = unpack(ARGV)
+if redis.call('GET', lease) ~= token then return false end
+redis.call('HDEL', state, 'nothing')  -- a script that has written may go on though memory is full
+if (redis.call('HGET', state, 'origin') or origin) ~= origin then redis.call('HSET', state, 'begun', 0) end
+if origin ~= '' then redis.call('HSET', state, 'origin', origin) end
+local begun = redis.call('HINCRBY', state, 'begun', first)
+if first == '1' then redis.call('HSET', state, 'since', redis.call('TIME')[1]) end
+local at = tonumber(redis.call('HGET', state, 'at') or 0)
+if tonumber(number) < at then return {begun, 0} end
+if tonumber(number) > at then redis.call('HSET', state, 'at', number, 'tried', 0) end
+return {begun, redis.call('HINCRBY', state, 'tried', 1)}
 """
 
 WITHDRAW: Final = """

@@ -31,12 +31,13 @@ def client(broker, server):
 
 @pytest.fixture
 def own(broker):
-    """Claim a source; give the lease and the ledger."""
+    """Claim a source, after the death of its owner or as the first; give the lease and the ledger."""
 
-    def claim(worker="tracker", source="door", *, seconds=30.0, acquire=True, inbox=None, outbox=None, **options):
+    def claim(worker="tracker", source="door", *, seconds=30.0, succeeds=False, inbox=None, outbox=None, **options):
         lease = Lease(broker, worker, source, seconds)
-        if acquire:
-            assert lease.acquire()
+        if succeeds:
+            broker.client.delete(lease.key)  # expires
+        assert lease.acquire()
         return lease, Ledger(broker, lease, inbox=inbox, outbox=outbox, **options)
 
     return claim

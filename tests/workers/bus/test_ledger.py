@@ -9,6 +9,7 @@ from pipeline.errors import BrokerError, StateError
 from workers.bus import keys
 from workers.bus.lease import Lost
 from workers.bus.ledger import Outbox, Position
+from workers.cluster.registry import forget
 
 INBOX = keys.frames("door")
 
@@ -34,7 +35,7 @@ def test_a_step_takes_publishes_and_remembers(client, own, outbox):
     assert client.hget(keys.PENDING, "door") == "2"
     assert client.smembers(keys.UNDER_WAY) == {"door"}
     assert client.get(lease.key) == lease.token
-    assert own(inbox=INBOX, outbox=outbox, acquire=False)[1].load() == Position(taken=2, given=2, stages=(b"s",))
+    assert own(inbox=INBOX, outbox=outbox, succeeds=True)[1].load() == Position(taken=2, given=2, stages=(b"s",))
 
 
 def test_a_step_whose_answer_was_lost_is_done_once(broker, client, own, outbox):
@@ -187,7 +188,7 @@ def test_one_that_dies_while_it_waits_changes_nothing_and_nothing_is_to_blame(cl
         ledger.commit(Position(taken=1, given=1), ids[:1], [(1, b"a")])
 
     assert len(client.xrange(INBOX)) == 3
-    _, successor = own(inbox=INBOX, outbox=outbox, acquire=False)
+    _, successor = own(inbox=INBOX, outbox=outbox, succeeds=True)
     successor.load()
     assert successor.attempt(1, first=True) == 1
     assert not successor.one_at_a_time
@@ -195,7 +196,7 @@ def test_one_that_dies_while_it_waits_changes_nothing_and_nothing_is_to_blame(cl
 
 def test_attempts_count_owners_that_got_no_further(client, own, outbox):
     def begin():
-        _, ledger = own(inbox=INBOX, outbox=outbox, acquire=False)
+        _, ledger = own(inbox=INBOX, outbox=outbox, succeeds=True)
         ledger.load()
         return ledger
 
@@ -254,7 +255,7 @@ def test_what_others_died_of_is_not_taken_back(client, own):
 
 def test_who_died_of_what_the_source_was_configured_as_before_is_not_counted(client, own):
     def begin(origin):
-        _, ledger = own("ingest", origin=origin, acquire=False)
+        _, ledger = own("ingest", origin=origin, succeeds=True)
         ledger.load()
         return ledger
 
@@ -276,6 +277,30 @@ def test_deaths_of_which_it_was_not_noted_how_the_source_was_configured_are_coun
     assert ledger.deaths == 3
     ledger.attempt(1, first=True)
     assert ledger.begun == 4
+
+
+def test_one_that_wakes_after_its_lease_begins_nothing(client, own):
+    late, ledger = own(inbox=INBOX)
+    ledger.load()
+    _, successor = own(inbox=INBOX, succeeds=True)
+    successor.load()
+    successor.attempt(1, first=True)
+    before = client.hgetall(keys.state("tracker", "door"))
+    with pytest.raises(Lost):
+        ledger.attempt(1, first=True)
+    assert client.hgetall(keys.state("tracker", "door")) == before
+    assert late.stopped.is_set()
+    ledger.withdraw()
+    assert client.hgetall(keys.state("tracker", "door")) == before
+
+
+def test_one_that_wakes_after_its_source_was_forgotten_leaves_nothing_of_it(client, own):
+    _, ledger = own(inbox=INBOX)
+    ledger.load()
+    forget(client, "door")
+    with pytest.raises(Lost):
+        ledger.attempt(1, first=True)
+    assert client.keys() == []
 
 
 def test_no_more_is_taken_back_than_was_noted(broker, client, own):

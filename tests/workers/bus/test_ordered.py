@@ -39,8 +39,8 @@ def numbers(taken):
 
 
 class Reader:
-    def __init__(self, broker, own, *, last=0, tries=3, kinds=(Faces, End), acquire=True, patience=60.0):
-        self.lease, self.ledger = own("sink", inbox=KEY, acquire=acquire)
+    def __init__(self, broker, own, *, last=0, tries=3, kinds=(Faces, End), succeeds=False, patience=60.0):
+        self.lease, self.ledger = own("sink", inbox=KEY, succeeds=succeeds)
         self.ledger.load()
         if last:
             self.commit(last)
@@ -150,6 +150,7 @@ def test_any_interleaving_comes_out_in_order(server, order, sizes):
     broker = Broker(server.url)
     broker.client.flushall()
     lease = Lease(broker, "sink", "door", 30)
+    assert lease.acquire()
     ledger = Ledger(broker, lease, inbox=KEY, outbox=None)
     ledger.load()
     poison = Poison(broker, "sink", lease.stopped)
@@ -200,7 +201,7 @@ def test_a_message_that_was_made_again_is_noticed(client, read):
     put(client, 2)
     with pytest.raises(Lost, match="forgotten"):
         reader.take(within=None)
-    assert numbers(read(acquire=False).drain()) == [2]
+    assert numbers(read(succeeds=True).drain()) == [2]
 
 
 def test_garbage_is_taken_out_and_the_rest_goes_on(client, read, poisoned):
@@ -268,7 +269,7 @@ def test_poison_that_waits_to_be_acknowledged_is_set_aside_once_however_often_it
     client.xadd(KEY, {"s": "door", "n": 1, "m": b"\xc1 no message"})
     put(client, 2)
     for _ in range(3):
-        assert [one.message is None for one in read(acquire=False).drain()] == [True, False]  # and dies
+        assert [one.message is None for one in read(succeeds=True).drain()] == [True, False]  # and dies
     assert counted(client) == 1
     assert len(poisoned()) == 1
 
@@ -287,7 +288,7 @@ def test_a_message_that_kills_its_owners_is_set_aside_alone(client, read, poison
         put(client, number, faces(1))
     deaths = 0
     while True:
-        owner = read(tries=3, acquire=False)
+        owner = read(tries=3, succeeds=True)
         taken = []
         while more := owner.take():
             if any(one.number == 4 and one.message is not None for one in more):
@@ -306,6 +307,6 @@ def test_a_message_that_kills_its_owners_is_set_aside_alone(client, read, poison
 def test_an_end_is_never_set_aside_or_its_source_would_never_be_over(client, read, poisoned):
     put(client, 1)
     for _ in range(9):
-        (taken,) = read(tries=3, acquire=False).take()  # and does not come back
+        (taken,) = read(tries=3, succeeds=True).take()  # and does not come back
         assert taken.message == End("door", "r1", complete=True)
     assert poisoned() == []
