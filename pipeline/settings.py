@@ -5,7 +5,7 @@ fill these (see ``workers.config``).
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +19,11 @@ def at_home(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:
         return path
+
+
+def as_text(value: Any) -> Any:
+    """Return text for a whole number, as the number of a webcam or of a port may be written."""
+    return str(value) if type(value) is int else value
 
 
 def _rising(waits: tuple[float, float]) -> tuple[float, float]:

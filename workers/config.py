@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import yaml
 from msgspec.structs import replace
-from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -26,9 +26,9 @@ from pydantic_settings import (
 from pipeline.errors import InputError
 from pipeline.ingest.source import SCHEMES, Source, parse_source, source_id
 from pipeline.redaction import redact, shown
-from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, Section, UserPath, at_home
+from pipeline.settings import DetectorSettings, IngestSettings, PipelineSettings, UserPath, as_text, at_home
 from pipeline.strict_yaml import parse_yaml, problem
-from workers.web.address import parse_address
+from workers.web.settings import WebSettings
 
 PREFIX = "AFFECTSTREAM_"
 
@@ -49,11 +49,6 @@ _PORT = re.compile(r":(\d*\$\{\w+\}\d*)(?=[/?#]|\Z)")
 _ADDRESS = re.compile(r"\[(\$\{\w+\})\]")
 
 
-def _written(value: Any) -> Any:
-    """The number of a webcam or of a port may be written as a number."""
-    return str(value) if type(value) is int else value
-
-
 def _named(value: Any) -> Any:
     """An empty path, as an unset variable leaves it, would mean the current folder."""
     if value == "":
@@ -61,35 +56,16 @@ def _named(value: Any) -> Any:
     return value
 
 
-def _address(value: str | None) -> str | None:
-    """Refuse what nobody can listen on."""
-    if value is not None:
-        try:
-            parse_address(value)
-        except InputError as error:
-            raise ValueError(str(error)) from None
-    return value
-
-
 class SourceConfig(BaseModel, extra="forbid", frozen=True):
     """A source with a name and settings of its own."""
 
-    url: Annotated[SecretStr, BeforeValidator(_written)]
+    url: Annotated[SecretStr, BeforeValidator(as_text)]
     name: str | None = None
     """Id of the source in keys, columns and paths; made from the URL if not given."""
     ingest: dict[str, Any] = {}
     """Settings of the section ``ingest`` that differ for this source."""
     detector: dict[str, Any] = {}
     """Settings of the section ``detector`` that differ for this source: any of ``OWN``."""
-
-
-class WebSettings(Section):
-    """The live page, metrics and health of ``run``."""
-
-    listen: Annotated[str | None, BeforeValidator(_written), AfterValidator(_address)] = None
-    """Where: HOST:PORT, or PORT for this machine alone; None for nowhere."""
-    names: tuple[str, ...] = ()
-    """Names under which a proxy asks for them, where it passes on the name that it was asked for."""
 
 
 class Config(BaseSettings, PipelineSettings):
@@ -99,7 +75,7 @@ class Config(BaseSettings, PipelineSettings):
 
     out: Annotated[UserPath, BeforeValidator(_named)] = Path("affectstream-out")
     """Folder for Parquet, and for the data of the embedded Redis."""
-    sources: tuple[Annotated[SourceConfig | str, BeforeValidator(_written)], ...] = ()
+    sources: tuple[Annotated[SourceConfig | str, BeforeValidator(as_text)], ...] = ()
     """What ``run`` reads, and ``doctor`` looks at, when the command line names no source."""
     web: WebSettings = WebSettings()
 
