@@ -193,7 +193,7 @@ def test_the_page_is_asked_as_kubernetes_asks_and_not_restarted_for_want_of_redi
         running.wait(lambda: status("startup") is not None)
         assert {who: status(who) for who in probes} == dict.fromkeys(probes, 200)
         server.kill()
-        assert (status("readiness"), status("prometheus")) == (503, 503)
+        running.wait(lambda: (status("readiness"), status("prometheus")) == (503, 503))  # what is fresh is told again
         assert (status("startup"), status("liveness")) == (200, 200)
 
 
