@@ -14,6 +14,7 @@ import redis
 
 from pipeline.connection import CHOICE, address, explain, lazy_client, refusal
 from pipeline.errors import InputError
+from pipeline.sink import keys as published
 from pipeline.sink.erasure import Selection
 from workers.bus import keys
 from workers.bus.poison import LIFE
@@ -96,7 +97,7 @@ class Server:
                     f"workers read {source!r}, or have something of it under way; take it out first: affectstream "
                     f"sources remove {source} --forget"
                 )
-            for run, stored in self._client.hgetall(_progress(source)).items():
+            for run, stored in self._client.hgetall(published.progress(source)).items():
                 _, complete, at = stored.split()
                 silent = max(0, round(time.time()) - int(at))
                 if complete != b"1" and silent < QUIET:
@@ -186,15 +187,15 @@ class Server:
 
     def _found(self, selection: Selection) -> Iterator[Deletion]:
         source = selection.source
-        streams = [f"affect:emotions:{source}", f"affect:events:{source}"]
-        faces = sorted(key.decode() for key in self._client.scan_iter(f"affect:face:{source}:*", count=READ))
+        streams = [published.emotions(source), published.events(source)]
+        faces = sorted(key.decode() for key in self._client.scan_iter(published.face(source, "*"), count=READ))
         if selection.tracks:
             faces = [key for key in faces if key.rpartition(":")[2] in selection.tracks]
         for key in (*streams, *faces):
             if found := self._look_at(key, selection):
                 yield found
-        if selection.whole and self._client.exists(_progress(source)):
-            yield Deletion(_progress(source), None, None, None)
+        if selection.whole and self._client.exists(published.progress(source)):
+            yield Deletion(published.progress(source), None, None, None)
 
     def _look_at(self, key: str, selection: Selection) -> Deletion | None:
         """Find what is to go of a stream."""
@@ -258,7 +259,3 @@ def servers_of(out: Path, url: str | None, source: str) -> Iterator[list[Server]
         for server in servers:
             server.check_idle(source)
         yield servers
-
-
-def _progress(source: str) -> str:
-    return f"affect:progress:{source}"

@@ -1,12 +1,4 @@
-"""Results as entries of Redis Streams, and the one atomic step that adds them.
-
-::
-
-    affect:emotions:<source>        every row of a source; expires days after the last one
-    affect:face:<source>:<track>    the rows of one face; expires minutes after its last one
-    affect:events:<source>          tracks that begin, end, or change their dominant expression; expires as the first
-    affect:progress:<source>        hash: run -> last frame, whether the run is complete, when (s since 1970)
-"""
+"""Results as entries of Redis Streams, and the one atomic step that adds them; ``keys`` says what is where."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +11,7 @@ import redis
 from pipeline.lua import MISTYPED
 from pipeline.messages import Emotion, Event, Results, Stamp
 from pipeline.settings import RedisSettings
+from pipeline.sink import keys
 from pipeline.sink.columns import EMOTIONS, utc
 from pipeline.sink.writer import Frontier, position
 
@@ -120,7 +113,7 @@ class Streams:
 
     def frontier(self, source: str, run: str) -> Frontier:
         """Return how far a run has come."""
-        stored = self._client.hget(_progress(source), run)
+        stored = self._client.hget(keys.progress(source), run)
         if not isinstance(stored, bytes):
             return Frontier()
         frame, complete, _ = stored.split()
@@ -144,21 +137,21 @@ class Streams:
         return found
 
     def _commit(self, source: str, run: str, part: Sequence[Results]) -> None:
-        keys = [_progress(source), f"affect:emotions:{source}", f"affect:events:{source}"]
+        names = [keys.progress(source), keys.emotions(source), keys.events(source)]
         faces: dict[str, int] = {}
         frames = []
         for results in part:
             rows = []
             for row in results.emotions:
                 if row.track not in faces:
-                    keys.append(f"affect:face:{source}:{row.track}")
-                    faces[row.track] = len(keys)
+                    names.append(keys.face(source, row.track))
+                    faces[row.track] = len(names)
                 rows.append((faces[row.track], entry(row)))
             events = [event_entry(event) for event in results.events]
             complete = any(end.complete for end in results.ends)
             frames.append((position(results), rows, events, complete))
         self._script(
-            keys=keys,
+            keys=names,
             args=[
                 run,
                 msgspec.msgpack.encode(frames),
@@ -229,7 +222,3 @@ def _run_of(results: Results) -> tuple[str, str]:
         return stamp.source, stamp.run
     first = results.tracks[0] if results.tracks else results.ends[0]
     return first.source, first.run
-
-
-def _progress(source: str) -> str:
-    return f"affect:progress:{source}"

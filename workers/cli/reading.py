@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.redaction import shown
+from pipeline.sink import keys
 
 
 def interpreter() -> str:
@@ -55,7 +56,7 @@ def how_to_read(console: Console, out: Path, source: str, redis: str | None, *, 
             f"{python} -c 'import pandas; print(pandas.read_parquet(\"{out / 'tracks'}\"))'",
         )
     ]
-    stream = f"affect:emotions:{source}"
+    stream = keys.emotions(source)
     if redis is not None and embedded:
         data = out / "redis.rdb"
         title = f"Redis stream {stream}, kept in {data} after the embedded server has ended"

@@ -138,9 +138,11 @@ def _announce(sources: "list[Source]", out: Path, redis: str | None, web: "WebSe
     """Say under which id each source can be found, and where the page is."""
     from rich.markup import escape
 
+    from pipeline.sink import keys
+
     console = terminal.console(stderr=True)
     for source in sources:
-        found = f"{out}/emotions/source={source.id}" if redis is None else f"affect:emotions:{source.id}"
+        found = f"{out}/emotions/source={source.id}" if redis is None else keys.emotions(source.id)
         console.print(
             f"[bold]{source.id}[/bold] -> {escape(found)} [dim]from {escape(source.safe_url)}[/dim]", soft_wrap=True
         )

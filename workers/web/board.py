@@ -10,10 +10,10 @@ import redis
 
 from pipeline.connection import NEEDED, lazy_client, refusal
 from pipeline.errors import AffectError
+from pipeline.sink import keys
 from workers.cluster.overview import overviews
 from workers.status import SourceStatus
 
-PREFIX: Final = "affect:emotions:"
 RECENT: Final = 10.0
 """s since the last record for which a source counts as up, where nothing else is known of it."""
 FRESH: Final = 1.0
@@ -58,8 +58,8 @@ class RedisBoard:
 
     def _look(self, client: Any) -> list[SourceStatus]:
         found = {overview.source: overview.status for overview in overviews(client)}
-        keys = client.scan_iter(match=f"{PREFIX}*", count=1000, _type="stream")
-        streams = {key.decode(errors="replace").removeprefix(PREFIX): key for key in keys}
+        published = client.scan_iter(match=keys.emotions("*"), count=1000, _type="stream")
+        streams = {key.decode(errors="replace").removeprefix(keys.emotions("")): key for key in published}
         others = [source for source in streams if source not in found]
         with client.pipeline(transaction=False) as pipe:
             for source in others:

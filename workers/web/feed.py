@@ -15,6 +15,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from pipeline.connection import NAME, TIMEOUT
+from pipeline.sink import keys
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ async def feed(client: Any, source: str, closing: Callable[[], bool]) -> AsyncIt
     Each holds a JSON object with ``records`` and ``events``, oldest first, since the last one; the first, the latest
     events of before.
     """
-    streams = {"records": f"affect:emotions:{source}", "events": f"affect:events:{source}"}
+    streams = {"records": keys.emotions(source), "events": keys.events(source)}
     last = {}
     try:
         for stream in streams.values():
